@@ -1,0 +1,72 @@
+"""What upper floors tell access: more ways to see a row, and who wants to hear of an act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from django.db.models import Model, Q
+
+
+class VisibilityProvider(Protocol):
+    def __call__(self, *, user: Any, permission: str) -> Q | None:
+        """The rows that `user` may see for a reason other than a role on the container; None when there are none."""
+
+
+class ActListener(Protocol):
+    def __call__(
+        self,
+        *,
+        action: str,
+        organisation: Any,
+        actor: Any,
+        target: Any,
+        detail: dict[str, Any],
+        outcome: str,
+        request: Any,
+    ) -> None: ...
+
+
+_visibility: dict[type[Model], list[VisibilityProvider]] = {}
+_listeners: list[ActListener] = []
+
+
+def register_visibility(model: type[Model], provider: VisibilityProvider) -> None:
+    """Widen `access.queries.visible_to` for a model, e.g. images of a case assigned to a trainee."""
+    providers = _visibility.setdefault(model, [])
+    if provider not in providers:
+        providers.append(provider)
+
+
+def visibility_providers(model: type[Model]) -> tuple[VisibilityProvider, ...]:
+    return tuple(_visibility.get(model, ()))
+
+
+def on_act(listener: ActListener) -> Callable[..., None]:
+    """Hear of each act of this floor (sign-in, role change, token use); audit registers itself here."""
+    if listener not in _listeners:
+        _listeners.append(listener)
+    return listener
+
+
+def tell(
+    *,
+    action: str,
+    organisation: Any = None,
+    actor: Any = None,
+    target: Any = None,
+    detail: dict[str, Any] | None = None,
+    outcome: str = "success",
+    request: Any = None,
+) -> None:
+    """Tell the listeners of an act, inside the transaction that did it."""
+    for listener in _listeners:
+        listener(
+            action=action,
+            organisation=organisation,
+            actor=actor,
+            target=target,
+            detail=detail or {},
+            outcome=outcome,
+            request=request,
+        )

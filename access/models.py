@@ -1,0 +1,214 @@
+"""People, organisations, roles on containers, and API tokens.
+
+A *container* (organisation, archive, library, course, trial, site) is what rights are given on; everything below it
+derives by foreign key. A role on a container is a group that holds the role's permissions on that one container; the
+people in the group have the role.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group, PermissionsMixin
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+from core.models import TenantModel, TimeStampedModel, new_public_id
+
+validate_slug = RegexValidator(
+    regex=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$",
+    message=_("Use 1 to 63 lower-case letters, digits and hyphens; begin and end with a letter or digit."),
+)
+
+
+def validate_time_zone(value: str) -> None:
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(_("Unknown time zone."), code="time-zone")
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, *, username: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(username=username.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(username__iexact=(username or "").strip())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person, or a service account, with one account for all organisations."""
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", _("As the system")
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
+
+    class Density(models.TextChoices):
+        COMPACT = "compact", _("Compact")
+        COMFORTABLE = "comfortable", _("Comfortable")
+
+    username = models.CharField(_("user name"), max_length=150, unique=True)
+    email = models.EmailField(_("e-mail"), blank=True)
+    display_name = models.CharField(_("name"), max_length=150, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
+    language = models.CharField(_("language"), max_length=16, default="en")
+    theme = models.CharField(_("theme"), max_length=8, choices=Theme.choices, default=Theme.SYSTEM)
+    density = models.CharField(_("density"), max_length=12, choices=Density.choices, default=Density.COMPACT)
+    preferences = models.JSONField(default=dict, blank=True)
+    is_active = models.BooleanField(default=True)
+    is_installation_administrator = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        verbose_name = _("person")
+        verbose_name_plural = _("people")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.display_name or self.username
+
+    def get_short_name(self) -> str:
+        return self.display_name or self.username
+
+    @property
+    def initials(self) -> str:
+        words = (self.display_name or self.username).replace("@", " ").split()
+        return "".join(word[0] for word in words[:2]).upper()
+
+
+class RoleContainer(models.Model):
+    """Mix-in of a model that rights are given on.
+
+    `ROLES` maps each role to its label and the codenames it holds on the container. The model declares those that
+    are not Django's default ones in `Meta.permissions`, and has direct-foreign-key permission tables.
+    """
+
+    ROLES: ClassVar[dict[str, tuple[Any, tuple[str, ...]]]] = {}
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def container_kind(cls) -> str:
+        return cls._meta.label_lower
+
+    @property
+    def owning_organisation(self) -> Organisation:
+        return self if isinstance(self, Organisation) else self.organisation  # type: ignore[attr-defined]
+
+
+class Organisation(RoleContainer, TimeStampedModel):
+    """The tenant."""
+
+    ROLES: ClassVar[dict[str, tuple[Any, tuple[str, ...]]]] = {
+        "administrator": (
+            _("Administrator"),
+            ("view_organisation", "change_organisation", "manage_people", "add_container"),
+        ),
+        "member": (_("Member"), ("view_organisation",)),
+        "officer": (_("Compliance officer"), ("view_organisation", "view_audit")),
+    }
+
+    slug = models.CharField(_("address"), max_length=63, unique=True, validators=[validate_slug])
+    name = models.CharField(_("name"), max_length=150)
+    time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
+
+    class Meta:
+        ordering = ("name",)
+        default_permissions = ("view", "change")
+        permissions = (
+            ("manage_people", _("Manage people and roles")),
+            ("add_container", _("Create archives, libraries and trials")),
+            ("view_audit", _("Read the audit trail")),
+        )
+
+    permission_path: ClassVar[str] = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OrganisationUserObjectPermission(UserObjectPermissionBase):
+    content_object = models.ForeignKey(Organisation, on_delete=models.CASCADE)
+
+
+class OrganisationGroupObjectPermission(GroupObjectPermissionBase):
+    content_object = models.ForeignKey(Organisation, on_delete=models.CASCADE)
+
+
+class Membership(models.Model):
+    """A person in an organisation. Without one no right in the organisation holds."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    is_active = models.BooleanField(default=True)
+    joined_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "user"], name="one_membership_per_person")]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.organisation_id}"
+
+
+class ContainerRole(TenantModel):
+    """The group behind one role of one container."""
+
+    group = models.OneToOneField(Group, on_delete=models.CASCADE, related_name="container_role")
+    container_kind = models.CharField(max_length=64)
+    container_id = models.BigIntegerField()
+    role = models.CharField(max_length=32)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["container_kind", "container_id", "role"], name="one_group_per_role")
+        ]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.role} of {self.container_kind} {self.container_id}"
+
+
+class ApiToken(models.Model):
+    """A secret that stands for a person at the API, DICOMweb and FHIR doors. Only its SHA-256 is kept."""
+
+    class Scope(models.TextChoices):
+        READ = "read", _("Read through the API")
+        WRITE = "write", _("Change through the API")
+        DICOMWEB = "dicomweb", _("Images through DICOMweb")
+
+    public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(_("name"), max_length=100)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    prefix = models.CharField(max_length=12, editable=False)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+    def is_valid_at(self, moment: Any) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or moment < self.expires_at)

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from audit import actions
+
+
+def register() -> None:
+    actions.register("archive.created", _("{actor} created the archive {target}"), event_type=actions.SECURITY_ALERT)
+    actions.register("archive.changed", _("{actor} changed the archive {target}"), event_type=actions.SECURITY_ALERT)
+    actions.register(
+        "delivery.opened", _("{actor} began to send images to {archive}"), event_type=actions.BEGIN_TRANSFERRING
+    )
+    actions.register(
+        "delivery.indexed",
+        _("{actor} sent images to {archive}: {stored} stored, {duplicate} known, {refused} refused"),
+        event_type=actions.IMPORT,
+    )
+    actions.register("study.listed", _("{actor} searched studies of {archive}"), event_type=actions.QUERY)
+    actions.register("study.opened", _("{actor} opened study {target}"), event_type=actions.INSTANCES_ACCESSED)
+    actions.register("series.viewed", _("{actor} viewed series {target}"), event_type=actions.INSTANCES_ACCESSED)
+    actions.register(
+        "study.transferred", _("{actor} fetched images of study {target}"), event_type=actions.INSTANCES_TRANSFERRED
+    )
+    actions.register("study.exported", _("{actor} exported study {target}"), event_type=actions.EXPORT)
+    actions.register("study.deleted", _("{actor} deleted study {target}"), event_type=actions.STUDY_DELETED)
+    actions.register(
+        "quarantine.released", _("{actor} stored the quarantined file {target}"), event_type=actions.IMPORT
+    )
+    actions.register(
+        "quarantine.discarded",
+        _("{actor} discarded the quarantined file {target}"),
+        event_type=actions.APPLICATION_ACTIVITY,
+    )
+    actions.register(
+        "quarantine.downloaded", _("{actor} downloaded the quarantined file {target}"), event_type=actions.EXPORT
+    )

@@ -1,0 +1,337 @@
+"""The archive: containers of patients, studies, series and instances, and what arrives for them.
+
+UIDs are unique *within an archive*: the same UIDs may lawfully stand in two archives with other content.
+
+A delivery is one association, STOW request, upload or import. Actions (state → what may happen):
+
+=========  ====================================================================
+open       receive files · close → closed
+closed     index what is in the spool (repeatable) → indexed
+indexed    nothing; the counts stay
+=========  ====================================================================
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Upper
+from django.utils.translation import gettext_lazy as _
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+from access.models import RoleContainer, validate_slug
+from core.models import TenantModel, TimeStampedModel, new_public_id
+
+# PS3.5 6.2: AE is 16 characters of the default repertoire without backslash and control characters.
+validate_ae_title = RegexValidator(
+    regex=r"^[A-Za-z0-9_.-]{1,16}$",
+    message=_("Use 1 to 16 letters, digits, underscores, full stops and hyphens."),
+)
+
+
+class Archive(RoleContainer, TenantModel, TimeStampedModel):
+    """A set of studies with an AE title, an own DICOMweb root and own roles."""
+
+    class Overwrite(models.TextChoices):
+        NEVER = "never", _("Never: other content under a known UID is quarantined")
+        SAME_SOURCE = "same-source", _("By the same source only")
+        ALWAYS = "always", _("Always: the newest content counts")
+
+    class Purpose(models.TextChoices):
+        CLINICAL = "clinical", _("Clinical")
+        TEACHING = "teaching", _("Teaching (de-identified)")
+        TRIAL = "trial", _("Trial (de-identified)")
+
+    ROLES: ClassVar[dict[str, tuple[Any, tuple[str, ...]]]] = {
+        "manager": (
+            _("Manager"),
+            ("view_archive", "add_images", "export_images", "delete_images", "change_archive", "manage_archive"),
+        ),
+        "contributor": (_("Contributor"), ("view_archive", "add_images", "export_images")),
+        "reader": (_("Reader"), ("view_archive",)),
+    }
+
+    slug = models.CharField(_("address"), max_length=63, validators=[validate_slug])
+    name = models.CharField(_("name"), max_length=150)
+    ae_title = models.CharField(_("AE title"), max_length=16, unique=True, validators=[validate_ae_title])
+    purpose = models.CharField(_("purpose"), max_length=12, choices=Purpose.choices, default=Purpose.CLINICAL)
+    overwrite = models.CharField(
+        _("other content under a known UID"), max_length=12, choices=Overwrite.choices, default=Overwrite.NEVER
+    )
+    calling_ae_titles = models.JSONField(
+        _("AE titles that may send"), default=list, blank=True, help_text=_("Empty: any calling AE title may send.")
+    )
+    settle_seconds = models.PositiveIntegerField(_("seconds of silence until a study counts as complete"), default=10)
+    is_open_to_dimse = models.BooleanField(_("takes DICOM associations"), default=True)
+
+    permission_path: ClassVar[str] = ""
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [models.UniqueConstraint(fields=["organisation", "slug"], name="archive_address_in_organisation")]
+        default_permissions = ("view", "change")
+        permissions = (
+            ("add_images", _("Send images")),
+            ("export_images", _("Export and copy images")),
+            ("delete_images", _("Delete images")),
+            ("manage_archive", _("Give roles on the archive")),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def audit_label(self) -> str:
+        return self.slug
+
+
+class ArchiveUserObjectPermission(UserObjectPermissionBase):
+    content_object = models.ForeignKey(Archive, on_delete=models.CASCADE)
+
+
+class ArchiveGroupObjectPermission(GroupObjectPermissionBase):
+    content_object = models.ForeignKey(Archive, on_delete=models.CASCADE)
+
+
+class Patient(TenantModel, TimeStampedModel):
+    """A patient as an archive knows it: Patient ID within its issuer. An absent Patient ID is an own patient a study."""
+
+    archive = models.ForeignKey(Archive, on_delete=models.PROTECT, related_name="patients")
+    public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
+    patient_id = models.CharField(max_length=64, blank=True)
+    issuer_of_patient_id = models.CharField(max_length=64, blank=True)
+    # Set when Patient ID is absent, so that two nameless patients are never taken for one.
+    study_instance_uid = models.CharField(max_length=64, blank=True)
+    patient_name = models.CharField(max_length=324, blank=True)
+    # Names folded for search: no accents, upper case, all PN groups (PS3.5 6.2.1).
+    search_name = models.CharField(max_length=400, blank=True)
+    birth_date = models.CharField(max_length=8, blank=True)
+    sex = models.CharField(max_length=16, blank=True)
+
+    permission_path: ClassVar[str] = "archive"
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["archive", "patient_id", "issuer_of_patient_id", "study_instance_uid"],
+                name="patient_in_archive",
+            )
+        ]
+        indexes = [
+            GinIndex(OpClass("search_name", name="gin_trgm_ops"), name="patient_search_name"),
+            GinIndex(OpClass(Upper("patient_id"), name="gin_trgm_ops"), name="patient_id_search"),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class Study(TenantModel, TimeStampedModel):
+    archive = models.ForeignKey(Archive, on_delete=models.PROTECT, related_name="studies")
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="studies")
+    public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
+    study_instance_uid = models.CharField(max_length=64)
+    # Dates and times as sent (DA, TM): partial and odd values are kept; `study_date_parsed` serves sorting.
+    study_date = models.CharField(max_length=8, blank=True)
+    study_time = models.CharField(max_length=16, blank=True)
+    study_date_parsed = models.DateField(null=True, blank=True)
+    accession_number = models.CharField(max_length=64, blank=True)
+    study_id = models.CharField(max_length=64, blank=True)
+    description = models.CharField(max_length=256, blank=True)
+    referring_physician_name = models.CharField(max_length=324, blank=True)
+    modalities = models.JSONField(default=list)
+    body_parts = models.JSONField(default=list)
+    series_count = models.PositiveIntegerField(default=0)
+    instance_count = models.PositiveIntegerField(default=0)
+    size_bytes = models.BigIntegerField(default=0)
+    # DICOM JSON model (PS3.18 F) of the patient and study level, as answered by QIDO-RS.
+    attributes = models.JSONField(default=dict)
+    last_received_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    permission_path: ClassVar[str] = "archive"
+
+    class Meta:
+        verbose_name_plural = _("studies")
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["archive", "study_instance_uid"], name="study_in_archive")]
+        indexes = [
+            models.Index(fields=["archive", "-study_date", "-id"]),
+            models.Index(fields=["archive", "-last_received_at"]),
+            models.Index(fields=["archive", "accession_number"]),
+            models.Index(fields=["study_instance_uid"]),
+            models.Index(fields=["last_received_at"], condition=models.Q(settled_at=None), name="study_unsettled"),
+            GinIndex(OpClass(Upper("description"), name="gin_trgm_ops"), name="study_description_search"),
+            GinIndex(fields=["modalities"], name="study_modalities"),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class Series(TenantModel, TimeStampedModel):
+    archive = models.ForeignKey(Archive, on_delete=models.PROTECT, related_name="+")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="series")
+    public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
+    series_instance_uid = models.CharField(max_length=64)
+    series_number = models.BigIntegerField(null=True, blank=True)
+    modality = models.CharField(max_length=16, blank=True)
+    description = models.CharField(max_length=256, blank=True)
+    body_part = models.CharField(max_length=64, blank=True)
+    laterality = models.CharField(max_length=16, blank=True)
+    frame_of_reference_uid = models.CharField(max_length=64, blank=True)
+    instance_count = models.PositiveIntegerField(default=0)
+    size_bytes = models.BigIntegerField(default=0)
+    attributes = models.JSONField(default=dict)
+    # Keys in the storage of what is derived when the study settles; empty until then.
+    metadata_key = models.CharField(max_length=200, blank=True)
+    thumbnail_key = models.CharField(max_length=200, blank=True)
+    # Counts every change of the series' instances, so that derived data and ETags know whether they are current.
+    version = models.PositiveIntegerField(default=0)
+
+    permission_path: ClassVar[str] = "study__archive"
+
+    class Meta:
+        verbose_name_plural = _("series")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["archive", "series_instance_uid"], name="series_in_archive"),
+        ]
+        indexes = [models.Index(fields=["study", "series_number"])]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class Instance(TenantModel):
+    archive = models.ForeignKey(Archive, on_delete=models.PROTECT, related_name="+")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="instances")
+    series = models.ForeignKey(Series, on_delete=models.PROTECT, related_name="instances")
+    sop_instance_uid = models.CharField(max_length=64)
+    sop_class_uid = models.CharField(max_length=64)
+    transfer_syntax_uid = models.CharField(max_length=64)
+    instance_number = models.BigIntegerField(null=True, blank=True)
+    rows = models.PositiveIntegerField(null=True, blank=True)
+    columns = models.PositiveIntegerField(null=True, blank=True)
+    number_of_frames = models.PositiveIntegerField(default=0)
+    photometric_interpretation = models.CharField(max_length=32, blank=True)
+    attributes = models.JSONField(default=dict)
+    storage_key = models.CharField(max_length=200)
+    size_bytes = models.BigIntegerField()
+    # SHA-256 of the stored file and of the data set as sent (without preamble and file meta, which receivers write).
+    digest = models.BinaryField(max_length=32)
+    dataset_digest = models.BinaryField(max_length=32)
+    # Where the frames lie in the file: little-endian uint64 pairs (offset, length), one a fragment run, so that one
+    # frame is one read. Empty when there is no pixel data or its layout must be decoded to be known.
+    frame_table = models.BinaryField(default=bytes)
+    delivery = models.ForeignKey("Delivery", on_delete=models.PROTECT, related_name="instances", null=True)
+    received_at = models.DateTimeField()
+
+    permission_path: ClassVar[str] = "study__archive"
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["archive", "sop_instance_uid"], name="instance_in_archive")]
+        indexes = [models.Index(fields=["series", "instance_number", "sop_instance_uid"])]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class Delivery(TenantModel):
+    """One association, STOW request, upload or import: what came together from one source."""
+
+    class Source(models.TextChoices):
+        DIMSE = "dimse", _("DICOM association")
+        STOW = "stow", _("DICOMweb")
+        UPLOAD = "upload", _("Upload")
+        IMPORT = "import", _("Import")
+        DEID = "deid", _("De-identification")
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Receiving")
+        CLOSED = "closed", _("Indexing")
+        INDEXED = "indexed", _("Complete")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    archive = models.ForeignKey(Archive, on_delete=models.PROTECT, related_name="deliveries")
+    source = models.CharField(max_length=8, choices=Source.choices)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    calling_ae_title = models.CharField(max_length=16, blank=True)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    received = models.PositiveIntegerField(default=0)
+    stored = models.PositiveIntegerField(default=0)
+    duplicate = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    opened_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    indexed_at = models.DateTimeField(null=True, blank=True)
+
+    permission_path: ClassVar[str] = "archive"
+
+    class Meta:
+        verbose_name_plural = _("deliveries")
+        ordering = ("-opened_at",)
+        default_permissions = ()
+        indexes = [models.Index(fields=["archive", "-opened_at"]), models.Index(fields=["state"])]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def audit_label(self) -> str:
+        return str(self.pk)[:8]
+
+
+class QuarantinedFile(TenantModel):
+    """Bytes that could not be stored, kept with the reason until somebody decides."""
+
+    class State(models.TextChoices):
+        KEPT = "kept", _("Kept")
+        RELEASED = "released", _("Stored later")
+        DISCARDED = "discarded", _("Discarded")
+
+    archive = models.ForeignKey(Archive, on_delete=models.PROTECT, related_name="quarantined_files")
+    public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
+    delivery = models.ForeignKey(Delivery, on_delete=models.PROTECT, related_name="quarantined_files")
+    # A file's name often holds a patient's: shown to the archive's contributors only, never logged.
+    original_name = models.CharField(max_length=500, blank=True)
+    storage_key = models.CharField(max_length=200)
+    size_bytes = models.BigIntegerField()
+    digest = models.BinaryField(max_length=32)
+    code = models.CharField(max_length=40)
+    reason = models.CharField(max_length=500)
+    sop_instance_uid = models.CharField(max_length=64, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.KEPT)
+    received_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    permission_path: ClassVar[str] = "archive"
+
+    class Meta:
+        ordering = ("-received_at",)
+        default_permissions = ()
+        indexes = [models.Index(fields=["archive", "state", "-received_at"])]
+        constraints = [
+            # A delivery that is indexed twice after a crash keeps each refused file once.
+            models.UniqueConstraint(fields=["delivery", "storage_key"], name="quarantined_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def audit_label(self) -> str:
+        return self.public_id

@@ -1,0 +1,85 @@
+"""The vocabulary of the trail: every action has a code, a sentence and a DICOM event type before it can be recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A kind of act.
+
+    `sentence` takes {actor}, {target} and the keys of the event's detail; `event_type` is a code of PS3.16 CID 400
+    (DCM), the vocabulary of PS3.15 A.5 audit messages.
+    """
+
+    code: str
+    sentence: Any
+    event_type: str
+
+
+_actions: dict[str, Action] = {}
+
+
+def register(code: str, sentence: Any, *, event_type: str) -> None:
+    """Declare an action, in `AppConfig.ready` of the app that performs it."""
+    _actions[code] = Action(code=code, sentence=sentence, event_type=event_type)
+
+
+def get(code: str) -> Action:
+    """The action behind a code; an undeclared one is a programming error."""
+    try:
+        return _actions[code]
+    except KeyError as error:
+        raise LookupError(
+            f"The audit action {code!r} is not declared; register it in the app's AppConfig.ready."
+        ) from error
+
+
+def find(code: str) -> Action | None:
+    return _actions.get(code)
+
+
+def all_actions() -> tuple[Action, ...]:
+    return tuple(sorted(_actions.values(), key=lambda action: action.code))
+
+
+APPLICATION_ACTIVITY = "110100"
+AUDIT_LOG_USED = "110101"
+BEGIN_TRANSFERRING = "110102"
+INSTANCES_ACCESSED = "110103"
+INSTANCES_TRANSFERRED = "110104"
+STUDY_DELETED = "110105"
+EXPORT = "110106"
+IMPORT = "110107"
+NETWORK_ENTRY = "110108"
+ORDER_RECORD = "110109"
+PATIENT_RECORD = "110110"
+QUERY = "110112"
+SECURITY_ALERT = "110113"
+USER_AUTHENTICATION = "110114"
+
+
+def register_own() -> None:
+    """The acts of this floor and of access below it."""
+    register("audit.viewed", _("{actor} read the audit trail"), event_type=AUDIT_LOG_USED)
+    register("audit.exported", _("{actor} exported the audit trail ({count} events)"), event_type=AUDIT_LOG_USED)
+    register("session.started", _("{actor} signed in"), event_type=USER_AUTHENTICATION)
+    register("session.ended", _("{actor} signed out"), event_type=USER_AUTHENTICATION)
+    register("session.refused", _("A sign-in as {target} was refused"), event_type=USER_AUTHENTICATION)
+    register("organisation.created", _("{actor} created the organisation {target}"), event_type=SECURITY_ALERT)
+    register("organisation.changed", _("{actor} changed settings of {target}"), event_type=SECURITY_ALERT)
+    register("membership.added", _("{actor} added {target} to the organisation"), event_type=SECURITY_ALERT)
+    register("membership.renewed", _("{actor} brought {target} back into the organisation"), event_type=SECURITY_ALERT)
+    register("membership.ended", _("{actor} ended the membership of {target}"), event_type=SECURITY_ALERT)
+    register("role.granted", _("{actor} gave {target} the role “{role}”"), event_type=SECURITY_ALERT)
+    register("role.revoked", _("{actor} took the role “{role}” from {target}"), event_type=SECURITY_ALERT)
+    register("person.created", _("{actor} created the account {target}"), event_type=SECURITY_ALERT)
+    register("person.changed", _("{actor} changed the account {target}"), event_type=SECURITY_ALERT)
+    register("password.changed", _("{actor} changed the password of {target}"), event_type=SECURITY_ALERT)
+    register("token.created", _("{actor} created the API token {target}"), event_type=SECURITY_ALERT)
+    register("token.revoked", _("{actor} revoked the API token {target}"), event_type=SECURITY_ALERT)
+    register("access.refused", _("{actor} was refused: {method} {route}"), event_type=SECURITY_ALERT)

@@ -1,0 +1,82 @@
+"""The trail. Events are only ever added; a chain link fixes each one's place and content.
+
+An event is written inside the transaction of the act it tells of. Chaining happens right after, by one writer for each
+organisation (`audit.services.seal`), because a chain built by concurrent transactions either forks or makes them wait
+for each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django_scopes import ScopedManager
+
+
+class Event(models.Model):
+    """One act: who did or was refused what, to what, when, from where and why it was theirs to do."""
+
+    class Outcome(models.TextChoices):
+        SUCCESS = "success", _("Done")
+        REFUSED = "refused", _("Refused")
+        FAILED = "failed", _("Failed")
+
+    organisation = models.ForeignKey("access.Organisation", on_delete=models.PROTECT, null=True, related_name="+")
+    occurred_at = models.DateTimeField(default=timezone.now)
+    action = models.CharField(max_length=64)
+    event_type = models.CharField(max_length=8)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.SUCCESS)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    actor_label = models.CharField(max_length=150, blank=True)
+    target_kind = models.CharField(max_length=64, blank=True)
+    target_id = models.CharField(max_length=64, blank=True)
+    target_label = models.CharField(max_length=150, blank=True)
+    detail = models.JSONField(default=dict)
+    explained_by = models.CharField(max_length=150, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    door = models.CharField(max_length=16, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    objects: ClassVar[Any] = ScopedManager(organisation="organisation")
+
+    class Meta:
+        ordering = ("-occurred_at", "-pk")
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["organisation", "-occurred_at", "-id"]),
+            models.Index(fields=["organisation", "actor", "-occurred_at"]),
+            models.Index(fields=["organisation", "target_kind", "target_id"]),
+            models.Index(fields=["organisation", "action", "-occurred_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.pk}"
+
+
+class ChainLink(models.Model):
+    """The place of an event in its organisation's chain: `digest = SHA256(previous ‖ canonical_json(event))`."""
+
+    organisation = models.ForeignKey("access.Organisation", on_delete=models.PROTECT, null=True, related_name="+")
+    sequence = models.BigIntegerField()
+    event = models.OneToOneField(Event, on_delete=models.PROTECT, related_name="link")
+    previous = models.BinaryField(max_length=32)
+    digest = models.BinaryField(max_length=32)
+    sealed_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[Any] = ScopedManager(organisation="organisation")
+
+    class Meta:
+        ordering = ("sequence",)
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "sequence"], nulls_distinct=False, name="one_link_per_sequence"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organisation_id}/{self.sequence}"

@@ -1,0 +1,124 @@
+"""Start, run, watch and cancel jobs. The task that does the work wraps it in `running(job_id)`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from core.errors import Conflict, PacswebError, RetriableError
+from core.models import Job
+
+if TYPE_CHECKING:
+    from access.models import Organisation, User
+
+logger = structlog.get_logger(__name__)
+
+PROGRESS_INTERVAL_SECONDS = 0.5
+
+
+class JobCancelled(Exception):
+    """Raised inside the work when its owner asked to stop; `running` turns it into the state."""
+
+
+class JobHandle:
+    """What the work holds: reports progress, at most twice a second, and learns of a cancel."""
+
+    def __init__(self, *, job: Job) -> None:
+        self.job = job
+        self._written_at = 0.0
+
+    def progress(self, *, done: int, total: int | None = None, message: str = "") -> None:
+        """Report `done` of `total` steps and raise `JobCancelled` when the owner asked to stop."""
+        changes: dict[str, Any] = {"done": done}
+        if total is not None:
+            changes["total"] = total
+        if message:
+            changes["message"] = message[:300]
+        last = total is not None and done >= total
+        if not last and time.monotonic() - self._written_at < PROGRESS_INTERVAL_SECONDS:
+            return
+        self._written_at = time.monotonic()
+        Job.objects.filter(pk=self.job.pk).update(**changes)
+        self.raise_if_cancelled()
+
+    def raise_if_cancelled(self) -> None:
+        if Job.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
+            raise JobCancelled
+
+    def finish(self, *, result: dict[str, Any] | None = None, result_url: str = "", message: str = "") -> None:
+        """Keep what came of the work; the state follows when the block ends."""
+        self.job.result = result or {}
+        self.job.result_url = result_url
+        Job.objects.filter(pk=self.job.pk).update(result=self.job.result, result_url=result_url, message=message[:300])
+
+
+def start(*, organisation: Organisation, owner: User, kind: str, title: str, total: int = 0) -> Job:
+    """Make a job row; the caller enqueues its task in the same transaction. `title` holds no identifying data."""
+    job: Job = Job.objects.create(organisation=organisation, owner=owner, kind=kind, title=title[:200], total=total)
+    return job
+
+
+@contextmanager
+def running(*, job_id: Any) -> Iterator[JobHandle | None]:
+    """Claim the job and keep its state true whatever happens inside.
+
+    Yields None when there is nothing to do: the job was cancelled before it began or already ended. A job found
+    *running* was left by a worker that died, or is a repeated delivery: the work is idempotent, so it goes on.
+    """
+    now = timezone.now()
+    claimed = Job.objects.filter(pk=job_id, state__in=Job.ACTIVE_STATES, cancel_requested=False).update(
+        state=Job.State.RUNNING, started_at=now
+    )
+    if not claimed:
+        Job.objects.filter(pk=job_id, state__in=Job.ACTIVE_STATES).update(state=Job.State.CANCELLED, finished_at=now)
+        yield None
+        return
+    job = Job.objects.get(pk=job_id)
+    try:
+        yield JobHandle(job=job)
+    except JobCancelled:
+        _end(job_id=job_id, state=Job.State.CANCELLED)
+    except RetriableError:
+        Job.objects.filter(pk=job_id).update(message=_("Waiting to try again"))
+        raise
+    except PacswebError as error:
+        _end(job_id=job_id, state=Job.State.FAILED, error=str(error.message))
+    except Exception:
+        _end(job_id=job_id, state=Job.State.FAILED, error=_("An unexpected error stopped this work. It was logged."))
+        raise
+    else:
+        _end(job_id=job_id, state=Job.State.SUCCEEDED)
+
+
+def _end(*, job_id: Any, state: str, error: str = "") -> None:
+    changes: dict[str, Any] = {"state": state, "error": error, "finished_at": timezone.now()}
+    if state == Job.State.SUCCEEDED:
+        changes["done"] = F("total")
+    Job.objects.filter(pk=job_id, state=Job.State.RUNNING).update(**changes)
+
+
+def fail(*, job_id: Any, error: str) -> None:
+    """End a job whose retries are used up."""
+    Job.objects.filter(pk=job_id, state__in=Job.ACTIVE_STATES).update(
+        state=Job.State.FAILED, error=error, finished_at=timezone.now()
+    )
+
+
+def cancel(*, actor: User, job: Job) -> None:
+    """Ask a job to stop; one that has not begun ends at once. Raises `Conflict` when it already ended."""
+    if job.owner_id != actor.pk:
+        raise Conflict(_("Only the person who started this work can stop it."))
+    now = timezone.now()
+    if Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(
+        state=Job.State.CANCELLED, cancel_requested=True, finished_at=now
+    ):
+        return
+    if not Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).update(cancel_requested=True):
+        raise Conflict(_("This work has already ended."))

@@ -1,0 +1,50 @@
+"""Turns the project's errors into answers, the same way for every door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from core.errors import Invalid, PacswebError
+
+logger = structlog.get_logger(__name__)
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+MACHINE_PREFIXES = ("/api/",)
+
+
+class ErrorMiddleware:
+    """A `PacswebError` that leaves a view becomes a page for people, or a problem document for programs."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, PacswebError):
+            return None
+        logger.info("request_refused", code=exception.code, status=exception.status_code)
+        if wants_json(request):
+            return JsonResponse(problem(exception), status=exception.status_code)
+        template = {403: "403.html", 404: "404.html"}.get(exception.status_code, "errors/refused.html")
+        return render(request, template, {"error": exception}, status=exception.status_code)
+
+
+def wants_json(request: HttpRequest) -> bool:
+    if request.path_info.startswith(MACHINE_PREFIXES) or "/dicomweb/" in request.path_info:
+        return True
+    preferred = request.get_preferred_type(["text/html", "application/json"])
+    return preferred == "application/json"
+
+
+def problem(error: PacswebError) -> dict[str, object]:
+    """The error as RFC 9457 problem details."""
+    document: dict[str, object] = {"status": error.status_code, "code": error.code, "detail": str(error.message)}
+    if isinstance(error, Invalid) and error.fields:
+        document["fields"] = error.fields
+    return document
