@@ -1,0 +1,146 @@
+"""`/healthz`: is this process alive, and can it serve? `/metrics`: numbers for Prometheus.
+
+Answered before host checks, sessions and the tenant, because orchestrators ask by address and without a cookie.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import secrets
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import structlog
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+logger = structlog.get_logger(__name__)
+
+QUEUES = ("ingest", "default", "heavy")
+HEARTBEAT_SECONDS = 60
+
+
+class HealthMiddleware:
+    """Answers the two machine addresses; everything else passes."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info == "/healthz":
+            return readiness(request)
+        if request.path_info == "/healthz/live":
+            return JsonResponse({"status": "ok"})
+        if request.path_info == "/metrics":
+            return metrics(request)
+        return self.get_response(request)
+
+
+def readiness(_request: HttpRequest) -> HttpResponse:
+    """200 when database, broker, storage and schema are usable, else 503 naming what is not."""
+    checks = {name: _passes(name=name, check=check) for name, check in CHECKS.items()}
+    ready = all(checks.values())
+    body = {
+        "status": "ok" if ready else "unavailable",
+        "checks": {name: "ok" if passed else "failed" for name, passed in checks.items()},
+        "queues": queues_with_a_worker() if checks["broker"] else {},
+    }
+    response = JsonResponse(body, status=200 if ready else 503)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _passes(*, name: str, check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 -- whatever is wrong, the answer is "not ready"
+        logger.warning("health_check_failed", check=name, error=type(error).__name__)
+        connection.close()
+        return False
+
+
+def _database_answers() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        return cursor.fetchone() == (1,)
+
+
+def _schema_is_current() -> bool:
+    return _known_migrations() <= set(MigrationRecorder(connection).applied_migrations())
+
+
+@functools.lru_cache(maxsize=1)
+def _known_migrations() -> frozenset[tuple[str, str]]:
+    loader = MigrationLoader(None, ignore_no_initial=True)
+    return frozenset(key for key in loader.disk_migrations if key not in loader.replacements)
+
+
+def _broker_answers() -> bool:
+    key = f"health:{secrets.token_hex(4)}"
+    cache.set(key, "1", timeout=5)
+    return bool(cache.get(key) == "1")
+
+
+def _storage_is_writable() -> bool:
+    parts = urlsplit(settings.STORAGE_URL)
+    if parts.scheme != "file":
+        return True
+    folder = Path(unquote(parts.path))
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".health-") as probe:
+        probe.write(b"ok")
+        probe.flush()
+    return True
+
+
+CHECKS: dict[str, Callable[[], bool]] = {
+    "database": _database_answers,
+    "schema": _schema_is_current,
+    "broker": _broker_answers,
+    "storage": _storage_is_writable,
+}
+
+
+def queues_with_a_worker() -> dict[str, bool]:
+    """Which queues a worker has been seen on within the last minute. Says nothing about this process."""
+    found = cache.get_many([heartbeat_key(queue=queue) for queue in QUEUES])
+    return {queue: heartbeat_key(queue=queue) in found for queue in QUEUES}
+
+
+def heartbeat_key(*, queue: str) -> str:
+    return f"worker-seen:{queue}"
+
+
+def record_heartbeat(*, queues: list[str]) -> None:
+    cache.set_many({heartbeat_key(queue=queue): 1 for queue in queues}, timeout=HEARTBEAT_SECONDS)
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For this machine, or for whoever carries the token; to anybody else it does not exist."""
+    if not _may_read_metrics(request):
+        return HttpResponse(status=404)
+    from django_prometheus.exports import ExportToDjangoView
+
+    response: HttpResponse = ExportToDjangoView(request)
+    return response
+
+
+def _may_read_metrics(request: HttpRequest) -> bool:
+    if settings.METRICS_TOKEN:
+        offered = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if secrets.compare_digest(offered.encode(), settings.METRICS_TOKEN.encode()):
+            return True
+    if settings.TRUSTED_PROXY or "X-Forwarded-For" in request.headers:
+        # Behind a proxy everybody seems to come from this machine.
+        return False
+    try:
+        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,290 @@
+"""What holds everywhere. Development, production and test say only where they differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.utils.translation import gettext_lazy as _
+
+from pacsweb.env import ROOT, Environment, SettingError
+from pacsweb.logs import logging_configuration
+
+ENV = Environment()
+BASE_DIR: Path = ROOT
+DATA_DIR: Path = ENV.get("PACSWEB_DATA")
+
+HOUR = 60 * 60
+
+
+def database_from_url(*, url: str) -> dict[str, Any]:
+    """Django's description of a `postgresql://user:password@host:port/name?option=…` address."""
+    parts = urlsplit(url)
+    name = unquote(parts.path.lstrip("/"))
+    if not name:
+        raise SettingError("DATABASE_URL names no database; write postgresql://user:password@host:port/name.")
+    options = dict(pair.partition("=")[::2] for pair in parts.query.split("&") if pair)
+    return {
+        "ENGINE": "django_prometheus.db.backends.postgresql",
+        "NAME": name,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 10, "application_name": "pacsweb", **options},
+        "TEST": {"TEMPLATE": "template0"},
+    }
+
+
+def caches_from_url(*, url: str) -> dict[str, Any]:
+    return {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": url,
+            "KEY_PREFIX": "cache",
+            "TIMEOUT": 300,
+        }
+    }
+
+
+# Applications ---------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "guardian",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_filters",
+    "django_htmx",
+    "django_vite",
+    "csp",
+    "django_cotton",
+    "django_prometheus",
+    "core",
+    "access",
+    "audit",
+    "archive",
+]
+ROOT_URLCONF = "pacsweb.urls"
+WSGI_APPLICATION = "pacsweb.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "pacsweb.health.HealthMiddleware",
+    "pacsweb.middleware.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "access.middleware.TokenMiddleware",
+    "access.middleware.PreferencesMiddleware",
+    "access.middleware.OrganisationMiddleware",
+    "audit.middleware.RefusalMiddleware",
+    "core.middleware.ErrorMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "builtins": [],
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# People ---------------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "access.User"
+AUTHENTICATION_BACKENDS = ["access.backends.PasswordBackend"]
+ANONYMOUS_USER_NAME = None
+GUARDIAN_MONKEY_PATCH_USER = False
+GUARDIAN_MONKEY_PATCH_GROUP = False
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "/accounts/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/accounts/sign-in/"
+
+# Sessions, cookies, headers -------------------------------------------------------------------------------------------
+
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_NAME = "pacsweb_session"
+SESSION_COOKIE_AGE = 12 * HOUR
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "pacsweb_csrf"
+CSRF_COOKIE_HTTPONLY = False  # the upload and viewer scripts send it back as a header
+CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:", "blob:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "worker-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_TEMP_DIR = None
+if ENV.get("PACSWEB_TRUSTED_PROXY"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+TRUSTED_PROXY: bool = ENV.get("PACSWEB_TRUSTED_PROXY")
+
+# Where people find us -------------------------------------------------------------------------------------------------
+
+HTTP_PORT: int = ENV.get("PACSWEB_HTTP_PORT")
+PUBLIC_URL: str = (ENV.get("PACSWEB_PUBLIC_URL") or f"http://127.0.0.1:{HTTP_PORT}").rstrip("/")
+BIND: str = ENV.get("PACSWEB_BIND")
+DICOM_PORT: int = ENV.get("PACSWEB_DICOM_PORT")
+DICOM_TLS_PORT: int = ENV.get("PACSWEB_DICOM_TLS_PORT")
+DICOM_TLS_CERTIFICATE: Path | None = ENV.get("PACSWEB_DICOM_TLS_CERTIFICATE")
+DICOM_TLS_KEY: Path | None = ENV.get("PACSWEB_DICOM_TLS_KEY")
+DICOM_TLS_AUTHORITIES: Path | None = ENV.get("PACSWEB_DICOM_TLS_AUTHORITIES")
+if (DICOM_TLS_CERTIFICATE is None) != (DICOM_TLS_KEY is None):
+    raise SettingError("PACSWEB_DICOM_TLS_CERTIFICATE and PACSWEB_DICOM_TLS_KEY belong together; set both or neither.")
+HL7_PORT: int = ENV.get("PACSWEB_HL7_PORT")
+ALLOWED_HOSTS = list(dict.fromkeys([urlsplit(PUBLIC_URL).hostname or "", *ENV.get("PACSWEB_ALLOWED_HOSTS")]))
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+# Data -----------------------------------------------------------------------------------------------------------------
+
+STORAGE_URL: str = ENV.get("PACSWEB_STORAGE_URL") or (DATA_DIR / "files").as_uri()
+
+# Language and time ----------------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE: str = ENV.get("PACSWEB_TIME_ZONE")
+
+# Static files: Vite builds them into static/dist with a hash in each name --------------------------------------------
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static" / "dist"]
+STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/assets/.+-[A-Za-z0-9_-]{8}\.[a-z0-9.]+$"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+DJANGO_VITE = {
+    "default": {
+        "dev_mode": False,
+        "manifest_path": BASE_DIR / "static" / "dist" / ".vite" / "manifest.json",
+    }
+}
+
+# API ------------------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "access.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["access.authentication.TokenScope"],
+    "EXCEPTION_HANDLER": "core.api.exception_handler",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "core.api.Paging",
+    "PAGE_SIZE": 50,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "PACSWeb",
+    "DESCRIPTION": "Imaging archive, teaching files and reading. Not for primary diagnosis.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# Background work ------------------------------------------------------------------------------------------------------
+
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_ACKS_ON_FAILURE_OR_TIMEOUT = True
+CELERY_TASK_TIME_LIMIT = 2 * HOUR
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_RESULT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 1_500_000  # KiB; image codecs fragment memory
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # A task whose worker vanished comes back after this long; it must exceed the longest task, or it would run twice.
+    # (The launcher gives the tasks of a worker it saw die back at once.)
+    "visibility_timeout": 3 * HOUR,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_ENABLE_UTC = True
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "run" / "beat-schedule")
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+
+# Logs and metrics -----------------------------------------------------------------------------------------------------
+
+LOGGING = logging_configuration(log_format=ENV.get("PACSWEB_LOG_FORMAT"), level=ENV.get("PACSWEB_LOG_LEVEL"))
+LOGGING_CONFIG = "pacsweb.logs.configure"
+METRICS_TOKEN: str | None = ENV.get("PACSWEB_METRICS_TOKEN")
+PROMETHEUS_EXPORT_MIGRATIONS = False

@@ -1,0 +1,26 @@
+"""The test run: services started by tests/conftest.py, which gives their addresses in the environment."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from pacsweb.settings.base import *  # noqa: F403 -- a settings module is its names
+from pacsweb.settings.base import ENV, caches_from_url, database_from_url
+
+DEBUG = False
+SECRET_KEY = "not-a-secret-of-anything-that-runs-outside-the-test-suite-0123456789"
+ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+_database_url = ENV.get("DATABASE_URL") or "postgresql://pacsweb@127.0.0.1:1/started-by-conftest"
+REDIS_URL: str = ENV.get("REDIS_URL") or "redis://127.0.0.1:1/0"
+DATABASES = {"default": database_from_url(url=_database_url)}
+CACHES = caches_from_url(url=REDIS_URL)
+CELERY_BROKER_URL = REDIS_URL
+
+# Every hash with Argon2 costs 50 ms; a suite that signs in thousands of times needs none of its strength.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+WHITENOISE_AUTOREFRESH = False
+if not ENV.given("PACSWEB_DATA"):
+    DATA_DIR = Path(tempfile.gettempdir()) / "pacsweb-tests"
+    STORAGE_URL = (DATA_DIR / "files").as_uri()

@@ -1,0 +1,11 @@
+"""The web application, served by granian."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pacsweb.settings.development")
+
+application = get_wsgi_application()
