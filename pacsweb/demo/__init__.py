@@ -1,0 +1,1 @@
+"""Demo content: phantoms with known truth, teaching cases, and the loader that brings them in."""
