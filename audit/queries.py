@@ -1,0 +1,151 @@
+"""The trail as people read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from string import Formatter
+from typing import Any
+
+from django.db.models import Count, Max, Q, QuerySet
+from django.db.models.functions import TruncDay, TruncHour, TruncMinute
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from access.models import Organisation, User
+from access.queries import require
+from audit import actions
+from audit.models import ChainLink, Event
+from audit.permissions import VIEW_AUDIT
+
+
+def events(*, user: User, organisation: Organisation) -> QuerySet[Event]:
+    """Every event of the organisation, newest first. Raises `Forbidden` or `NotFound`."""
+    require(user, VIEW_AUDIT, organisation)
+    rows: QuerySet[Event] = Event.objects.filter(organisation=organisation).select_related("actor", "link")
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What an officer asks for; an empty field asks for everything."""
+
+    text: str = ""
+    actor: str = ""
+    action: str = ""
+    outcome: str = ""
+    event_type: str = ""
+    target: str = ""
+    door: str = ""
+    address: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def apply(self, rows: QuerySet[Event]) -> QuerySet[Event]:
+        exact = {
+            "actor__username": self.actor,
+            "action": self.action,
+            "outcome": self.outcome,
+            "event_type": self.event_type,
+            "target_id": self.target,
+            "door": self.door,
+        }
+        rows = rows.filter(**{lookup: value for lookup, value in exact.items() if value})
+        if self.address:
+            rows = rows.filter(address=self.address)
+        if self.since is not None:
+            rows = rows.filter(occurred_at__gte=self.since)
+        if self.until is not None:
+            rows = rows.filter(occurred_at__lt=self.until)
+        if self.text:
+            codes = [a.code for a in actions.all_actions() if self.text.casefold() in str(a.sentence).casefold()]
+            rows = rows.filter(
+                Q(actor_label__icontains=self.text)
+                | Q(target_label__icontains=self.text)
+                | Q(target_id__iexact=self.text)
+                | Q(explained_by__icontains=self.text)
+                | Q(request_id=self.text)
+                | Q(action__in=codes)
+            )
+        return rows
+
+
+def sentence(event: Event) -> SafeString:
+    """The event as people say it, e.g. *trainee@demo opened study 4k2m…*; values are escaped."""
+    action = actions.find(event.action)
+    if action is None:
+        return format_html("{} · {} · {}", event.actor_label, event.action, event.target_label)
+    values = {key: value for key, value in event.detail.items() if isinstance(value, str | int | float)}
+    values["actor"] = _emphasised(event.actor_label or _("Somebody not signed in"))
+    values["target"] = _emphasised(event.target_label or event.target_id or _("it"))
+    wanted = str(action.sentence)
+    missing = {field: "…" for _text, field, _spec, _conversion in Formatter().parse(wanted) if field}
+    return format_html(wanted, **{**missing, **values})
+
+
+def _emphasised(value: str) -> SafeString:
+    return format_html("<strong>{}</strong>", value)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    start: datetime
+    end: datetime
+    count: int
+    refused: int
+
+
+def histogram(rows: QuerySet[Event]) -> list[Bucket]:
+    """Events over time, empty buckets included: minutes, hours or days, whichever gives a readable number of bars."""
+    span = rows.order_by().aggregate(last=Max("occurred_at"), count=Count("pk"))
+    if not span["count"]:
+        return []
+    first = rows.order_by("occurred_at").values_list("occurred_at", flat=True)[0]
+    length = span["last"] - first
+    truncate: Any
+    if length <= timedelta(hours=2):
+        truncate, step = TruncMinute, timedelta(minutes=1)
+    elif length <= timedelta(days=5):
+        truncate, step = TruncHour, timedelta(hours=1)
+    else:
+        truncate, step = TruncDay, timedelta(days=1)
+    counted = {
+        row["bucket"]: row
+        for row in rows.order_by()
+        .annotate(bucket=truncate("occurred_at"))
+        .values("bucket")
+        .annotate(count=Count("pk"), refused=Count("pk", filter=~Q(outcome=Event.Outcome.SUCCESS)))
+    }
+    start, end = min(counted), max(counted)
+    buckets, moment = [], start
+    while moment <= end:
+        row = counted.get(moment, {"count": 0, "refused": 0})
+        buckets.append(Bucket(start=moment, end=moment + step, count=row["count"], refused=row["refused"]))
+        moment += step
+    return buckets
+
+
+@dataclass(frozen=True, slots=True)
+class SealState:
+    """How much of the trail is chained: `sealed` events, `waiting` ones, and when the last seal was made."""
+
+    sealed: int
+    waiting: int
+    sealed_at: datetime | None
+
+
+def seal_state(*, organisation: Organisation) -> SealState:
+    last = ChainLink.objects.filter(organisation=organisation).order_by("-sequence").first()
+    waiting = Event.objects.filter(organisation=organisation, link=None).count()
+    return SealState(
+        sealed=last.sequence if last is not None else 0,
+        waiting=waiting,
+        sealed_at=last.sealed_at if last is not None else None,
+    )
+
+
+def people_in_trail(*, organisation: Organisation) -> list[str]:
+    """User names that appear as actors, for the filter."""
+    names = Event.objects.filter(organisation=organisation).exclude(actor_label="").order_by("actor_label")
+    return list(names.values_list("actor_label", flat=True).distinct())
