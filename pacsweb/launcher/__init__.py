@@ -1,0 +1,1 @@
+"""`python -m pacsweb up`: everything PACSWeb needs on one machine, as one supervised tree of processes."""
