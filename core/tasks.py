@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from celery import shared_task
-from django.db import close_old_connections, transaction
+from django.db import transaction
 
 from core.errors import RetriableError
 from core.tenancy import all_tenants, tenant
@@ -64,7 +64,6 @@ def task(
 
     def decorate(function: Callable[..., Any]) -> Task:
         def run(self: Any, **arguments: Any) -> Any:
-            close_old_connections()
             try:
                 if installation_wide:
                     with all_tenants():
