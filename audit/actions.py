@@ -66,20 +66,81 @@ USER_AUTHENTICATION = "110114"
 def register_own() -> None:
     """The acts of this floor and of access below it."""
     register("audit.viewed", _("{actor} read the audit trail"), event_type=AUDIT_LOG_USED)
-    register("audit.exported", _("{actor} exported the audit trail ({count} events)"), event_type=AUDIT_LOG_USED)
+    register(
+        "audit.exported",
+        _("{actor} exported the audit trail ({count} events)"),
+        event_type=AUDIT_LOG_USED,
+    )
+    register("audit.checked", _("{actor} checked the audit chain"), event_type=AUDIT_LOG_USED)
     register("session.started", _("{actor} signed in"), event_type=USER_AUTHENTICATION)
     register("session.ended", _("{actor} signed out"), event_type=USER_AUTHENTICATION)
-    register("session.refused", _("A sign-in as {target} was refused"), event_type=USER_AUTHENTICATION)
-    register("organisation.created", _("{actor} created the organisation {target}"), event_type=SECURITY_ALERT)
-    register("organisation.changed", _("{actor} changed settings of {target}"), event_type=SECURITY_ALERT)
-    register("membership.added", _("{actor} added {target} to the organisation"), event_type=SECURITY_ALERT)
-    register("membership.renewed", _("{actor} brought {target} back into the organisation"), event_type=SECURITY_ALERT)
-    register("membership.ended", _("{actor} ended the membership of {target}"), event_type=SECURITY_ALERT)
-    register("role.granted", _("{actor} gave {target} the role “{role}”"), event_type=SECURITY_ALERT)
-    register("role.revoked", _("{actor} took the role “{role}” from {target}"), event_type=SECURITY_ALERT)
-    register("person.created", _("{actor} created the account {target}"), event_type=SECURITY_ALERT)
-    register("person.changed", _("{actor} changed the account {target}"), event_type=SECURITY_ALERT)
-    register("password.changed", _("{actor} changed the password of {target}"), event_type=SECURITY_ALERT)
-    register("token.created", _("{actor} created the API token {target}"), event_type=SECURITY_ALERT)
-    register("token.revoked", _("{actor} revoked the API token {target}"), event_type=SECURITY_ALERT)
-    register("access.refused", _("{actor} was refused: {method} {route}"), event_type=SECURITY_ALERT)
+    register(
+        "session.refused",
+        _("A sign-in as {target} was refused"),
+        event_type=USER_AUTHENTICATION,
+    )
+    register(
+        "organisation.created",
+        _("{actor} created the organisation {target}"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "organisation.changed",
+        _("{actor} changed settings of {target}"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "membership.added",
+        _("{actor} added {target} to the organisation"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "membership.renewed",
+        _("{actor} brought {target} back into the organisation"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "membership.ended",
+        _("{actor} ended the membership of {target}"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "role.granted",
+        _("{actor} gave {target} the role “{role}”"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "role.revoked",
+        _("{actor} took the role “{role}” from {target}"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "person.created",
+        _("{actor} created the account {target}"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "person.changed",
+        _("{actor} changed the account {target}"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "password.changed",
+        _("{actor} changed the password of {target}"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "token.created",
+        _("{actor} created the API token {target}"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "token.revoked",
+        _("{actor} revoked the API token {target}"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "access.refused",
+        _("{actor} was refused: {method} {route}"),
+        event_type=SECURITY_ALERT,
+    )

@@ -11,8 +11,20 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         from access import hooks
+        from access.queries import may
         from audit import actions, signals
+        from audit.permissions import VIEW_AUDIT
+        from core import navigation
 
+        navigation.register(
+            key="audit",
+            label=_("Audit"),
+            icon="scroll-text",
+            url="audit:event-list",
+            order=800,
+            go="a",
+            may=lambda request: may(request.user, VIEW_AUDIT, request.organisation),  # type: ignore[attr-defined]
+        )
         actions.register_own()
         hooks.on_act(signals.record_access_act)
         signals.connect()

@@ -29,6 +29,9 @@ class RefusalMiddleware:
                 outcome="refused",
                 request=request,
                 # The route's pattern, not the address: addresses may hold UIDs and names.
-                detail={"method": request.method, "route": match.view_name if match else ""},
+                detail={
+                    "method": request.method,
+                    "route": match.view_name if match else "",
+                },
             )
         return response

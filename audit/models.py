@@ -7,6 +7,7 @@ for each other.
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -74,9 +75,34 @@ class ChainLink(models.Model):
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(
-                fields=["organisation", "sequence"], nulls_distinct=False, name="one_link_per_sequence"
+                fields=["organisation", "sequence"],
+                nulls_distinct=False,
+                name="one_link_per_sequence",
             )
         ]
 
     def __str__(self) -> str:
         return f"{self.organisation_id}/{self.sequence}"
+
+
+def as_sealed(event: Event) -> dict[str, Any]:
+    """The event as it enters the chain: every column, times in UTC with microseconds."""
+    return {
+        "id": event.pk,
+        "organisation": event.organisation_id,
+        "occurred_at": event.occurred_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "action": event.action,
+        "event_type": event.event_type,
+        "outcome": event.outcome,
+        "actor": event.actor_id,
+        "actor_label": event.actor_label,
+        "target_kind": event.target_kind,
+        "target_id": event.target_id,
+        "target_label": event.target_label,
+        "detail": event.detail,
+        "explained_by": event.explained_by,
+        "address": event.address,
+        "door": event.door,
+        "agent": event.agent,
+        "request_id": event.request_id,
+    }

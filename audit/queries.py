@@ -27,65 +27,28 @@ def events(*, user: User, organisation: Organisation) -> QuerySet[Event]:
     return rows
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What an officer asks for; an empty field asks for everything."""
-
-    text: str = ""
-    actor: str = ""
-    action: str = ""
-    outcome: str = ""
-    event_type: str = ""
-    target: str = ""
-    door: str = ""
-    address: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def apply(self, rows: QuerySet[Event]) -> QuerySet[Event]:
-        exact = {
-            "actor__username": self.actor,
-            "action": self.action,
-            "outcome": self.outcome,
-            "event_type": self.event_type,
-            "target_id": self.target,
-            "door": self.door,
-        }
-        rows = rows.filter(**{lookup: value for lookup, value in exact.items() if value})
-        if self.address:
-            rows = rows.filter(address=self.address)
-        if self.since is not None:
-            rows = rows.filter(occurred_at__gte=self.since)
-        if self.until is not None:
-            rows = rows.filter(occurred_at__lt=self.until)
-        if self.text:
-            codes = [a.code for a in actions.all_actions() if self.text.casefold() in str(a.sentence).casefold()]
-            rows = rows.filter(
-                Q(actor_label__icontains=self.text)
-                | Q(target_label__icontains=self.text)
-                | Q(target_id__iexact=self.text)
-                | Q(explained_by__icontains=self.text)
-                | Q(request_id=self.text)
-                | Q(action__in=codes)
-            )
-        return rows
-
-
 def sentence(event: Event) -> SafeString:
     """The event as people say it, e.g. *trainee@demo opened study 4k2m…*; values are escaped."""
+    wanted, values = _words(event)
+    for name in ("actor", "target"):
+        values[name] = format_html("<strong>{}</strong>", values[name])
+    return format_html(wanted, **values)
+
+
+def plain_sentence(event: Event) -> str:
+    """The same without mark-up, for exports and screen readers."""
+    wanted, values = _words(event)
+    return wanted.format(**values)
+
+
+def _words(event: Event) -> tuple[str, dict[str, Any]]:
     action = actions.find(event.action)
-    if action is None:
-        return format_html("{} · {} · {}", event.actor_label, event.action, event.target_label)
-    values = {key: value for key, value in event.detail.items() if isinstance(value, str | int | float)}
-    values["actor"] = _emphasised(event.actor_label or _("Somebody not signed in"))
-    values["target"] = _emphasised(event.target_label or event.target_id or _("it"))
-    wanted = str(action.sentence)
-    missing = {field: "…" for _text, field, _spec, _conversion in Formatter().parse(wanted) if field}
-    return format_html(wanted, **{**missing, **values})
-
-
-def _emphasised(value: str) -> SafeString:
-    return format_html("<strong>{}</strong>", value)
+    wanted = str(action.sentence) if action is not None else "{actor} · " + event.action + " · {target}"
+    values: dict[str, Any] = {field: "…" for _text, field, _spec, _conversion in Formatter().parse(wanted) if field}
+    values.update({key: value for key, value in event.detail.items() if isinstance(value, str | int | float)})
+    values["actor"] = event.actor_label or _("Somebody not signed in")
+    values["target"] = event.target_label or event.target_id or _("it")
+    return wanted, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +78,23 @@ def histogram(rows: QuerySet[Event]) -> list[Bucket]:
         for row in rows.order_by()
         .annotate(bucket=truncate("occurred_at"))
         .values("bucket")
-        .annotate(count=Count("pk"), refused=Count("pk", filter=~Q(outcome=Event.Outcome.SUCCESS)))
+        .annotate(
+            count=Count("pk"),
+            refused=Count("pk", filter=~Q(outcome=Event.Outcome.SUCCESS)),
+        )
     }
     start, end = min(counted), max(counted)
     buckets, moment = [], start
     while moment <= end:
         row = counted.get(moment, {"count": 0, "refused": 0})
-        buckets.append(Bucket(start=moment, end=moment + step, count=row["count"], refused=row["refused"]))
+        buckets.append(
+            Bucket(
+                start=moment,
+                end=moment + step,
+                count=row["count"],
+                refused=row["refused"],
+            )
+        )
         moment += step
     return buckets
 
@@ -143,9 +116,3 @@ def seal_state(*, organisation: Organisation) -> SealState:
         waiting=waiting,
         sealed_at=last.sealed_at if last is not None else None,
     )
-
-
-def people_in_trail(*, organisation: Organisation) -> list[str]:
-    """User names that appear as actors, for the filter."""
-    names = Event.objects.filter(organisation=organisation).exclude(actor_label="").order_by("actor_label")
-    return list(names.values_list("actor_label", flat=True).distinct())

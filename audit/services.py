@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 import structlog
+from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import Model
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from access.queries import require
 from audit import actions
 from audit.domain import chain
-from audit.models import ChainLink, Event
+from audit.errors import ChainBroken
+from audit.models import ChainLink, Event, as_sealed
+from audit.permissions import VIEW_AUDIT
+from audit.verify import verify_chain
+from core import jobs
+from core.models import Job
 from core.tenancy import all_tenants
 
 SEAL_BATCH = 2000
 LOCK_NAMESPACE = 0x5EA1
+READING_STRETCH_SECONDS = 15 * 60
 
 
 def record(
@@ -62,6 +70,65 @@ def record(
             door=place["door"],
             agent=place["agent"],
             request_id=place["request_id"],
+        )
+
+
+def note_reading(*, actor: Any, organisation: Any, request: Any) -> None:
+    """Officers are in the trail too: one event for each stretch of reading, not one for each page."""
+    key = f"audit-read:{organisation.pk}:{actor.pk}:{request.META.get('REMOTE_ADDR', '')}"
+    if cache.add(key, True, timeout=READING_STRETCH_SECONDS):
+        record(
+            action="audit.viewed",
+            organisation=organisation,
+            actor=actor,
+            target=organisation,
+            request=request,
+        )
+
+
+@transaction.atomic
+def start_verification(*, actor: Any, organisation: Any, request: Any = None) -> Job:
+    """Begin a check of the whole chain as a job of the officer. Raises `Forbidden` or `NotFound`."""
+    from audit.tasks import verify_organisation
+
+    require(actor, VIEW_AUDIT, organisation)
+    job = jobs.start(
+        organisation=organisation,
+        owner=actor,
+        kind="audit.verify",
+        title=_("Check the audit chain"),
+    )
+    record(
+        action="audit.checked",
+        organisation=organisation,
+        actor=actor,
+        target=organisation,
+        request=request,
+    )
+    verify_organisation.enqueue(organisation_id=organisation.pk, job_id=str(job.pk))
+    return job
+
+
+def verify_as_job(*, organisation_id: int, job_id: str) -> None:
+    """Walk the chain and keep the verdict as the job's result; a chain that does not hold fails the job."""
+    with jobs.running(job_id=job_id) as handle:
+        if handle is None:
+            return
+        total = ChainLink.objects.count()
+
+        def report(done: int) -> None:
+            handle.progress(done=done, total=total)
+
+        verdict = verify_chain(organisation_id=organisation_id, progress=report)
+        if not verdict.holds:
+            raise ChainBroken(
+                _("The chain breaks at event %(event)s: %(reason)s.")
+                % {"event": verdict.broken_event, "reason": verdict.reason}
+            )
+        message = _("%(count)s events intact") % {"count": verdict.intact}
+        handle.finish(
+            result={"intact": verdict.intact, "unsealed": verdict.unsealed},
+            message=message,
         )
 
 
@@ -127,29 +194,9 @@ def seal(*, organisation_id: int | None, limit: int = SEAL_BATCH) -> int:
 
 def _claim_chain(*, organisation_id: int | None) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_NAMESPACE, organisation_id or 0])
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(%s, %s)",
+            [LOCK_NAMESPACE, organisation_id or 0],
+        )
         row = cursor.fetchone()
     return bool(row and row[0])
-
-
-def as_sealed(event: Event) -> dict[str, Any]:
-    """The event as it enters the chain: every column, times in UTC with microseconds."""
-    return {
-        "id": event.pk,
-        "organisation": event.organisation_id,
-        "occurred_at": event.occurred_at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "action": event.action,
-        "event_type": event.event_type,
-        "outcome": event.outcome,
-        "actor": event.actor_id,
-        "actor_label": event.actor_label,
-        "target_kind": event.target_kind,
-        "target_id": event.target_id,
-        "target_label": event.target_label,
-        "detail": event.detail,
-        "explained_by": event.explained_by,
-        "address": event.address,
-        "door": event.door,
-        "agent": event.agent,
-        "request_id": event.request_id,
-    }

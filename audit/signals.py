@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.contrib.auth.signals import (
+    user_logged_in,
+    user_logged_out,
+    user_login_failed,
+)
 
 from access import queries
 from access.models import User
@@ -12,7 +16,14 @@ from audit import services
 
 
 def record_access_act(
-    *, action: str, organisation: Any, actor: Any, target: Any, detail: dict[str, Any], outcome: str, request: Any
+    *,
+    action: str,
+    organisation: Any,
+    actor: Any,
+    target: Any,
+    detail: dict[str, Any],
+    outcome: str,
+    request: Any,
 ) -> None:
     services.record(
         action=action,
@@ -48,7 +59,13 @@ def _signed_out(*, request: Any, user: User | None, **_unused: Any) -> None:
 def _sign_in_refused(*, credentials: dict[str, Any], request: Any = None, **_unused: Any) -> None:
     user = User.objects.filter(username__iexact=str(credentials.get("username", "")).strip()).first()
     if user is not None:
-        _in_each_organisation(action="session.refused", user=user, request=request, outcome="refused", as_actor=False)
+        _in_each_organisation(
+            action="session.refused",
+            user=user,
+            request=request,
+            outcome="refused",
+            as_actor=False,
+        )
         return
     # What was typed is not kept: people type passwords into the name field.
     services.record(
@@ -61,7 +78,12 @@ def _sign_in_refused(*, credentials: dict[str, Any], request: Any = None, **_unu
 
 
 def _in_each_organisation(
-    *, action: str, user: User, request: Any, outcome: str = "success", as_actor: bool = True
+    *,
+    action: str,
+    user: User,
+    request: Any,
+    outcome: str = "success",
+    as_actor: bool = True,
 ) -> None:
     # A sign-in concerns every organisation the person may then enter; each officer sees it in their own trail.
     for organisation in list(queries.organisations_of(user)) or [None]:

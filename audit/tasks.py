@@ -11,3 +11,9 @@ def seal_chains() -> None:
     for organisation_id in [None, *Organisation.objects.values_list("pk", flat=True)]:
         while services.seal(organisation_id=organisation_id) == services.SEAL_BATCH:
             pass
+
+
+@task(queue="heavy", time_limit_seconds=3600)
+def verify_organisation(*, organisation_id: int, job_id: str) -> None:
+    """Check one organisation's chain for an officer who waits for the verdict."""
+    services.verify_as_job(organisation_id=organisation_id, job_id=job_id)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from audit.domain import chain
-from audit.models import ChainLink, Event
-from audit.services import as_sealed
+from audit.models import ChainLink, Event, as_sealed
 from core.tenancy import all_tenants
 
 CHUNK = 2000
@@ -27,7 +27,7 @@ class Verdict:
         return self.broken_at is None
 
 
-def verify_chain(*, organisation_id: int | None) -> Verdict:
+def verify_chain(*, organisation_id: int | None, progress: Callable[[int], None] | None = None) -> Verdict:
     """Walk one organisation's chain from its beginning and stop at the first link that does not hold."""
     with all_tenants():
         unsealed = Event.objects.filter(organisation_id=organisation_id, link=None).count()
@@ -46,6 +46,8 @@ def verify_chain(*, organisation_id: int | None) -> Verdict:
                     reason=reason,
                 )
             previous = bytes(link.digest)
+            if progress is not None and expected % CHUNK == 0:
+                progress(expected)
         return Verdict(intact=expected, unsealed=unsealed)
 
 

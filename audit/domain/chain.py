@@ -12,7 +12,13 @@ GENESIS = bytes(32)
 
 def canonical_json(event: Mapping[str, Any]) -> bytes:
     """Sorted keys, no spaces, UTF-8, no escapes of non-ASCII: the same event always gives the same bytes."""
-    return json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        event,
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
+    ).encode()
 
 
 def link_digest(*, previous: bytes, event: Mapping[str, Any]) -> bytes:

@@ -18,14 +18,29 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Event",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("occurred_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "occurred_at",
+                    models.DateTimeField(default=django.utils.timezone.now),
+                ),
                 ("action", models.CharField(max_length=64)),
                 ("event_type", models.CharField(max_length=8)),
                 (
                     "outcome",
                     models.CharField(
-                        choices=[("success", "Done"), ("refused", "Refused"), ("failed", "Failed")],
+                        choices=[
+                            ("success", "Done"),
+                            ("refused", "Refused"),
+                            ("failed", "Failed"),
+                        ],
                         default="success",
                         max_length=8,
                     ),
@@ -67,7 +82,15 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="ChainLink",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
                 ("sequence", models.BigIntegerField()),
                 ("previous", models.BinaryField(max_length=32)),
                 ("digest", models.BinaryField(max_length=32)),
@@ -84,7 +107,9 @@ class Migration(migrations.Migration):
                 (
                     "event",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="link", to="audit.event"
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="link",
+                        to="audit.event",
                     ),
                 ),
             ],
@@ -95,28 +120,38 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="event",
-            index=models.Index(fields=["organisation", "-occurred_at", "-id"], name="audit_event_organis_a411f7_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="event",
-            index=models.Index(fields=["organisation", "actor", "-occurred_at"], name="audit_event_organis_68609a_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="event",
             index=models.Index(
-                fields=["organisation", "target_kind", "target_id"], name="audit_event_organis_0ab9a1_idx"
+                fields=["organisation", "-occurred_at", "-id"],
+                name="audit_event_organis_a411f7_idx",
             ),
         ),
         migrations.AddIndex(
             model_name="event",
             index=models.Index(
-                fields=["organisation", "action", "-occurred_at"], name="audit_event_organis_32f134_idx"
+                fields=["organisation", "actor", "-occurred_at"],
+                name="audit_event_organis_68609a_idx",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(
+                fields=["organisation", "target_kind", "target_id"],
+                name="audit_event_organis_0ab9a1_idx",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(
+                fields=["organisation", "action", "-occurred_at"],
+                name="audit_event_organis_32f134_idx",
             ),
         ),
         migrations.AddConstraint(
             model_name="chainlink",
             constraint=models.UniqueConstraint(
-                fields=("organisation", "sequence"), name="one_link_per_sequence", nulls_distinct=False
+                fields=("organisation", "sequence"),
+                name="one_link_per_sequence",
+                nulls_distinct=False,
             ),
         ),
     ]

@@ -14,7 +14,10 @@ class Command(BaseCommand):
     help = "Check that no sealed audit event was altered, removed or inserted."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--organisation", help="only this one; default: all and the installation's own chain")
+        parser.add_argument(
+            "--organisation",
+            help="only this one; default: all and the installation's own chain",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         broken = False

@@ -1,0 +1,80 @@
+"""REST: the trail, for compliance officers and their tools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_filters import rest_framework as filters
+from rest_framework import generics, serializers
+
+from audit import queries, services
+from audit.models import Event
+
+
+class EventSerializer(serializers.ModelSerializer[Event]):
+    actor = serializers.CharField(
+        source="actor_label",
+        help_text="User name at the time; empty when not signed in.",
+    )
+    sequence = serializers.IntegerField(source="link.sequence", default=None, help_text="Place in the chain.")
+    digest = serializers.SerializerMethodField(help_text="SHA-256 of the chain up to this event, hexadecimal.")
+
+    class Meta:
+        model = Event
+        fields = (
+            "id",
+            "occurred_at",
+            "action",
+            "event_type",
+            "outcome",
+            "actor",
+            "target_kind",
+            "target_id",
+            "target_label",
+            "detail",
+            "explained_by",
+            "address",
+            "door",
+            "agent",
+            "request_id",
+            "sequence",
+            "digest",
+        )
+
+    def get_digest(self, event: Event) -> str | None:
+        link = getattr(event, "link", None)
+        return bytes(link.digest).hex() if link is not None else None
+
+
+class EventFilter(filters.FilterSet):
+    actor = filters.CharFilter(field_name="actor_label")
+    since = filters.IsoDateTimeFilter(field_name="occurred_at", lookup_expr="gte")
+    until = filters.IsoDateTimeFilter(field_name="occurred_at", lookup_expr="lt")
+
+    class Meta:
+        model = Event
+        fields = (
+            "actor",
+            "action",
+            "outcome",
+            "event_type",
+            "target_id",
+            "door",
+            "since",
+            "until",
+        )
+
+
+class Events(generics.ListAPIView[Event]):
+    """Events of the organisation, newest first. Needs the role of compliance officer."""
+
+    serializer_class = EventSerializer
+    filterset_class = EventFilter
+
+    def get_queryset(self) -> Any:
+        if getattr(self, "swagger_fake_view", False):
+            return Event.objects.none()
+        request: Any = self.request
+        rows = queries.events(user=request.user, organisation=request.organisation)
+        services.note_reading(actor=request.user, organisation=request.organisation, request=request)
+        return rows

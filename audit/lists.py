@@ -1,0 +1,201 @@
+"""The list of events as officers search it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
+
+from audit import actions, queries, services
+from audit.models import Event
+from core.tables import Choice, Column, DateRange, Table, Text
+from core.tables.filters import Chip, Filter
+
+TIME = gettext_lazy("Time")
+
+
+@dataclass(frozen=True)
+class Moments(Filter):
+    """From a moment to a moment, as a bar of the histogram gives them: `since` and `until` in ISO 8601."""
+
+    key: str = "moment"
+    label: Any = TIME
+    template: ClassVar[str] = "audit/filter_moments.html"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return ("since", "until")
+
+    def read(self, query: QueryDict) -> tuple[dict[str, datetime], list[str]]:
+        state: dict[str, datetime] = {}
+        problems = []
+        for name in self.keys:
+            words = query.get(name, "").strip()
+            if not words:
+                continue
+            # "+" of the offset arrives as a space when somebody typed the address.
+            moment = _parsed(words.replace(" ", "+"))
+            if moment is None:
+                problems.append(_("“%(value)s” is not a moment and was left out.") % {"value": words[:40]})
+            else:
+                state[name] = moment
+        return state, problems
+
+    def narrow(self, queryset: QuerySet[Any], state: dict[str, datetime]) -> QuerySet[Any]:
+        lookups = {"since": "occurred_at__gte", "until": "occurred_at__lt"}
+        return queryset.filter(**{lookups[name]: moment for name, moment in state.items()})
+
+    def chips(self, state: dict[str, datetime]) -> list[Chip]:
+        ends = [timezone.localtime(state[n]).strftime("%Y-%m-%d %H:%M") if n in state else "…" for n in self.keys]
+        return [Chip(str(self.label), " – ".join(ends), dict.fromkeys(self.keys))]
+
+
+def _parsed(words: str) -> datetime | None:
+    try:
+        moment = parse_datetime(words)
+    except ValueError:
+        return None
+    if moment is None or timezone.is_aware(moment):
+        return moment
+    return timezone.make_aware(moment)
+
+
+def action_choices() -> list[tuple[str, Any]]:
+    return [(action.code, action.code) for action in actions.all_actions()]
+
+
+def kind_choices() -> list[tuple[str, Any]]:
+    return [
+        (actions.INSTANCES_ACCESSED, gettext_lazy("Images seen")),
+        (actions.INSTANCES_TRANSFERRED, gettext_lazy("Images sent out")),
+        (actions.IMPORT, gettext_lazy("Images taken in")),
+        (actions.EXPORT, gettext_lazy("Exports")),
+        (actions.QUERY, gettext_lazy("Searches")),
+        (actions.STUDY_DELETED, gettext_lazy("Deletions")),
+        (actions.USER_AUTHENTICATION, gettext_lazy("Sign-ins")),
+        (actions.SECURITY_ALERT, gettext_lazy("Rights and settings")),
+        (actions.APPLICATION_ACTIVITY, gettext_lazy("Work in the application")),
+        (actions.AUDIT_LOG_USED, gettext_lazy("Trail read")),
+        (actions.NETWORK_ENTRY, gettext_lazy("Network")),
+        (actions.BEGIN_TRANSFERRING, gettext_lazy("Transfers begun")),
+    ]
+
+
+class EventTable(Table):
+    key = "events"
+    noun = ngettext_lazy("%(n)s event", "%(n)s events", "n")
+    columns = (
+        Column(
+            "when",
+            gettext_lazy("When"),
+            value="occurred_at",
+            sort=("occurred_at",),
+            kind="date",
+            shrink=True,
+        ),
+        Column(
+            "what",
+            gettext_lazy("What happened"),
+            template="audit/cells/sentence.html",
+            primary=True,
+            csv=lambda event: _plain(event),
+        ),
+        Column(
+            "outcome",
+            gettext_lazy("Outcome"),
+            sort="outcome",
+            template="audit/cells/outcome.html",
+            csv=lambda event: event.get_outcome_display(),
+            shrink=True,
+        ),
+        Column("why", gettext_lazy("Why it was theirs"), value="explained_by"),
+        Column(
+            "person",
+            gettext_lazy("Person"),
+            value="actor_label",
+            sort="actor_label",
+            shown=False,
+        ),
+        Column(
+            "from",
+            gettext_lazy("From"),
+            template="audit/cells/place.html",
+            csv=lambda event: event.address or "",
+        ),
+        Column("door", gettext_lazy("Door"), value="door", shown=False),
+        Column("action", gettext_lazy("Action"), value="action", sort="action", shown=False),
+        Column("target", gettext_lazy("Target"), value="target_id", shown=False),
+        Column("request", gettext_lazy("Request"), value="request_id", shown=False),
+        Column(
+            "proof",
+            gettext_lazy("Proof"),
+            template="audit/cells/proof.html",
+            csv=lambda event: bytes(event.link.digest).hex() if hasattr(event, "link") else "",
+            shrink=True,
+        ),
+    )
+    filters = (
+        Moments(),
+        DateRange("day", gettext_lazy("Day"), field="occurred_at", is_moment=True),
+        Choice("kind", gettext_lazy("Kind"), field="event_type", choices=kind_choices),
+        Choice("actor", gettext_lazy("Person"), field="actor_label"),
+        Choice("outcome", gettext_lazy("Outcome"), choices=Event.Outcome.choices),
+        Choice("action", gettext_lazy("Action"), choices=action_choices, counted=False),
+        Choice("door", gettext_lazy("Door")),
+        Text("target", gettext_lazy("Target"), fields=("target_id", "target_label")),
+    )
+    default_sort = "-when"
+    empty_template = "audit/event_list_empty.html"
+
+    def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
+        for word in words.split():
+            queryset = queryset.filter(_any_of(word))
+        return queryset
+
+    def row_url(self, row: Event) -> str:
+        organisation = self.request.organisation  # type: ignore[attr-defined]
+        return reverse(
+            "audit:event-detail",
+            kwargs={"organisation": organisation.slug, "pk": row.pk},
+        )
+
+    def row_drawer(self, row: Event) -> str:
+        return f"{self.row_url(row)}?part=drawer"
+
+    def row_label(self, row: Event) -> str:
+        return _plain(row)
+
+    def exported(self, *, rows: int) -> None:
+        organisation = self.request.organisation  # type: ignore[attr-defined]
+        services.record(
+            action="audit.exported",
+            organisation=organisation,
+            target=organisation,
+            detail={"count": rows},
+            request=self.request,
+        )
+
+
+def _any_of(word: str) -> Q:
+    codes = [action.code for action in actions.all_actions() if word.casefold() in str(action.sentence).casefold()]
+    return (
+        Q(actor_label__icontains=word)
+        | Q(target_label__icontains=word)
+        | Q(target_id__iexact=word)
+        | Q(explained_by__icontains=word)
+        | Q(request_id=word)
+        | Q(action__icontains=word)
+        | Q(action__in=codes)
+    )
+
+
+def _plain(event: Event) -> str:
+    return queries.plain_sentence(event)
