@@ -39,6 +39,7 @@ from pacsweb.demo.phantoms.raster import (
     smooth_union,
     step,
 )
+from pacsweb.demo.phantoms.skeleton import draw_vertebra
 from pacsweb.demo.phantoms.trees import grow
 
 
@@ -270,6 +271,22 @@ class _Slice:
         muscle = step(np.maximum(self.wall - thickness, skin + body.fat * 0.62 + 3 + warp * 1.5), 2.2)
         streaks = np.clip(self.textures.muscle * 0.8 - 0.9, 0, 1)
         c.paint(56 + self.textures.soft * 4 - streaks * 55, muscle * fat)
+        if s < 46:
+            # Deltoid, rotator cuff and axilla round the humeral heads.
+            fade = curve(s, (-16, 20, 46), (1.0, 0.85, 0.15))
+            for side in (-1, 1):
+                mass = ellipse_distance(
+                    c.x, c.y, centre=(side * 138, 24 + s * 0.3), radii=(52 * fade, 40 * fade), power=2.4
+                )
+                cuff = step(mass + 5 * warp + 0.6 * self.textures.muscle, 2.5) * step(skin + body.fat * 0.7, 3)
+                c.paint(54 + 5 * self.textures.soft - streaks * 60, cuff)
+                gap = step(np.abs(mass + 15 + 6 * warp) - 1.2, 1.5) * cuff
+                c.paint(-75, gap * 0.8)
+                if s < 12:
+                    head = 22 * curve(s, (-16, 0, 12), (1, 0.95, 0.3))
+                    c.ellipse(-20, centre=(side * 150, 16), radii=(head + 2.5, head + 2.5))
+                    c.ellipse(640, centre=(side * 150, 16), radii=(head, head))
+                    c.ellipse(250 + 60 * self.textures.trabecular, centre=(side * 150, 16), radii=(head - 2, head - 2))
         # Fat planes between the layers of muscle.
         for depth, width in ((0.52, 1.5), (0.80, 1.2)):
             plane = np.abs(self.wall - 9 - (thickness - 9) * depth + warp * 2.4 + self.textures.muscle * 0.7) - width
@@ -388,53 +405,14 @@ class _Slice:
             c.ellipse(130, centre=(0, y), radii=(width - 1, depth - 1), strength=0.8)
 
     def _spine(self) -> None:
-        c, s = self.canvas, self.s
-        y = _spine_y(self.body, s)
-        period = 24.0
-        phase = (s + 16) % period
-        a = curve(s, (-16, 270), (13.5, 20.0))
-        b = curve(s, (-16, 270), (10.5, 15.0))
-        trab = self.textures.trabecular
-        disc = phase < 5
-        waist = 1 - 0.10 * np.sin(np.pi * (phase - 5) / 19) if not disc else 1.02
-        # Posterior elements first, so that the canal stays open.
-        canal = y + b + 8.5
-        pedicle = 8 < phase < 17
-        tilt = 0.42
-        spinous = canal + 12 + 8 * (phase / period)
-        c.ellipse(60, centre=(0, canal + 12), radii=(9, 13), soft=4, strength=0.6)
-        if phase > 9 or phase < 3:
-            for side in (-1, 1):
-                c.line(620, [(side * 11, canal - 1), (0, canal + 9.5)], width=5.2)
-                c.line(260, [(side * 10, canal), (0, canal + 9.0)], width=2.0)
-            c.line(600, [(0, canal + 9), (0, spinous + 8)], width=(6, 4))
-            c.line(240, [(0, canal + 10), (0, spinous + 6)], width=(2.4, 1.4))
-        if 6 < phase < 19:
-            reach = 29 - abs(phase - 12) * 1.1
-            for side in (-1, 1):
-                end = (side * reach, canal + 10 + tilt * 8)
-                c.line(600, [(side * 11, canal + 1), end], width=(7.5, 8.5))
-                c.line(240, [(side * 12, canal + 1.5), end], width=(3.6, 4.6))
-        for side in (-1, 1):
-            # Facet joints.
-            c.ellipse(640, centre=(side * 13, canal + 4), radii=(5.0, 5.5))
-            c.ellipse(60, centre=(side * 12.4, canal + 4), radii=(0.7, 4.0), strength=0.8)
-            if pedicle:
-                c.line(560, [(side * (a * 0.62), y + b * 0.6), (side * 11.5, canal)], width=6.5)
-                c.line(250, [(side * (a * 0.62), y + b * 0.6), (side * 11.5, canal)], width=3.2)
-        if disc:
-            c.ellipse(88 + 8 * trab, centre=(0, y), radii=(a * 1.02, b * 1.02), power=2.5)
-            c.ellipse(118, centre=(0, y), radii=(a * 1.0, b * 1.0), power=2.5, strength=0.15)
-        else:
-            edge = 1.0 if (phase < 7 or phase > 22) else 0.0
-            c.ellipse(640, centre=(0, y), radii=(a * waist, b * waist), power=2.5)
-            marrow = 165 + 75 * trab + 220 * edge
-            c.ellipse(marrow, centre=(0, y), radii=(a * waist - 1.5, b * waist - 1.5), power=2.5)
-            if 11 < phase < 15:
-                c.line(60, [(0, y + b * 0.2), (0, y + b)], width=2.2, strength=0.7)
-        c.ellipse(-60, centre=(0, canal - 0.5), radii=(10.2, 8.0), soft=1.0)
-        c.ellipse(16, centre=(0, canal - 0.7), radii=(8.7, 7.0))
-        c.ellipse(42, centre=(0, canal - 0.7), radii=(5.4, 4.0))
+        s = self.s
+        draw_vertebra(
+            self.canvas,
+            self.textures.trabecular,
+            phase=(s + 16) % 24.0,
+            y=_spine_y(self.body, s),
+            radii=(curve(s, (-16, 270), (13.5, 20.0)), curve(s, (-16, 270), (10.5, 15.0))),
+        )
 
     # mediastinum ....................................................................................................
 
@@ -632,10 +610,11 @@ class _Slice:
             return
         (a, b), centre = _cavity(body, s)
         x, y = c.x + 0 * c.y, c.y + 0 * c.x
-        dome = np.where(x < 0, _right_dome(x, y), _left_dome(x, y)).astype(np.float32)
         middle = 222 + ((y + 30) / 70) ** 2 * 16
-        mix = np.clip(1 - np.abs(x - 4) / 34, 0, 1)
-        dome = dome * (1 - mix) + np.maximum(dome, middle) * mix
+        right = np.minimum(_right_dome(x, y), np.where(x > -64, middle + 14, 400))
+        left = np.minimum(_left_dome(x, y), np.where(x < 64, middle + 14, 400))
+        share = np.clip(0.5 + (x - 2) / 44, 0, 1)
+        dome = (right * (1 - share) + left * share).astype(np.float32)
         under = np.clip((s - dome) / 5 + 0.5, 0, 1) * self.cavity
         heart = _heart(body, s)
         if heart is not None:
@@ -646,8 +625,6 @@ class _Slice:
         aorta = _descending(body, s)
         keep_aorta = step(ellipse_distance(c.x, c.y, centre=aorta, radii=(13, 13)), 1.5)
         under = under * (1 - keep_aorta)
-        c.paint(52, np.clip((s - dome) / 5 + 1.2, 0, 1).astype(np.float32) * self.cavity * (under < 0.98) * (
-            1 - keep_aorta) * (0 if heart is not None else 1) * 0.0)
         c.paint(-98 + 8 * self.textures.soft, under)
         deeper = np.clip((s - dome - 3) / 5 + 0.5, 0, 1).astype(np.float32) * under
         organ = 108 + 5 * self.textures.soft
@@ -707,7 +684,7 @@ def _lung_test(body: Body, volume: Array, grid: Grid):  # type: ignore[no-untype
         col = round((x - grid.origin[0]) / grid.pixel)
         if not (0 <= k < volume.shape[0] and 0 <= r < volume.shape[1] and 0 <= col < volume.shape[2]):
             return False
-        return bool(volume[k, r, col] < -700)
+        return bool(-940 < volume[k, r, col] < -700)
 
     return inside
 
@@ -742,7 +719,7 @@ def _lung_trees(body: Body, grid: Grid, *, minimum: float) -> None:
             vessels.append(Tube(hilum, (float(at[0]), float(at[1]), float(at[2])), radius, radius * 0.92))
             vessels += grow(
                 rng, start=(float(at[0]), float(at[1]), float(at[2])), direction=direction, radius=radius * 0.8,
-                length=20, inside=inside, minimum=minimum, spread=0.50, limit=150,
+                length=26, inside=inside, minimum=minimum, spread=0.50, limit=230,
             )  # fmt: skip
             # A vein runs between the arteries, towards the left atrium.
             turned = np.array(direction) + rng.normal(0, 0.35, 3)
@@ -751,7 +728,7 @@ def _lung_trees(body: Body, grid: Grid, *, minimum: float) -> None:
                 vessels += grow(
                     rng, start=(float(vein_at[0]), float(vein_at[1]), float(vein_at[2])),
                     direction=(float(turned[0]), float(turned[1]), float(turned[2])), radius=radius * 0.62,
-                    length=18, inside=inside, minimum=minimum, spread=0.55, limit=90,
+                    length=24, inside=inside, minimum=minimum, spread=0.55, limit=150,
                 )  # fmt: skip
             # An airway goes with each artery.
             shift = np.cross(d, (0.0, 0.0, 1.0))
@@ -763,7 +740,7 @@ def _lung_trees(body: Body, grid: Grid, *, minimum: float) -> None:
                     radius=radius * 0.62, length=16, inside=inside, minimum=1.15, spread=0.45, shrink=0.74, limit=14,
                 )  # fmt: skip
     # Scattered small vessels in the periphery that no tree reached.
-    for _ in range(520 if minimum < 0.8 else 60):
+    for _ in range(1500 if minimum < 0.8 else 60):
         x, y, s = rng.uniform(-130, 130), rng.uniform(-90, 90), rng.uniform(4, 250)
         if not inside(x, y, s):
             continue
@@ -784,12 +761,21 @@ def _lung_trees(body: Body, grid: Grid, *, minimum: float) -> None:
         at = (tx, ty, CARINA - 4)
         mid = (tx + side * 16, ty + 1, CARINA + 8)
         for p, q, r0, r1 in ((at, mid, 8.0, 7.0), (mid, end, 7.0, 5.6)):
-            grid.add_tubes([Tube(p, q, r0 + 1.4, r1 + 1.4)], 40)
+            _bronchial_wall(grid, Tube(p, q, r0 + 1.4, r1 + 1.4), 40)
             grid.add_tubes([Tube(p, q, r0, r1)], -990, keep_max=False)
         for further in ((side * 12.0, -6.0, -16.0), (side * 8.0, 8.0, 26.0), (side * 14.0, -10.0, 10.0)):
             tip = (end[0] + further[0], end[1] + further[1], end[2] + further[2])
-            grid.add_tubes([Tube(end, tip, 5.0, 3.8)], 20)
+            _bronchial_wall(grid, Tube(end, tip, 5.0, 3.8), 20)
             grid.add_tubes([Tube(end, tip, 4.0, 2.8)], -985, keep_max=False)
+
+
+def _bronchial_wall(grid: Grid, tube: Tube, value: float) -> None:
+    """Draw the wall of a bronchus, but never across the lumen of another."""
+    found = grid.tube_coverage(tube)
+    if found is not None:
+        box, coverage = found
+        target = grid.volume[box]
+        target += coverage * (target > -940) * np.maximum(value - target, 0)
 
 
 def _clavicles(grid: Grid) -> None:
@@ -836,7 +822,7 @@ def _insert_nodule(body: Body, grid: Grid, nodule: Nodule) -> None:
         return
     ys, xs = grid.ys[box[1]][:, None], grid.xs[box[2]][None, :]
     bumps = [(rng.normal(size=3), rng.uniform(0.5, 1.0)) for _ in range(7)]
-    spikes = [rng.normal(size=3) for _ in range(int(26 * nodule.spiculation))]
+    spikes = [rng.normal(size=3) for _ in range(int(60 * nodule.spiculation))]
     peak = {"solid": 44.0, "calcified": 520.0, "ground-glass": -620.0, "part-solid": -600.0}[nodule.density]
     texture = grid.volume[box]
     added = np.zeros_like(texture)
@@ -859,10 +845,10 @@ def _insert_nodule(body: Body, grid: Grid, nodule: Nodule) -> None:
                 unit = direction / np.linalg.norm(direction)
                 along = dx * unit[0] + dy * unit[1] + dz * unit[2]
                 across = np.sqrt(np.maximum(r * r - along * along, 0))
-                length = radius * (1.25 + 0.65 * abs(direction[0]))
-                width = 0.85 * np.clip(1 - (along - radius * 0.6) / (length - radius * 0.6), 0, 1)
+                length = radius * (1.3 + 0.8 * abs(direction[0]))
+                width = 1.25 * np.clip(1 - (along - radius * 0.6) / (length - radius * 0.6), 0, 1)
                 spike = np.clip(0.5 + (width - across), 0, 1) * (along > 0) * (along < length)
-                alpha = np.maximum(alpha, spike * 0.7)
+                alpha = np.maximum(alpha, spike * 0.85)
             added[row] += alpha.astype(np.float32) / subs
             if nodule.density == "part-solid":
                 off = np.sqrt((dx - radius * 0.15) ** 2 + (dy + radius * 0.1) ** 2 + dz * dz)
@@ -906,7 +892,7 @@ def _grid(volume: Array, size: ChestSize) -> Grid:
     return Grid(volume, pixel=size.pixel, origin=(-half, -half), top=TOP, thickness=size.spacing)
 
 
-def chest_volume(body: Body, findings: tuple[Finding, ...] = (), *, size: str = "full", noise: float = 13.0) -> Array:
+def chest_volume(body: Body, findings: tuple[Finding, ...] = (), *, size: str = "full", noise: float = 15.0) -> Array:
     """Return Hounsfield units[slice, row, column] of a chest; the noise belongs to the body, so twins share it."""
     shape = SIZES[size]
     volume = _anatomy(body, size).copy()
@@ -934,7 +920,7 @@ def chest_ct(
     body: Body | None = None,
     findings: tuple[Finding, ...] = (),
     size: str = "full",
-    noise: float = 13.0,
+    noise: float = 15.0,
     series_number: int = 2,
     description: str = "Thorax 4.0 B40f",
 ) -> PhantomStudy:
