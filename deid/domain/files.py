@@ -1,0 +1,163 @@
+"""Read and write Part 10 files so that pixel data passes as bytes: never decoded, never wholly in memory."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+import pydicom
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID
+
+from deid.domain import uids
+
+CHUNK: Final = 1 << 20
+DEFLATED: Final = "1.2.840.10008.1.2.1.99"
+IMPLEMENTATION_CLASS_UID: Final = "2.25.207632829206393014937281366042719372251"
+IMPLEMENTATION_VERSION_NAME: Final = "PACSWEB_DEID_1"
+UNDEFINED: Final = 0xFFFFFFFF
+_ITEM: Final = 0xFFFEE000
+_SEQUENCE_END: Final = 0xFFFEE0DD
+_PIXEL_TAGS: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
+
+
+class Unreadable(Exception):
+    """The file is not what its headers say: truncated, or pixel data that is not framed as PS3.5 A.4 requires."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelElement:
+    """Where the pixel data element lies: from its tag to the end of its value."""
+
+    start: int
+    value_start: int
+    end: int
+    is_encapsulated: bool
+    # Fragments as (offset, length) of their values; empty for native data.
+    fragments: tuple[tuple[int, int], ...]
+
+    @property
+    def value_length(self) -> int:
+        return self.end - self.value_start
+
+
+@dataclass(slots=True)
+class Source:
+    """A file opened for de-identification: its data set without pixel data, and where the pixel data is."""
+
+    stream: BinaryIO
+    dataset: Dataset
+    transfer_syntax: str
+    pixels: PixelElement | None
+    header_end: int
+    # Deflated files cannot be read in part: their pixel data is in the data set.
+    is_deflated: bool
+
+
+def open_source(stream: BinaryIO) -> Source:
+    """Read everything up to the pixel data. Raises `Unreadable` for what is no whole Part 10 file."""
+    dataset = _read(stream, stop_before_pixels=True)
+    transfer_syntax = uids.clean(str(dataset.file_meta.get("TransferSyntaxUID", "") or ""))
+    if not transfer_syntax:
+        raise Unreadable("The file does not state its transfer syntax.")
+    is_deflated = transfer_syntax == DEFLATED
+    if is_deflated:
+        dataset = _read(stream, stop_before_pixels=False)
+    header_end = stream.tell()
+    pixels = None if is_deflated else _locate(stream, at=header_end, syntax=UID(transfer_syntax))
+    return Source(
+        stream=stream,
+        dataset=dataset,
+        transfer_syntax=transfer_syntax,
+        pixels=pixels,
+        header_end=header_end,
+        is_deflated=is_deflated,
+    )
+
+
+def _read(stream: BinaryIO, *, stop_before_pixels: bool) -> Dataset:
+    stream.seek(0)
+    try:
+        return pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels)
+    except Exception as error:  # pydicom raises many kinds for malformed files
+        raise Unreadable("The file is no DICOM file, or its data set cannot be read.") from error
+
+
+def write(*, dataset: Dataset, source: Source, target: BinaryIO) -> None:
+    """Write a de-identified data set with the source's pixel data to `target`.
+
+    The preamble is zero and the file meta information is made anew: nothing of the source's (Source AE Title, private
+    information, implementation) is taken over. What follows the pixel data in the source is left out.
+    """
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.MediaStorageSOPClassUID = UID(uids.clean(str(dataset.SOPClassUID)))
+    meta.MediaStorageSOPInstanceUID = UID(uids.clean(str(dataset.SOPInstanceUID)))
+    meta.TransferSyntaxUID = UID(source.transfer_syntax)
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    dataset.file_meta = meta
+    dataset.preamble = bytes(128)  # type: ignore[attr-defined]
+    pydicom.dcmwrite(target, dataset, enforce_file_format=True)
+    if source.pixels is not None:
+        target.seek(0, 2)
+        for chunk in read_range(source.stream, start=source.pixels.start, end=source.pixels.end):
+            target.write(chunk)
+
+
+def read_range(stream: BinaryIO, *, start: int, end: int, chunk: int = CHUNK) -> Iterator[bytes]:
+    stream.seek(start)
+    left = end - start
+    while left > 0:
+        content = stream.read(min(chunk, left))
+        if not content:
+            raise Unreadable("The file ends within its pixel data.")
+        left -= len(content)
+        yield content
+
+
+def _locate(stream: BinaryIO, *, at: int, syntax: UID) -> PixelElement | None:
+    stream.seek(0, 2)
+    size = stream.tell()
+    if at >= size:
+        return None
+    is_implicit = syntax == "1.2.840.10008.1.2"
+    order = ">" if syntax == "1.2.840.10008.1.2.2" else "<"
+    stream.seek(at)
+    head = stream.read(8 if is_implicit else 12)
+    if len(head) < (8 if is_implicit else 12):
+        raise Unreadable("The file ends within an element.")
+    group, element = struct.unpack(order + "HH", head[:4])
+    if (group << 16 | element) not in _PIXEL_TAGS:
+        # Not stopped at pixel data: the reader went to the end, what remains is no data set.
+        raise Unreadable("The file holds bytes after its data set.")
+    (length,) = struct.unpack(order + "L", head[-4:])
+    value_start = at + len(head)
+    if length != UNDEFINED:
+        end = value_start + length
+        if end > size:
+            raise Unreadable("The file ends within its pixel data.")
+        return PixelElement(start=at, value_start=value_start, end=end, is_encapsulated=False, fragments=())
+    fragments = []
+    position = value_start
+    while True:
+        stream.seek(position)
+        item = stream.read(8)
+        if len(item) < 8:
+            raise Unreadable("The file ends within its pixel data.")
+        group, element, item_length = struct.unpack(order + "HHL", item)
+        tag = group << 16 | element
+        if tag == _SEQUENCE_END:
+            return PixelElement(
+                start=at,
+                value_start=value_start,
+                end=position + 8,
+                is_encapsulated=True,
+                fragments=tuple(fragments[1:]),
+            )
+        if tag != _ITEM or item_length == UNDEFINED or position + 8 + item_length > size:
+            raise Unreadable("The pixel data is not made of whole fragments.")
+        fragments.append((position + 8, item_length))
+        position += 8 + item_length

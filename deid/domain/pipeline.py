@@ -1,0 +1,122 @@
+"""One instance from source to checked output: screen → transform → write → verify. Held back unless all agree."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from pydicom.dataset import Dataset
+
+from deid.domain import engine, files, identifiers, screening, verify
+from deid.domain.changes import Change, Record
+from deid.domain.identifiers import Identifiers
+from deid.domain.profile import Option, Profile
+from deid.domain.pseudonyms import Subject
+from deid.domain.screening import Finding, Reason, Severity, Verdict
+from deid.domain.uids import UidMapper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is the same for all instances of a run. `known` holds what the archive knows of the patient beside the file."""
+
+    profile: Profile
+    subject: Subject
+    uids: UidMapper
+    known: Identifiers = field(default_factory=Identifiers)
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What became of an instance. `sop_instance_uid` and `digest` are of the output, empty when it was held back."""
+
+    verdict: Verdict
+    findings: list[Finding]
+    record: Record
+    sop_instance_uid: str = ""
+    digest: bytes = b""
+    residue_paths: tuple[str, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        return tuple(finding.reason for finding in self.findings)
+
+
+def process(*, source: BinaryIO, target: BinaryIO, settings: Settings) -> Outcome:
+    """De-identify the file `source` into `target` (empty, readable and writable).
+
+    `target` is to be thrown away when the verdict is `HELD_BACK`: it may hold a part of the output.
+    """
+    try:
+        opened = files.open_source(source)
+    except files.Unreadable:
+        return _held(Reason.UNREADABLE)
+    findings = screening.screen(opened.dataset, transfer_syntax=opened.transfer_syntax)
+    findings += screening.screen_pixels(opened)
+    if screening.verdict_of(findings) is Verdict.HELD_BACK:
+        return Outcome(verdict=Verdict.HELD_BACK, findings=findings, record=Record())
+    sought = sought_identifiers(opened.dataset, settings=settings)
+    source_dates = verify.dates_of(opened.dataset)
+    record = engine.deidentify(opened.dataset, plan=_plan(settings, sought))
+    if not str(opened.dataset.get("SOPInstanceUID", "") or ""):
+        return _held(Reason.UNREADABLE)
+    files.write(dataset=opened.dataset, source=opened, target=target)
+    left = verify.residues(target, identifiers=sought, profile=settings.profile, source_dates=source_dates)
+    if left:
+        findings.append(Finding(reason=Reason.RESIDUE, severity=Severity.HOLD_BACK))
+        return Outcome(
+            verdict=Verdict.HELD_BACK,
+            findings=findings,
+            record=Record(),
+            residue_paths=tuple(sorted({f"{residue.path} ({residue.kind})" for residue in left})),
+        )
+    return Outcome(
+        verdict=screening.verdict_of(findings),
+        findings=findings,
+        record=record,
+        sop_instance_uid=str(opened.dataset.SOPInstanceUID),
+        digest=digest_of(target),
+    )
+
+
+def differences(*, source: BinaryIO, settings: Settings) -> list[Change]:
+    """What `process` does to each element, with the values before and after. Nothing is written."""
+    opened = files.open_source(source)
+    sought = sought_identifiers(opened.dataset, settings=settings)
+    record = engine.deidentify(opened.dataset, plan=_plan(settings, sought), record=Record(keeps_changes=True))
+    return sorted(record.changes, key=lambda change: change.path.count("."))
+
+
+def sought_identifiers(dataset: Dataset, *, settings: Settings) -> Identifiers:
+    """What to look for in the output: all that the file and the archive know, less what an option keeps on purpose."""
+    gathered = copy.deepcopy(settings.known)
+    gathered.merge(identifiers.gather(dataset))
+    kept = []
+    if settings.profile.has(Option.RETAIN_INSTITUTION_IDENTITY):
+        kept.append(identifiers.INSTITUTION)
+    if settings.profile.has(Option.RETAIN_DEVICE_IDENTITY):
+        kept.append(identifiers.DEVICE)
+    if settings.profile.has(Option.RETAIN_UIDS):
+        kept.append(identifiers.UID)
+    return gathered.without(kept) if kept else gathered
+
+
+def digest_of(stream: BinaryIO) -> bytes:
+    stream.seek(0)
+    return hashlib.file_digest(stream, "sha256").digest()
+
+
+def _plan(settings: Settings, sought: Identifiers) -> engine.Plan:
+    return engine.Plan(
+        profile=settings.profile, subject=settings.subject, uids=settings.uids, identifiers=sought
+    )
+
+
+def _held(reason: Reason) -> Outcome:
+    return Outcome(
+        verdict=Verdict.HELD_BACK,
+        findings=[Finding(reason=reason, severity=Severity.HOLD_BACK)],
+        record=Record(),
+    )
