@@ -271,7 +271,12 @@ class Delivery(TenantModel):
     received = models.PositiveIntegerField(default=0)
     stored = models.PositiveIntegerField(default=0)
     duplicate = models.PositiveIntegerField(default=0)
+    replaced = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    # Spool names of the last batch that was committed. Its files leave the spool after the commit; a crash in between
+    # must not count them again.
+    committed_names = models.JSONField(default=list)
     opened_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     indexed_at = models.DateTimeField(null=True, blank=True)
@@ -288,8 +293,16 @@ class Delivery(TenantModel):
         return str(self.pk)
 
     @property
+    def public_id(self) -> str:
+        return str(self.pk)
+
+    @property
     def audit_label(self) -> str:
         return str(self.pk)[:8]
+
+    @property
+    def is_receiving(self) -> bool:
+        return self.state == self.State.OPEN
 
 
 class QuarantinedFile(TenantModel):

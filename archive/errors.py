@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Conflict, Invalid, PermanentError, RetriableError
+
+
+class DeliveryClosed(Conflict):
+    code = "delivery-closed"
+    default_message = _("This delivery has ended; begin a new one for further files.")
+
+
+class FileTooLarge(Invalid):
+    status_code = 413
+    code = "file-too-large"
+    default_message = _("The file is larger than this archive takes.")
+
+
+class OutOfSpace(RetriableError):
+    """The spool cannot take the file: nothing of it was kept. C-STORE answers A700 (PS3.4 B.2.3)."""
+
+    status_code = 507
+    code = "out-of-space"
+    default_message = _("The archive has no room for the file. Nothing of it was kept; send it again later.")
+
+
+class ZipRefused(Invalid):
+    code = "zip-refused"
+    default_message = _("The zip file cannot be unpacked.")
+
+
+class StillQuarantined(Conflict):
+    code = "still-quarantined"
+    default_message = _("The file was tried again and is refused for the same reason. It stays in quarantine.")
+
+
+class NotAnImage(PermanentError):
+    status_code = 404
+    code = "not-an-image"
+    default_message = _("This instance has no frame of that number.")

@@ -1,0 +1,32 @@
+"""Limits of what comes in. Each has a generous default; `settings.ARCHIVE_LIMITS` overrides single ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+
+GIB = 1 << 30
+
+DEFAULTS: dict[str, Any] = {
+    # One DICOM file.
+    "file_bytes": 64 * GIB,
+    # What one zip may unpack to, its number of entries, and how far a single entry may inflate.
+    "zip_bytes": 200 * GIB,
+    "zip_entries": 500_000,
+    "zip_ratio": 1100,
+    # The spool takes no more when the disk has less than this left.
+    "free_bytes": 512 << 20,
+    # A delivery that refuses more files than this keeps the first ones only.
+    "quarantine_files_per_delivery": 20_000,
+    # Files in one indexing transaction.
+    "batch_files": 200,
+    # An upload whose sender went silent for this long is closed.
+    "upload_idle_seconds": 30 * 60,
+    # The same for an association or request whose process died.
+    "orphan_idle_seconds": 15,
+}
+
+
+def limit(name: str) -> Any:
+    return getattr(settings, "ARCHIVE_LIMITS", {}).get(name, DEFAULTS[name])

@@ -1,0 +1,83 @@
+"""The archive's read side. Everything a person may see passes `access.queries.visible_to` here."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+from django.db.models import QuerySet
+
+from access.queries import get_visible, visible_to
+from archive.domain import frames
+from archive.errors import NotAnImage
+from archive.models import Archive, Instance, Series, Study
+from archive.storage import storage
+
+VIEW = "archive.view_archive"
+ENCAPSULATED_FREE = frozenset(
+    {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"}
+)
+
+
+def archives(*, user: Any, permission: str = VIEW) -> QuerySet[Archive]:
+    return visible_to(user, Archive.objects.order_by("name"), permission)
+
+
+def get_archive(*, user: Any, slug: str, permission: str = VIEW) -> Archive:
+    """Load and authorise. Raises `NotFound` or `Forbidden`."""
+    return get_visible(user, Archive.objects.select_related("organisation"), permission, slug=slug)
+
+
+def open_instance(instance: Instance) -> BinaryIO:
+    """The stored file, seekable. The caller has authorised."""
+    return storage().open(instance.storage_key)
+
+
+def is_encapsulated(instance: Instance) -> bool:
+    return instance.transfer_syntax_uid not in ENCAPSULATED_FREE
+
+
+def frame_extents(instance: Instance, number: int) -> list[tuple[int, int]]:
+    """(offset, length) in the stored file of the pieces of frame `number` (from 1), without item tags.
+
+    Raises `NotAnImage` when there is no such frame and `LookupError` when its place is only known by decoding
+    (`Instance.frame_table` is empty: deflated, bit-packed, contradicting offset tables).
+    """
+    if number < 1 or number > instance.number_of_frames:
+        raise NotAnImage
+    table = bytes(instance.frame_table)
+    if not table:
+        raise LookupError("the frames of this instance have no stored offsets")
+    offset, length = frames.extent(table, number)
+    if not is_encapsulated(instance):
+        return [(offset, length)]
+    with open_instance(instance) as file:
+        return frames.read_fragments(file, offset=offset, length=length)
+
+
+def read_frame(instance: Instance, number: int) -> bytes:
+    """Frame `number` (from 1) as stored: native bytes, or the coded frame without item tags.
+
+    Raises as `frame_extents`.
+    """
+    if number < 1 or number > instance.number_of_frames:
+        raise NotAnImage
+    table = bytes(instance.frame_table)
+    if not table:
+        raise LookupError("the frames of this instance have no stored offsets")
+    offset, length = frames.extent(table, number)
+    with open_instance(instance) as file:
+        file.seek(offset)
+        data = file.read(length)
+    return frames.strip_items(data) if is_encapsulated(instance) else data
+
+
+def studies(*, user: Any, archive: Archive) -> QuerySet[Study]:
+    return visible_to(user, Study.objects.filter(archive=archive).select_related("patient"), VIEW)
+
+
+def series_of(*, user: Any, study: Study) -> QuerySet[Series]:
+    return visible_to(user, study.series.order_by("series_number", "series_instance_uid"), VIEW)
+
+
+def instances_of(*, user: Any, series: Series) -> QuerySet[Instance]:
+    return visible_to(user, series.instances.order_by("instance_number", "sop_instance_uid"), VIEW)

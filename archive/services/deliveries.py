@@ -1,0 +1,155 @@
+"""Deliveries: open, receive into the spool, close."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Iterable
+from typing import Any, BinaryIO
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from access.models import User
+from access.queries import require
+from archive import spool
+from archive.errors import DeliveryClosed, FileTooLarge, OutOfSpace
+from archive.limits import limit
+from archive.models import Archive, Delivery
+from archive.spool import SpooledFile, SpoolWriter
+from audit import services as audit
+from core.tenancy import all_tenants, tenant
+
+logger = structlog.get_logger(__name__)
+
+CHUNK_BYTES = 1 << 20
+
+__all__ = ["SpooledFile", "close_delivery", "discard_spool", "open_delivery", "receive", "request_indexing"]
+
+
+def open_delivery(
+    *,
+    archive: Archive,
+    source: str,
+    actor: User | None = None,
+    calling_ae_title: str = "",
+    address: str | None = None,
+    request: Any = None,
+) -> Delivery:
+    """Begin to receive. An `actor` needs `archive.add_images`; the row is committed and the spool folder there."""
+    if actor is not None:
+        require(actor, "archive.add_images", archive)
+    organisation = archive.organisation
+    with tenant(organisation), transaction.atomic():
+        if request is not None and address is None:
+            address = request.META.get("REMOTE_ADDR") or None
+        delivery: Delivery = Delivery.objects.create(
+            organisation=organisation,
+            archive=archive,
+            source=source,
+            actor=actor,
+            calling_ae_title=calling_ae_title[:16],
+            address=address,
+        )
+        audit.record(
+            action="delivery.opened",
+            organisation=organisation,
+            actor=actor,
+            target=delivery,
+            detail={"archive": archive.slug, "source": str(source), "calling_ae_title": calling_ae_title[:16]},
+            request=request,
+            door=_door(source),
+            address=address,
+        )
+    spool.make_folder(delivery.pk)
+    return delivery
+
+
+def _door(source: str) -> str:
+    return {"dimse": "dimse", "stow": "dicomweb", "import": "command", "deid": "task"}.get(str(source), "")
+
+
+def receive(*, delivery: Delivery, chunks: Iterable[bytes] | BinaryIO, name: str = "") -> SpooledFile:
+    """Stream one file into the spool; returns when it may be acknowledged.
+
+    Raises `OutOfSpace`, `FileTooLarge` or `DeliveryClosed`; nothing of the file is kept then.
+    """
+    with SpoolWriter(delivery.pk) as writer:
+        # Asked under the writer's lock: from here on the delivery is not taken for dead.
+        with all_tenants():
+            if not Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.OPEN).exists():
+                raise DeliveryClosed
+        return write_one(writer=writer, chunks=chunks, name=name)
+
+
+def write_one(*, writer: SpoolWriter, chunks: Iterable[bytes] | BinaryIO, name: str = "") -> SpooledFile:
+    """The same with a writer that is already there, for doors that receive many files in a row."""
+    most = limit("file_bytes")
+    check_space()
+    try:
+        writer.open(original_name=name)
+        for chunk in pieces(chunks):
+            writer.write(chunk)
+            if writer.size_bytes > most:
+                raise FileTooLarge
+        return writer.commit()
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            logger.error("spool_full", delivery=str(writer.delivery_id))
+            raise OutOfSpace from error
+        raise
+    finally:
+        writer.abort()
+
+
+def pieces(chunks: Iterable[bytes] | BinaryIO) -> Iterable[bytes]:
+    read = getattr(chunks, "read", None)
+    if read is None:
+        yield from chunks
+        return
+    while piece := read(CHUNK_BYTES):
+        yield piece
+
+
+def check_space() -> None:
+    """Refuse before the disk is so full that the database cannot work. Raises `OutOfSpace`."""
+    root = spool.spool_root()
+    root.mkdir(parents=True, exist_ok=True)
+    state = os.statvfs(root)
+    if state.f_bavail * state.f_frsize < limit("free_bytes"):
+        raise OutOfSpace
+
+
+def close_delivery(*, delivery: Delivery) -> bool:
+    """No further files come: index what is there. Returns whether this call closed it; repeating does nothing."""
+    with tenant(delivery.organisation), transaction.atomic():
+        closed = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.OPEN).update(
+            state=Delivery.State.CLOSED, closed_at=timezone.now()
+        )
+        if closed:
+            delivery.state = Delivery.State.CLOSED
+            _enqueue(delivery_id=delivery.pk, organisation_id=delivery.organisation_id)
+    return bool(closed)
+
+
+def request_indexing(*, delivery_id: uuid.UUID | str, organisation_id: int | None = None) -> None:
+    """Index what a delivery has so far; for a door that keeps receiving. Costs one message."""
+    if organisation_id is None:
+        with all_tenants():
+            organisation_id = Delivery.objects.values_list("organisation_id", flat=True).get(pk=delivery_id)
+    _enqueue(delivery_id=delivery_id, organisation_id=organisation_id)
+
+
+def _enqueue(*, delivery_id: uuid.UUID | str, organisation_id: int) -> None:
+    from archive import tasks
+
+    tasks.index_delivery.enqueue(organisation_id=organisation_id, delivery_id=str(delivery_id))
+
+
+def discard_spool(*, delivery: Delivery) -> int:
+    """Forget unacknowledged parts of a delivery that nobody writes to any more; returns how many there were."""
+    if spool.has_owner(delivery.pk):
+        return 0
+    return spool.remove_parts(delivery.pk)

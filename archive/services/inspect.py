@@ -1,0 +1,117 @@
+"""Read one spooled file: what it is, or why it is refused. Touches no database."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_file_meta_info
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID
+
+from archive import spool
+from archive.domain import part10
+from archive.domain.header import Header, read_header
+from archive.domain.part10 import Layout, Unreadable
+
+HASH_STEP = 8 << 20
+IMPLEMENTATION_CLASS_UID = "2.25.118442437390514216930415362126411498533"
+IMPLEMENTATION_VERSION = "PACSWEB_1"
+
+
+@dataclass(slots=True)
+class Inspected:
+    """A file as it was found: with `header` it can be stored, else `code` and `reason` say why not."""
+
+    name: str
+    original_name: str
+    path: Path
+    size_bytes: int
+    digest: bytes
+    dataset_digest: bytes = b""
+    header: Header | None = None
+    code: str = ""
+    reason: str = ""
+
+
+def inspect(*, path: Path, name: str, original_name: str = "") -> Inspected:
+    """Walk and decode a file. Every fault of the bytes becomes a code and a reason; raises only on faults of the disk."""
+    size = path.stat().st_size
+    if size == 0:
+        return Inspected(
+            name=name, original_name=original_name, path=path, size_bytes=0, digest=hashlib.sha256().digest(),
+            code="empty", reason="The file is empty.",
+        )  # fmt: skip
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+        found = Inspected(name=name, original_name=original_name, path=path, size_bytes=size, digest=b"")
+        needs_meta = False
+        layout: Layout | None = None
+        try:
+            layout = part10.read_layout(buffer, size)
+            found.header = read_header(layout)
+            needs_meta = not layout.has_meta
+            _digest(found, buffer=buffer, size=size, offset=layout.dataset_offset)
+        except Unreadable as fault:
+            found.code, found.reason = fault.code, fault.reason
+            found.header = None
+            _digest(found, buffer=buffer, size=size, offset=0)
+        layout = None
+    if needs_meta and found.header is not None:
+        wrap(path=path, header=found.header, dataset_offset=_bare_offset(path=path))
+        return inspect(path=path, name=name, original_name=original_name)
+    return found
+
+
+def _digest(found: Inspected, *, buffer: mmap.mmap, size: int, offset: int) -> None:
+    """SHA-256 of the file and of its data set in one pass, with flat memory."""
+    whole, data_set = hashlib.sha256(), hashlib.sha256()
+    with memoryview(buffer) as view:
+        with view[:offset] as head:
+            whole.update(head)
+        for start in range(offset, size, HASH_STEP):
+            with view[start : min(size, start + HASH_STEP)] as piece:
+                whole.update(piece)
+                data_set.update(piece)
+    found.digest = whole.digest()
+    found.dataset_digest = data_set.digest()
+
+
+def _bare_offset(*, path: Path) -> int:
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+        return part10.read_layout(buffer, path.stat().st_size).dataset_offset
+
+
+def wrap(*, path: Path, header: Header, dataset_offset: int) -> None:
+    """Put preamble and file meta information (PS3.10 7.1) in front of a data set that came without, in one step."""
+    part = path.with_name(path.name + ".wrap")
+    with open(path, "rb") as reader, open(part, "wb") as writer:
+        writer.write(file_meta(header=header))
+        reader.seek(dataset_offset)
+        while piece := reader.read(HASH_STEP):
+            writer.write(piece)
+        writer.flush()
+        os.fsync(writer.fileno())
+    os.replace(part, path)
+    spool.sync_folder(path.parent)
+
+
+def file_meta(*, header: Header) -> bytes:
+    """Preamble and meta information of an instance."""
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\x00\x01"
+    meta.MediaStorageSOPClassUID = UID(header.sop_class_uid)
+    meta.MediaStorageSOPInstanceUID = UID(header.sop_instance_uid)
+    meta.TransferSyntaxUID = UID(header.transfer_syntax_uid)
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION
+    buffer = DicomBytesIO()
+    buffer.write(bytes(128) + b"DICM")
+    write_file_meta_info(buffer, meta, enforce_standard=True)
+    return buffer.getvalue()
+
+
+__all__ = ["Inspected", "Layout", "file_meta", "inspect", "wrap"]
