@@ -8,3 +8,8 @@ class AccessConfig(AppConfig):
     name = "access"
     verbose_name = _("Access")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from access import shell
+
+        shell.register()

@@ -8,3 +8,9 @@ class CoreConfig(AppConfig):
     name = "core"
     verbose_name = _("Core")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from core import navigation
+
+        navigation.register(key="home", label=_("Home"), icon="house", url="core:home", order=0, go="h")
+        navigation.register(key="jobs", label=_("Jobs"), icon="list-checks", url="core:jobs", order=800, go="j")

@@ -1,0 +1,237 @@
+"""People of an organisation: reading who has what, and making and renewing accounts."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db import transaction
+from django.db.models import Prefetch, QuerySet
+from django.utils.translation import gettext as _
+
+from access import hooks, queries, services
+from access.models import ContainerRole, Membership, Organisation, RoleContainer, User
+from core.errors import Conflict, Forbidden, Invalid, Message, NotFound
+from core.models import PUBLIC_ID_ALPHABET
+
+ONE_TIME_FLAG = "one_time_password"
+NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
+
+
+@dataclass(frozen=True)
+class HeldRole:
+    role: str
+    label: Message
+    held: bool
+
+
+@dataclass(frozen=True)
+class ContainerRoles:
+    """A container and its roles as one person holds them."""
+
+    container: RoleContainer
+    kind: str
+    kind_label: str
+    roles: tuple[HeldRole, ...]
+
+
+def container_classes() -> list[type[RoleContainer]]:
+    """Every model that rights are given on, the organisation first."""
+    found = [model for model in apps.get_models() if issubclass(model, RoleContainer) and not model._meta.proxy]
+    return sorted(found, key=lambda model: (model is not Organisation, model._meta.app_label, model.__name__))
+
+
+def containers_of(organisation: Organisation) -> list[RoleContainer]:
+    """All containers of the organisation; one query for each kind."""
+    found: list[RoleContainer] = []
+    for model in container_classes():
+        rows = (
+            Organisation.objects.filter(pk=organisation.pk) if model is Organisation else model._default_manager.all()
+        )
+        found.extend(rows)
+    return found
+
+
+def memberships(organisation: Organisation) -> QuerySet[Membership]:
+    return Membership.objects.filter(organisation=organisation).select_related("user")
+
+
+def roles_by_person(*, organisation: Organisation, people: Iterable[int]) -> dict[int, list[ContainerRole]]:
+    """The roles of several people in one query."""
+    groups = ContainerRole.objects.filter(organisation=organisation, group__user__in=list(people)).select_related(
+        "group"
+    )
+    holders = groups.prefetch_related(
+        Prefetch("group__user_set", queryset=User.objects.filter(pk__in=list(people)).only("pk"), to_attr="holders")
+    )
+    found: dict[int, list[ContainerRole]] = {}
+    for row in holders:
+        for user in row.group.holders:  # type: ignore[attr-defined]
+            found.setdefault(user.pk, []).append(row)
+    return found
+
+
+def role_sheet(*, organisation: Organisation, user: User) -> list[ContainerRoles]:
+    """Every container of the organisation with its roles, and which of them the person holds."""
+    held = queries.roles_of(user=user, organisation=organisation)
+    return [
+        ContainerRoles(
+            container=container,
+            kind=container.container_kind(),
+            kind_label=str(container._meta.verbose_name),
+            roles=tuple(
+                HeldRole(role, label, role in held.get((container.container_kind(), container.pk), set()))
+                for role, (label, _permissions) in container.ROLES.items()
+            ),
+        )
+        for container in containers_of(organisation)
+    ]
+
+
+@dataclass(frozen=True)
+class RolePeople:
+    label: Message
+    people: tuple[User, ...]
+
+
+@dataclass(frozen=True)
+class ContainerPeople:
+    container: RoleContainer
+    kind_label: str
+    roles: tuple[RolePeople, ...]
+
+
+def who_has_what(organisation: Organisation) -> list[ContainerPeople]:
+    """Every container with the people behind each of its roles."""
+    active = User.objects.filter(
+        is_active=True, memberships__organisation=organisation, memberships__is_active=True
+    ).order_by("display_name", "username")
+    rows = ContainerRole.objects.filter(organisation=organisation).select_related("group")
+    rows = rows.prefetch_related(Prefetch("group__user_set", queryset=active, to_attr="holders"))
+    holders = {(row.container_kind, row.container_id, row.role): tuple(row.group.holders) for row in rows}
+    return [
+        ContainerPeople(
+            container=container,
+            kind_label=str(container._meta.verbose_name),
+            roles=tuple(
+                RolePeople(label, holders.get((container.container_kind(), container.pk, role), ()))
+                for role, (label, _permissions) in container.ROLES.items()
+            ),
+        )
+        for container in containers_of(organisation)
+    ]
+
+
+def is_at_home(*, user: User, organisation: Organisation) -> bool:
+    """Whether the account was made by this organisation, which may then renew its password."""
+    return user.username.endswith(f"@{organisation.slug}")
+
+
+def new_one_time_password() -> str:
+    """About 98 bits in four groups that can be read out."""
+    return "-".join("".join(secrets.choice(PUBLIC_ID_ALPHABET) for _unused in range(5)) for _group in range(4))
+
+
+@transaction.atomic
+def create_person(
+    *,
+    actor: User,
+    organisation: Organisation,
+    name: str,
+    display_name: str,
+    email: str = "",
+    roles: Sequence[str] = (),
+    request: Any = None,
+) -> tuple[User, str]:
+    """Make an account `name@organisation` with a one-time password, which is returned and not kept in clear.
+
+    Raises `Forbidden` or `NotFound` for who may not, `Invalid` for a name that is malformed or taken.
+    """
+    queries.require(actor, "access.manage_people", organisation)
+    name = name.strip().lower()
+    if not name or len(name) > 60 or not set(name) <= NAME_CHARACTERS:
+        raise Invalid(fields={"name": [_("Use up to 60 lower-case letters, digits, dots, hyphens and underscores.")]})
+    username = f"{name}@{organisation.slug}"
+    if User.objects.filter(username__iexact=username).exists():
+        raise Invalid(fields={"name": [_("There is already an account with this name.")]})
+    password = new_one_time_password()
+    user = User.objects.create_user(
+        username=username,
+        password=password,
+        display_name=display_name.strip(),
+        email=email.strip(),
+        time_zone=organisation.time_zone,
+        preferences={ONE_TIME_FLAG: True},
+    )
+    hooks.tell(action="account.created", organisation=organisation, actor=actor, target=user, request=request)
+    services.add_member(actor=actor, organisation=organisation, user=user, roles=roles, request=request)
+    return user, password
+
+
+@transaction.atomic
+def renew_password(*, actor: User, organisation: Organisation, user: User, request: Any = None) -> str:
+    """Replace a forgotten password by a one-time one; every session of the account ends."""
+    queries.require(actor, "access.manage_people", organisation)
+    if not Membership.objects.filter(organisation=organisation, user=user).exists():
+        raise NotFound
+    if not is_at_home(user=user, organisation=organisation):
+        raise Forbidden(_("This account belongs to another organisation, which can renew its password."))
+    if actor.pk == user.pk:
+        raise Conflict(_("Change your own password on your profile."))
+    password = new_one_time_password()
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    locked.set_password(password)
+    locked.preferences = locked.preferences | {ONE_TIME_FLAG: True}
+    locked.save(update_fields=["password", "preferences"])
+    hooks.tell(action="password.renewed", organisation=organisation, actor=actor, target=user, request=request)
+    return password
+
+
+@transaction.atomic
+def choose_password(*, user: User, password: str, request: Any = None) -> None:
+    """Set the person's own password; the one-time password ends with it."""
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    locked.set_password(password)
+    locked.preferences = {name: value for name, value in locked.preferences.items() if name != ONE_TIME_FLAG}
+    locked.save(update_fields=["password", "preferences"])
+    user.password, user.preferences = locked.password, locked.preferences
+    hooks.tell(action="password.changed", actor=user, target=user, request=request)
+
+
+def save_preferences(*, user: User, changes: dict[str, Any]) -> None:
+    """Theme, density, time zone, language, name: the person's own settings. Raises `Invalid`."""
+    from django.core.exceptions import ValidationError
+
+    single_keys = changes.pop("single_keys", None)
+    for name, value in changes.items():
+        setattr(user, name, value)
+    fields = list(changes)
+    if single_keys is not None:
+        user.preferences = user.preferences | {"single_keys": bool(single_keys)}
+        fields.append("preferences")
+    try:
+        user.clean_fields(exclude=[f.name for f in User._meta.fields if f.name not in fields])
+    except ValidationError as error:
+        raise Invalid(fields=error.message_dict) from error
+    user.save(update_fields=fields)
+
+
+def set_roles(*, actor: User, organisation: Organisation, user: User, wanted: set[str], request: Any = None) -> int:
+    """Bring a person's roles to `wanted` ("archive.archive:12:reader"); returns how many changed."""
+    queries.require(actor, "access.manage_people", organisation)
+    if not queries.is_member(user=user, organisation=organisation):
+        raise NotFound
+    changed = 0
+    with transaction.atomic():
+        for sheet in role_sheet(organisation=organisation, user=user):
+            for held in sheet.roles:
+                is_wanted = f"{sheet.kind}:{sheet.container.pk}:{held.role}" in wanted
+                if is_wanted == held.held or (isinstance(sheet.container, Organisation) and held.role == "member"):
+                    continue
+                act = services.grant_role if is_wanted else services.revoke_role
+                act(actor=actor, container=sheet.container, role=held.role, user=user, request=request)
+                changed += 1
+    return changed

@@ -1,0 +1,50 @@
+"""Lucide outlines for server-rendered pages, read from the front end's build."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+Outline = tuple[tuple[str, dict[str, str]], ...]
+
+
+class UnknownIcon(LookupError):
+    """A name that Lucide does not have."""
+
+
+@lru_cache(maxsize=1)
+def _outlines() -> dict[str, list[list[object]]]:
+    for directory in settings.STATICFILES_DIRS:
+        built = Path(directory) / "icons.json"
+        if built.exists():
+            found: dict[str, list[list[object]]] = json.loads(built.read_text(encoding="utf-8"))
+            return found
+    return {}
+
+
+@lru_cache(maxsize=512)
+def _body(name: str) -> SafeString:
+    nodes = _outlines().get(name)
+    if nodes is None:
+        if not _outlines():
+            return SafeString("")  # the front end is not built: pages still work, without pictures
+        raise UnknownIcon(f"There is no Lucide icon {name!r}.")
+    parts = []
+    for tag, attributes in nodes:
+        assert isinstance(attributes, dict)
+        drawn = format_html_join("", ' {}="{}"', ((k, v) for k, v in attributes.items() if k != "key"))
+        parts.append(format_html("<{}{}/>", tag, drawn))
+    return SafeString("".join(parts))
+
+
+def draw(name: str, *, classes: str = "", label: str = "") -> SafeString:
+    """The icon as inline SVG: decoration unless it has a label."""
+    about = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
+    return format_html(
+        '<svg class="icon{}" viewBox="0 0 24 24" {}>{}</svg>', f" {classes}" if classes else "", about, _body(name)
+    )

@@ -1,0 +1,98 @@
+"""Columns: what a cell shows, what sorting by it means, what CSV gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from django.db.models import F
+from django.db.models.expressions import Combinable, OrderBy
+from django.template.loader import get_template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from core.errors import Message
+from core.templatetags.look import file_size, iso, thousands
+
+Kind = Literal["text", "number", "date", "uid", "size"]
+SortBy = str | Combinable | Sequence[str | Combinable]
+
+# What a spreadsheet would run instead of showing (CWE-1236).
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a list.
+
+    `value` is an attribute path ("patient.name") or a function of the row; it defaults to the key. `template` draws the
+    cell with `row`, `value` and `table` in its context; without one `kind` decides. `sort` names the fields or
+    expressions to order by; a column without it cannot be sorted. `csv` gives the exported value when it differs.
+    """
+
+    key: str
+    label: Message
+    value: str | Callable[[Any], Any] | None = None
+    sort: SortBy | None = None
+    kind: Kind = "text"
+    template: str = ""
+    primary: bool = False
+    shown: bool = True
+    shrink: bool = False
+    hint: Message = ""
+    csv: Callable[[Any], Any] | None = None
+    exported: bool = True
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.kind in ("number", "size")
+
+    def read(self, row: Any) -> Any:
+        if callable(self.value):
+            return self.value(row)
+        found = row
+        for step in (self.value or self.key).split("."):
+            found = getattr(found, step, None)
+            if found is None:
+                return None
+        return found() if callable(found) else found
+
+    def draw(self, *, row: Any, table: Any) -> SafeString | str:
+        value = self.read(row) if self.value or not self.template else None
+        if self.template:
+            context = {"row": row, "value": value, "table": table, "request": table.request}
+            return get_template(self.template).render(context, table.request)
+        if value is None or value == "":
+            return ""
+        if self.kind == "number":
+            return thousands(value)
+        if self.kind == "size":
+            return file_size(value)
+        if self.kind == "date":
+            return format_html('<time datetime="{}" class="nowrap">{}</time>', value.isoformat(), iso(value))
+        if self.kind == "uid":
+            return get_template("core/table/uid.html").render({"value": value}, table.request)
+        return str(value)
+
+    def exported_value(self, row: Any) -> str:
+        value = self.csv(row) if self.csv else self.read(row)
+        if value is None:
+            return ""
+        if isinstance(value, datetime):
+            return (timezone.localtime(value) if timezone.is_aware(value) else value).isoformat(timespec="seconds")
+        if isinstance(value, date):
+            return value.isoformat()
+        if isinstance(value, (int, float)):
+            return str(value)
+        words = str(value)
+        return f"'{words}" if words.startswith(FORMULA_STARTS) else words
+
+    def ordering(self, *, descending: bool) -> list[OrderBy]:
+        if self.sort is None:
+            return []
+        parts = [self.sort] if isinstance(self.sort, (str, Combinable)) else list(self.sort)
+        expressions = [F(part) if isinstance(part, str) else part for part in parts]
+        return [OrderBy(expression, descending=descending, nulls_last=True) for expression in expressions]

@@ -1,0 +1,32 @@
+/** What every page of the shell needs: styles, htmx, keyboard, floats, and the small elements. */
+import '../styles/index.css';
+import '@github/relative-time-element';
+import '@github/tab-container-element';
+import '../lib/htmx';
+import '../elements/chart';
+import '../elements/combobox';
+import '../elements/poll';
+import '../elements/split';
+import { startConfirmations } from '../lib/confirm';
+import { startCopying } from '../lib/copy';
+import { startDialogs } from '../lib/dialogs';
+import { startForms } from '../lib/forms';
+import { startKeyboard } from '../lib/keyboard';
+import { startPalette } from '../lib/palette';
+import { startPopovers } from '../lib/popovers';
+import { startPreferences } from '../lib/preferences';
+import { startTables } from '../lib/tables';
+import { startToasts } from '../lib/toasts';
+import { startTrees } from '../lib/tree';
+
+startPopovers();
+startDialogs();
+startConfirmations();
+startToasts();
+startCopying();
+startForms();
+startTables();
+startTrees();
+startPalette();
+startPreferences();
+startKeyboard();

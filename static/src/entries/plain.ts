@@ -1,0 +1,7 @@
+/** Pages without the shell (sign-in, errors): styles and form behaviour only. */
+import '../styles/index.css';
+import { startCopying } from '../lib/copy';
+import { startForms } from '../lib/forms';
+
+startForms();
+startCopying();

@@ -1,0 +1,66 @@
+/** htmx under a strict Content-Security-Policy, with morphing so that focus and open menus survive an update. */
+
+import htmx from 'htmx.org';
+import { Idiomorph } from 'idiomorph';
+import { text } from './text';
+import { showToast } from './toasts';
+
+htmx.config.allowEval = false;
+htmx.config.includeIndicatorStyles = false;
+htmx.config.selfRequestsOnly = true;
+// Pages may show patients: nothing of them is kept in the browser's storage.
+htmx.config.historyCacheSize = 0;
+htmx.config.refreshOnHistoryMiss = true;
+htmx.config.scrollBehavior = 'auto';
+htmx.config.responseHandling = [
+  { code: '204', swap: false },
+  { code: '[23]..', swap: true },
+  // A form that was refused comes back with its errors.
+  { code: '422', swap: true },
+  { code: '[45]..', swap: false, error: true },
+];
+
+htmx.defineExtension('morph', {
+  isInlineSwap: (style: string) => style === 'morph:outerHTML',
+  handleSwap: (style: string, target: Node, fragment: Node) => {
+    if (!style.startsWith('morph') || !(target instanceof Element)) return false;
+    const content = fragment instanceof DocumentFragment ? [...fragment.children] : [fragment as Element];
+    const morphed = Idiomorph.morph(target, content, {
+      morphStyle: style === 'morph:innerHTML' ? 'innerHTML' : 'outerHTML',
+      ignoreActiveValue: true,
+      callbacks: {
+        // Words typed while the answer was on its way stay.
+        beforeAttributeUpdated: (name: string, node: Element) => !(name === 'value' && node === document.activeElement),
+      },
+    });
+    return (morphed ?? [target]) as Node[];
+  },
+});
+
+interface ResponseEvent extends CustomEvent {
+  detail: { xhr: XMLHttpRequest };
+}
+
+document.addEventListener('htmx:responseError', (event) => {
+  const { xhr } = (event as ResponseEvent).detail;
+  // A refusal that brings its own sentence is shown by the `toast` event instead.
+  if (xhr.getResponseHeader('HX-Trigger')?.includes('"toast"')) return;
+  const sentence =
+    xhr.status === 403
+      ? text('forbidden', 'Your role does not allow this.')
+      : xhr.status === 404
+        ? text('notFound', 'This no longer exists, or it is not shared with you.')
+        : xhr.status === 409
+          ? text('conflict', 'Somebody changed this in the meantime. Reload the page and try again.')
+          : text('serverError', 'The server could not carry this out. Nothing was changed.');
+  showToast({ message: sentence, tone: 'fail' });
+});
+
+document.addEventListener('htmx:sendError', () => {
+  showToast({
+    message: text('offline', 'The server did not answer. Check the connection and try again.'),
+    tone: 'fail',
+  });
+});
+
+export { htmx };
