@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from celery import Celery
-from celery.signals import heartbeat_sent, setup_logging
+from celery.signals import heartbeat_sent, setup_logging, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pacsweb.settings.development")
 
@@ -37,3 +37,9 @@ def tell_that_this_worker_lives(sender: Any = None, **_signal: Any) -> None:
         record_heartbeat(queues=list(app.amqp.queues.consume_from))
     except OSError:
         _last_heartbeat = 0.0
+
+
+@worker_ready.connect
+def tell_that_this_worker_is_ready(**signal: Any) -> None:
+    """`make up` waits for this."""
+    tell_that_this_worker_lives(**signal)

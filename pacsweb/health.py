@@ -78,7 +78,7 @@ def _schema_is_current() -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _known_migrations() -> frozenset[tuple[str, str]]:
-    loader = MigrationLoader(None, ignore_no_initial=True)
+    loader = MigrationLoader(None)
     return frozenset(key for key in loader.disk_migrations if key not in loader.replacements)
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import logging.config
 import re
+import sys
+import threading
 import traceback
 from types import TracebackType
 from typing import Any
@@ -92,8 +94,6 @@ def format_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> 
     info: ExcInfo | BaseException | bool | None = event.pop("exc_info", None)
     error: BaseException | None = None
     if info is True:
-        import sys
-
         error = sys.exc_info()[1]
     elif isinstance(info, tuple):
         error = info[1]
@@ -174,10 +174,22 @@ def logging_configuration(*, log_format: str, level: str) -> dict[str, Any]:
     }
 
 
+def log_uncaught(
+    kind: type[BaseException], error: BaseException | None, found: TracebackType | None
+) -> None:
+    """What the interpreter would print with its message, which may quote data."""
+    if error is None or issubclass(kind, (KeyboardInterrupt, SystemExit)) or sys.stderr.isatty():
+        sys.__excepthook__(kind, error or kind(), found)
+        return
+    structlog.get_logger("pacsweb").critical("uncaught_error", exc_info=error)
+
+
 def configure(configuration: dict[str, Any]) -> None:
     """Called by Django with LOGGING; also sets structlog up and takes warnings off standard error."""
     logging.config.dictConfig(configuration)
     logging.captureWarnings(True)
+    sys.excepthook = log_uncaught
+    threading.excepthook = lambda caught: log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

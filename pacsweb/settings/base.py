@@ -75,6 +75,8 @@ INSTALLED_APPS = [
     "access",
     "audit",
     "archive",
+    "teaching",
+    "practice",
 ]
 ROOT_URLCONF = "pacsweb.urls"
 WSGI_APPLICATION = "pacsweb.wsgi.application"

@@ -1,0 +1,127 @@
+"""The data folder: what is where in it, and whether it can be used."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from pacsweb.launcher.messages import LaunchError
+from pacsweb.local_services import write_private
+
+LAYOUT = 1
+LEAST_FREE_BYTES = 300 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folders:
+    data: Path
+
+    @property
+    def run(self) -> Path:
+        return self.data / "run"
+
+    @property
+    def log(self) -> Path:
+        return self.data / "log"
+
+    @property
+    def secrets(self) -> Path:
+        return self.data / "secrets"
+
+    @property
+    def postgres(self) -> Path:
+        return self.data / "postgres"
+
+    @property
+    def valkey(self) -> Path:
+        return self.data / "valkey"
+
+    @property
+    def temporary(self) -> Path:
+        return self.data / "tmp"
+
+    @property
+    def metrics(self) -> Path:
+        return self.run / "metrics"
+
+    @property
+    def lock(self) -> Path:
+        return self.run / "supervisor.lock"
+
+    @property
+    def layout(self) -> Path:
+        return self.data / "layout"
+
+    def prepare(self) -> None:
+        """Make what is missing; one clear sentence when the folder cannot be used."""
+        try:
+            self.data.mkdir(parents=True, exist_ok=True)
+            self._check_owner()
+            self._check_layout()
+            for folder in (self.run, self.log, self.secrets, self.temporary):
+                folder.mkdir(exist_ok=True)
+            self.secrets.chmod(0o700)
+            if not self.layout.exists():
+                write_private(path=self.layout, text=f"{LAYOUT}\n")
+            probe = self.run / ".probe"
+            probe.write_bytes(b"x" * 65536)
+            probe.unlink()
+        except OSError as error:
+            raise LaunchError(explain(error=error, folder=self.data)) from None
+        require_space(folder=self.data, free_bytes=shutil.disk_usage(self.data).free)
+
+    def empty_temporary(self) -> None:
+        """Half-written uploads and counters of processes that are gone."""
+        for folder in (self.temporary, self.metrics):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def _check_owner(self) -> None:
+        owner = self.data.stat().st_uid
+        if owner == os.geteuid() or not self.secrets.exists():
+            return
+        if not os.access(self.secrets, os.R_OK | os.W_OK | os.X_OK):
+            try:
+                name = pwd.getpwuid(owner).pw_name
+            except KeyError:
+                name = str(owner)
+            raise LaunchError(
+                f"The data folder {self.data} belongs to the user {name}; start PACSWeb as that user, or set PACSWEB_DATA."
+            )
+
+    def _check_layout(self) -> None:
+        try:
+            found = int(self.layout.read_text(encoding="ascii"))
+        except (FileNotFoundError, ValueError):
+            return
+        if found > LAYOUT:
+            raise LaunchError(
+                f"The data folder {self.data} was made by a newer PACSWeb (layout {found}, this one knows {LAYOUT}); "
+                "update PACSWeb, or set PACSWEB_DATA to another folder."
+            )
+
+
+def require_space(*, folder: Path, free_bytes: int) -> None:
+    if free_bytes < LEAST_FREE_BYTES:
+        raise LaunchError(
+            f"The disk of {folder} is full: {free_bytes // 2**20} MB are free and PACSWeb needs at least "
+            f"{LEAST_FREE_BYTES // 2**20} MB to start; free some space, or set PACSWEB_DATA to a folder on another disk."
+        )
+
+
+def explain(*, error: OSError, folder: Path) -> str:
+    """A sentence for what went wrong with the data folder."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk of {folder} is full; free some space, or set PACSWEB_DATA to a folder on another disk."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            f"The data folder {folder} cannot be written ({os.strerror(error.errno)}); change its rights, "
+            "or set PACSWEB_DATA to a folder that you own."
+        )
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return f"PACSWEB_DATA is {folder}, where a file stands in the way; name a folder."
+    return f"The data folder {folder} cannot be used: {error.strerror}."

@@ -1,0 +1,86 @@
+"""The two things a start may have to do besides starting: bring the schema up to date, and load the demo content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from pacsweb.env import ROOT
+from pacsweb.launcher.folders import Folders
+from pacsweb.launcher.logfiles import last_line
+from pacsweb.launcher.messages import LaunchError, complain, say
+from pacsweb.local_services import write_private
+
+MIGRATE_FAILED = 1
+SCHEMA_IS_NEWER = 3
+
+
+def schema_fingerprint() -> str:
+    """Changes whenever a migration file or an installed package changes."""
+    digest = hashlib.sha256((ROOT / "requirements" / "base.txt").read_bytes())
+    for path in sorted(ROOT.glob("*/migrations/*.py")):
+        digest.update(str(path.relative_to(ROOT)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def migrate(*, folders: Folders, environment: Mapping[str, str], always: bool) -> None:
+    """Apply migrations under a database lock. Skipped when nothing changed since the last time."""
+    stamp = folders.run / "schema.json"
+    current = {"fingerprint": schema_fingerprint()}
+    if not always and _read(path=stamp) == current:
+        return
+    say("updating the database schema")
+    log = folders.log / "migrate.log"
+    with log.open("ab") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "pacsweb.launcher.migrate"],
+            env=dict(environment), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+    if done.returncode == SCHEMA_IS_NEWER:
+        raise LaunchError(last_line(path=log))
+    if done.returncode != 0:
+        raise LaunchError(f"The database schema could not be updated: {last_line(path=log)} (all of it in {log}).")
+    write_private(path=stamp, text=json.dumps(current))
+
+
+def demo_is_wanted(*, folders: Folders, asked: bool) -> bool:
+    command = ROOT / "pacsweb" / "demo" / "management" / "commands" / "load_demo.py"
+    return asked and not (folders.run / "demo.json").exists() and (command.exists() or _demo_command_elsewhere())
+
+
+def _demo_command_elsewhere() -> bool:
+    return any(ROOT.glob("*/management/commands/load_demo.py"))
+
+
+def load_demo(*, folders: Folders, environment: Mapping[str, str]) -> bool:
+    """Load the demonstration content, showing its progress. False when that failed; PACSWeb runs all the same."""
+    say("loading the demonstration content (only this time)")
+    log = folders.log / "demo.log"
+    with log.open("a", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "manage.py"), "load_demo"],
+            env=dict(environment), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            output.write(line)
+            output.flush()
+            say(f"  {line.rstrip()}")
+        code = process.wait()
+    if code != 0:
+        complain(f"The demonstration content could not be loaded: {last_line(path=log)} (`make demo` tries again).")
+        return False
+    write_private(path=folders.run / "demo.json", text=json.dumps({"loaded": True}))
+    return True
+
+
+def _read(*, path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
