@@ -1,0 +1,100 @@
+"""Whose eyes may see the images and versions of cases, besides the roles on their own containers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.db.models import F, Q, QuerySet
+
+from access import hooks
+from access.queries import containers_with
+from teaching.models import Case, CaseStudy, CaseVersion, Course, CourseCase, Library, VersionStudy
+
+VIEW_ARCHIVE: Final = "archive.view_archive"
+LEARN: Final = "teaching.learn"
+VIEW_LIBRARY: Final = "teaching.view_library"
+
+#: Objects beside the images that may spell out what is to be found: reports, presentation states, key images,
+#: segmentations, structure sets, measurements. No learner gets them before or after; the truth layer shows the lesion.
+TELLING_MODALITIES: Final = (
+    "SR", "DOC", "PR", "KO", "SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "FID", "RWV", "ANN", "PLAN", "AU", "OT",
+)  # fmt: skip
+
+
+def learnable(user: Any) -> Q:
+    """On `Case`: published cases that a role lets the person read as unknowns."""
+    libraries = containers_with(user=user, permission=LEARN, container=Library)
+    courses = containers_with(user=user, permission=LEARN, container=Course)
+    in_course = CourseCase.objects.filter(course__in=courses.values("pk")).values("case")
+    return Q(state=Case.State.PUBLISHED) & (Q(library__in=libraries.values("pk")) | Q(pk__in=in_course))
+
+
+def learnable_versions(user: Any) -> QuerySet[CaseVersion]:
+    """The current version of each case the person may read as an unknown."""
+    cases: QuerySet[Case] = Case.objects.filter(learnable(user))
+    found: QuerySet[CaseVersion] = CaseVersion.objects.filter(pk__in=cases.values("current_version"))
+    return found
+
+
+def _authored_studies(user: Any) -> QuerySet[Any]:
+    libraries = containers_with(user=user, permission=VIEW_LIBRARY, container=Library)
+    rows: QuerySet[Any] = CaseStudy.objects.filter(case__library__in=libraries.values("pk")).values("study")
+    return rows
+
+
+def _version_studies_of_authors(user: Any) -> QuerySet[Any]:
+    libraries = containers_with(user=user, permission=VIEW_LIBRARY, container=Library)
+    rows: QuerySet[Any] = VersionStudy.objects.filter(version__case__library__in=libraries.values("pk")).values("study")
+    return rows
+
+
+def _learnable_studies(user: Any) -> QuerySet[Any]:
+    rows: QuerySet[Any] = VersionStudy.objects.filter(
+        version__case__current_version=F("version"), version__case__in=Case.objects.filter(learnable(user)).values("pk")
+    ).values("study")
+    return rows
+
+
+def studies(*, user: Any, permission: str) -> Q | None:
+    if permission != VIEW_ARCHIVE:
+        return None
+    return (
+        Q(pk__in=_authored_studies(user))
+        | Q(pk__in=_version_studies_of_authors(user))
+        | Q(pk__in=_learnable_studies(user))
+    )
+
+
+def series(*, user: Any, permission: str) -> Q | None:
+    if permission != VIEW_ARCHIVE:
+        return None
+    return (
+        Q(study__in=_authored_studies(user))
+        | Q(study__in=_version_studies_of_authors(user))
+        | (Q(study__in=_learnable_studies(user)) & ~Q(modality__in=TELLING_MODALITIES))
+    )
+
+
+def instances(*, user: Any, permission: str) -> Q | None:
+    if permission != VIEW_ARCHIVE:
+        return None
+    return (
+        Q(study__in=_authored_studies(user))
+        | Q(study__in=_version_studies_of_authors(user))
+        | (Q(study__in=_learnable_studies(user)) & ~Q(series__modality__in=TELLING_MODALITIES))
+    )
+
+
+def versions(*, user: Any, permission: str) -> Q | None:
+    if permission != LEARN:
+        return None
+    return Q(pk__in=learnable_versions(user).values("pk"))
+
+
+def register() -> None:
+    from archive.models import Instance, Series, Study
+
+    hooks.register_visibility(Study, studies)
+    hooks.register_visibility(Series, series)
+    hooks.register_visibility(Instance, instances)
+    hooks.register_visibility(CaseVersion, versions)

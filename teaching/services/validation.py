@@ -1,0 +1,78 @@
+"""Input of the editor, checked field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.utils.translation import gettext as _
+
+from core.errors import Invalid
+from teaching import vocabulary
+
+MAX_LIST = 50
+
+
+def validate(row: Model, *, exclude: Sequence[str] = ()) -> None:
+    """The model's own rules as an `Invalid` with its fields."""
+    try:
+        row.full_clean(exclude=exclude, validate_unique=False)
+    except ValidationError as error:
+        raise Invalid(fields=error.message_dict) from error
+
+
+def text_of(value: Any, *, limit: int) -> str:
+    text = "" if value is None else str(value)
+    # PostgreSQL's text cannot hold NUL.
+    return text.replace("\x00", "").strip()[:limit]
+
+
+def keywords_of(value: Any) -> list[str]:
+    words = value.split(",") if isinstance(value, str) else list(value or ())
+    found = dict.fromkeys(text_of(word, limit=60) for word in words)
+    return [word for word in found if word][:MAX_LIST]
+
+
+def authors_of(value: Any) -> list[dict[str, str]]:
+    rows = _rows(value, name="authors")
+    found = [{key: text_of(row.get(key), limit=200) for key in ("name", "affiliation", "contact")} for row in rows]
+    return [row for row in found if row["name"]]
+
+
+def codes_of(value: Any) -> list[dict[str, str]]:
+    rows = _rows(value, name="codes")
+    roles = {key for key, _label in vocabulary.CODE_ROLES}
+    systems = {key for key, _label in vocabulary.CODE_SYSTEMS}
+    found = []
+    for row in rows:
+        code = {key: text_of(row.get(key), limit=120) for key in ("system", "code", "display", "version", "role")}
+        if not code["code"]:
+            continue
+        if code["role"] not in roles or code["system"] not in systems:
+            raise Invalid(fields={"codes": [_("A code needs a known system and role.")]})
+        found.append(code)
+    return found
+
+
+def key_images_of(value: Any) -> list[dict[str, Any]]:
+    found = []
+    for row in _rows(value, name="key_images"):
+        found.append(
+            {
+                "id": text_of(row.get("id"), limit=36),
+                "series": text_of(row.get("series"), limit=64),
+                "sop": text_of(row.get("sop"), limit=64),
+                "frame": max(1, int(row.get("frame") or 1)),
+                "caption": text_of(row.get("caption"), limit=300),
+            }
+        )
+    return found
+
+
+def _rows(value: Any, *, name: str) -> list[Mapping[str, Any]]:
+    rows = list(value or ())
+    if len(rows) > MAX_LIST or not all(isinstance(row, Mapping) for row in rows):
+        raise Invalid(fields={name: [_("A list of at most %d entries was expected.") % MAX_LIST]})
+    return rows
