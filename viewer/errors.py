@@ -24,3 +24,11 @@ class MarksConflict(Conflict):
 
     code = "marks-conflict"
     default_message = _("These marks were changed in another window. Reload them before saving.")
+
+
+class MarksClosed(Conflict):
+    """The layer is committed: its marks are evidence now."""
+
+    status_code = 423
+    code = "marks-closed"
+    default_message = _("These marks are closed and can no longer be changed.")

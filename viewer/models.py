@@ -23,8 +23,8 @@ class ReadingSession(TenantModel):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="reading_sessions")
     kind = models.CharField(max_length=32)
     key = models.CharField(max_length=100)
-    #: Series the session may report on; what is not among them is not believed.
-    series_uids = models.JSONField(default=list)
+    #: Series Instance UID → public id of the series the session may report on; others are not believed.
+    series = models.JSONField(default=dict)
     explained_by = models.CharField(max_length=150, blank=True)
     started_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now)

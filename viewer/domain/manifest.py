@@ -239,18 +239,19 @@ class Manifest:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form (``version`` first), ready for ``JsonResponse``."""
-        return {"version": VERSION, **_plain(self)}
+        return {"version": VERSION, **plain(self)}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The JSON form of a part of the contract."""
     if isinstance(value, Mark):
         return value.to_json()
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     # Lazy translations and the like.

@@ -1,0 +1,42 @@
+/** Marks that the server does not have yet, kept in this browser: they outlive a reload, a crash and a sign-out. */
+
+import type { Mark } from './contract';
+
+export interface Draft {
+  version: number;
+  marks: Mark[];
+  at: number;
+}
+
+const PREFIX = 'pacsweb-marks:';
+const MONTH = 31 * 24 * 3600 * 1000;
+
+const place = (key: string, layer: string): string => `${PREFIX}${key}:${layer}`;
+
+export function readDraft(key: string, layer: string): Draft | null {
+  try {
+    const stored = localStorage.getItem(place(key, layer));
+    if (!stored) return null;
+    const draft = JSON.parse(stored) as Draft;
+    return Array.isArray(draft.marks) && Date.now() - draft.at < MONTH ? draft : null;
+  } catch {
+    return null;
+  }
+}
+
+export function writeDraft(key: string, layer: string, draft: Draft): boolean {
+  try {
+    localStorage.setItem(place(key, layer), JSON.stringify(draft));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function dropDraft(key: string, layer: string): void {
+  try {
+    localStorage.removeItem(place(key, layer));
+  } catch {
+    // Storage is switched off: there was no draft either.
+  }
+}

@@ -1,0 +1,286 @@
+/** A series as a stack of images: its DICOM JSON read once, ordered in space, registered with the image loader. */
+
+import { utilities as metadata } from '@cornerstonejs/metadata';
+import { getJson, HttpError, SignedOut } from './api';
+import type { SeriesEntry, StudyEntry, Window, WindowPreset } from './contract';
+import { depthOf, dot, normalOf, type Plane, type Vector } from './geometry';
+import { t } from './text';
+
+interface Attribute {
+  vr: string;
+  Value?: unknown[];
+}
+export type Dataset = Record<string, Attribute>;
+
+export interface ImageRef {
+  id: string;
+  series: string;
+  sop: string;
+  frame: number;
+  rows: number;
+  columns: number;
+  instance: number | null;
+  plane: Plane | null;
+  frameOfReference: string | null;
+  /** Between rows, between columns, in mm; null when the image says nothing of its size. */
+  spacing: [number, number] | null;
+  spacingNote: string;
+  thickness: number | null;
+  location: number | null;
+  windows: WindowPreset[];
+  photometric: string;
+  lossy: string;
+  date: string;
+  description: string;
+  institution: string;
+  frameTime: number | null;
+}
+
+export type Loading = 'waiting' | 'metadata' | 'ready' | 'failed';
+
+const text = (d: Dataset | undefined, tag: string): string => {
+  const value = d?.[tag]?.Value?.[0];
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'object') return String((value as Record<string, unknown>)['Alphabetic'] ?? '');
+  return String(value);
+};
+const numbers = (d: Dataset | undefined, tag: string): number[] =>
+  (d?.[tag]?.Value ?? []).map(Number).filter((n) => Number.isFinite(n));
+const one = (d: Dataset | undefined, tag: string): number | null => numbers(d, tag)[0] ?? null;
+const item = (d: Dataset | undefined, tag: string, index = 0): Dataset | undefined =>
+  d?.[tag]?.Value?.[index] as Dataset | undefined;
+
+export { item as sequenceItem, text as textOf };
+
+const SEGMENTATION = '1.2.840.10008.5.1.4.1.1.66.4';
+
+export class Series {
+  images: ImageRef[] = [];
+  datasets: Dataset[] = [];
+  loading: Loading = 'waiting';
+  error = '';
+  /** Images whose pixels are in memory, and those that could not be read (image id → reason). */
+  readonly cached = new Set<string>();
+  readonly failed = new Map<string, string>();
+  private promise: Promise<void> | null = null;
+  private readonly index = new Map<string, number>();
+
+  constructor(
+    readonly entry: SeriesEntry,
+    readonly study: StudyEntry,
+  ) {}
+
+  get uid(): string {
+    return this.entry.uid;
+  }
+
+  get modality(): string {
+    return this.entry.modality;
+  }
+
+  /** Frames known from the metadata, or what the archive counted until it is here. */
+  get size(): number {
+    return this.loading === 'ready' ? this.images.length : this.entry.frames || this.entry.instances;
+  }
+
+  load(): Promise<void> {
+    if (!this.promise) {
+      this.loading = 'metadata';
+      this.promise = this.read().catch((error: unknown) => {
+        this.promise = null;
+        this.loading = 'failed';
+        this.error = reasonOf(error);
+        throw error;
+      });
+    }
+    return this.promise;
+  }
+
+  private async read(): Promise<void> {
+    const root = `${this.study.dicomweb}/studies/${this.study.uid}/series/${this.uid}`;
+    this.datasets = await getJson<Dataset[]>(`${root}/metadata`, 'application/dicom+json');
+    const images = this.datasets.flatMap((dataset) => this.register(root, dataset));
+    this.images = inSpace(images);
+    this.images.forEach((image, i) => {
+      this.index.set(`${image.sop}/${image.frame}`, i);
+    });
+    this.loading = 'ready';
+  }
+
+  private register(root: string, dataset: Dataset): ImageRef[] {
+    const rows = one(dataset, '00280010');
+    const columns = one(dataset, '00280011');
+    // Segmentations have bits, not grey values: they are named, not drawn.
+    if (!rows || !columns || text(dataset, '00080016') === SEGMENTATION) return [];
+    const sop = text(dataset, '00080018');
+    const frames = Math.max(1, one(dataset, '00280008') ?? 1);
+    const shared = item(dataset, '52009229');
+    const common = {
+      series: this.uid,
+      sop,
+      rows,
+      columns,
+      instance: one(dataset, '00200013'),
+      frameOfReference: text(dataset, '00200052') || null,
+      photometric: text(dataset, '00280004'),
+      lossy: lossyNote(dataset),
+      date: text(dataset, '00080022') || text(dataset, '00080020'),
+      description: text(dataset, '0008103E'),
+      institution: text(dataset, '00080080'),
+      frameTime: frameTime(dataset, frames),
+    };
+    const found: ImageRef[] = [];
+    for (let frame = 1; frame <= frames; frame += 1) {
+      const own = item(dataset, '52009230', frame - 1);
+      const id = `wadors:${root}/instances/${sop}/frames/${frame}`;
+      metadata.addDicomWebInstance(id, dataset);
+      found.push({ ...common, id, frame, ...placeOf(dataset, shared, own, frame) });
+    }
+    return found;
+  }
+
+  indexOf(sop: string, frame: number): number {
+    return this.index.get(`${sop}/${frame}`) ?? -1;
+  }
+
+  /** Whether there is anything to draw. */
+  get drawable(): boolean {
+    return this.images.length > 0;
+  }
+
+  /** Slice whose plane lies nearest to a point; -1 when the series has no geometry. */
+  nearest(point: Vector): number {
+    let best = -1;
+    let least = Number.POSITIVE_INFINITY;
+    this.images.forEach((image, i) => {
+      if (!image.plane) return;
+      const d = Math.abs(dot(point, normalOf(image.plane)) - depthOf(image.plane));
+      if (d < least) {
+        least = d;
+        best = i;
+      }
+    });
+    return best;
+  }
+}
+
+export function reasonOf(error: unknown): string {
+  if (error instanceof SignedOut) return t('You are signed out.');
+  const status = (error as { status?: number } | null)?.status;
+  if (error instanceof HttpError || typeof status === 'number') {
+    if (status === 0) return t('The server could not be reached.');
+    if (status === 404) return t('The image is no longer there.');
+    if (status === 403) return t('You may not see this image.');
+    if (status === 406) return t('The image is stored in a form that cannot be shown here.');
+    return t('The server answered with an error ({status}).', { status: status ?? 0 });
+  }
+  if (error instanceof TypeError && /fetch|network/i.test(error.message)) return t('The server could not be reached.');
+  const inner = (error as { error?: unknown } | null)?.error;
+  if (inner !== undefined && inner !== error) return reasonOf(inner);
+  const message = error instanceof Error ? error.message : typeof error === 'string' ? error : '';
+  return message
+    ? t('The image could not be decoded: {message}', { message: message.slice(0, 160) })
+    : t('The image could not be decoded.');
+}
+
+function lossyNote(dataset: Dataset): string {
+  if (text(dataset, '00282110') !== '01') return '';
+  const ratio = numbers(dataset, '00282112').at(-1);
+  return ratio ? t('Lossy {ratio}:1', { ratio: Math.round(ratio) }) : t('Lossy');
+}
+
+function frameTime(dataset: Dataset, frames: number): number | null {
+  const single = one(dataset, '00181063');
+  if (single) return single;
+  const rate = one(dataset, '00082144') ?? one(dataset, '00180040');
+  if (rate && frames > 1) return 1000 / rate;
+  const vector = numbers(dataset, '00181065').slice(1);
+  return vector.length ? vector.reduce((a, b) => a + b, 0) / vector.length : null;
+}
+
+type Place = Pick<ImageRef, 'plane' | 'spacing' | 'spacingNote' | 'thickness' | 'location' | 'windows'>;
+
+function placeOf(dataset: Dataset, shared: Dataset | undefined, own: Dataset | undefined, frame: number): Place {
+  const group = (sequence: string): Dataset | undefined => item(own, sequence) ?? item(shared, sequence);
+  const measures = group('00289110');
+  const position = numbers(group('00209113'), '00200032');
+  const flat = frame === 1 || !own;
+  const at = position.length === 3 ? position : flat ? numbers(dataset, '00200032') : [];
+  const grouped = numbers(group('00209116'), '00200037');
+  const orientation = grouped.length === 6 ? grouped : numbers(dataset, '00200037');
+  const { spacing, note } = spacingOf(dataset, measures);
+  const plane: Plane | null =
+    at.length === 3 && orientation.length === 6 && spacing
+      ? {
+          position: at as Vector,
+          row: orientation.slice(0, 3) as Vector,
+          column: orientation.slice(3, 6) as Vector,
+          spacing,
+        }
+      : null;
+  return {
+    plane,
+    spacing,
+    spacingNote: note,
+    thickness: one(measures, '00180050') ?? one(dataset, '00180050'),
+    location: plane ? null : one(dataset, '00201041'),
+    windows: windowsOf(group('00289132') ?? dataset),
+  };
+}
+
+/** Size of a pixel and where that knowledge comes from (PS3.3 10.7.1.3). */
+function spacingOf(dataset: Dataset, measures: Dataset | undefined): { spacing: [number, number] | null; note: string } {
+  const positive = (values: number[]): [number, number] | null =>
+    values.length >= 2 && (values[0] as number) > 0 && (values[1] as number) > 0
+      ? [values[0] as number, values[1] as number]
+      : null;
+  const pixel = positive(numbers(measures, '00280030')) ?? positive(numbers(dataset, '00280030'));
+  if (pixel) return { spacing: pixel, note: '' };
+  const imager = positive(numbers(dataset, '00181164'));
+  if (imager) return { spacing: imager, note: t('at the detector') };
+  const scanned = positive(numbers(dataset, '00182010'));
+  if (scanned) return { spacing: scanned, note: t('of the film') };
+  const region = item(dataset, '00186011');
+  const dx = one(region, '0018602C');
+  const dy = one(region, '0018602E');
+  // Unit 3 is centimetre (PS3.3 C.8.5.5.1.15).
+  if (dx && dy && one(region, '00186024') === 3 && one(region, '00186026') === 3)
+    return { spacing: [Math.abs(dy) * 10, Math.abs(dx) * 10], note: '' };
+  return { spacing: null, note: t('no pixel spacing') };
+}
+
+function windowsOf(dataset: Dataset): WindowPreset[] {
+  const centers = numbers(dataset, '00281050');
+  const widths = numbers(dataset, '00281051');
+  const labels = dataset['00281055']?.Value ?? [];
+  return centers.flatMap((center, i): (Window & { label: string })[] => {
+    const width = widths[i];
+    return width ? [{ center, width, label: String(labels[i] ?? '') }] : [];
+  });
+}
+
+/** Along the common normal when there is one; otherwise by instance number, then frame. */
+function inSpace(images: ImageRef[]): ImageRef[] {
+  const byNumber = (a: ImageRef, b: ImageRef): number =>
+    (a.instance ?? Number.MAX_SAFE_INTEGER) - (b.instance ?? Number.MAX_SAFE_INTEGER) || a.frame - b.frame;
+  const first = images[0]?.plane;
+  if (!first) return [...images].sort(byNumber);
+  const normal = normalOf(first);
+  const depths = new Map<ImageRef, number>();
+  for (const image of images) {
+    if (!image.plane || dot(normalOf(image.plane), normal) < 0.999) return [...images].sort(byNumber);
+    depths.set(image, dot(image.plane.position, normal));
+  }
+  const depth = (image: ImageRef): number => depths.get(image) ?? 0;
+  const places = new Set([...depths.values()].map((d) => Math.round(d * 100)));
+  // Several images at one place (phases, echoes, a cine): their own order is the meaningful one.
+  if (places.size < images.length) return [...images].sort(byNumber);
+  const sorted = [...images].sort((a, b) => depth(a) - depth(b));
+  // Head first for axial stacks, as people are used to; otherwise in the order of the numbers.
+  const head = Math.abs(normal[2]) > 0.7;
+  const z = (image: ImageRef): number => image.plane?.position[2] ?? 0;
+  const last = sorted.at(-1) as ImageRef;
+  const start = sorted[0] as ImageRef;
+  const turn = head ? z(start) < z(last) : byNumber(start, last) > 0;
+  return turn ? sorted.reverse() : sorted;
+}
