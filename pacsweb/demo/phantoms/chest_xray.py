@@ -49,7 +49,7 @@ class ChestFilm:
     heart: float = 1.0
     female: bool = False
     child: bool = False
-    lines: bool = True
+    lines: bool = False
     hyperinflated: bool = False
 
 
@@ -67,8 +67,8 @@ class FilmFinding:
     size: Point
 
 
-SIZES = {"full": (2140, 1760, 0.2), "small": (128, 112, 3.2)}
-TOP = -62.0
+SIZES = {"full": (1840, 1760, 0.2), "small": (116, 112, 3.2)}
+TOP = -66.0
 
 
 def _right_lung() -> list[Point]:
@@ -133,24 +133,30 @@ def _rib_paths(side: int, child: bool) -> list[tuple[list[Point], list[Point]]]:
     return paths
 
 
-def _band(canvas: Canvas, points: list[Point], width: float, *, hollow: float, flat: float) -> None:
-    """Add a rib: a flat tube whose dense shell shows as two bright edges."""
+def _band(canvas: Canvas, points: list[Point], width: float, *, hollow: float, flat: float, fade: float = 1.0) -> None:
+    """Add a long bone: a flat tube whose dense shell shows as two bright edges; ``fade`` scales its far end."""
     xs, ys = [p[0] for p in points], [p[1] for p in points]
-    reach = width
-    part = canvas.window(min(xs) - reach, max(xs) + reach, min(ys) - reach, max(ys) + reach)
+    part = canvas.window(min(xs) - width, max(xs) + width, min(ys) - width, max(ys) + width)
     if part is None:
         return
-    best = np.full(np.broadcast_shapes(part.x.shape, part.y.shape), np.inf, np.float32)
-    for p, q in zip(points, points[1:], strict=False):
-        # Only the neighbourhood of each piece matters.
-        np.minimum(best, segment_distance(part.x, part.y, p, q)[0], out=best)
+    shape = np.broadcast_shapes(part.x.shape, part.y.shape)
+    best, along = np.full(shape, np.inf, np.float32), np.zeros(shape, np.float32)
+    count = len(points) - 1
+    for index, (p, q) in enumerate(zip(points, points[1:], strict=False)):
+        distance, t = segment_distance(part.x, part.y, p, q)
+        nearer = distance < best
+        best[nearer] = distance[nearer]
+        along[nearer] = ((index + t) / count)[nearer]
     half = width / 2
     u = np.clip(best / half, 0, 1)
     shell = np.sqrt(1 - u * u)
-    core = np.sqrt(np.clip(1 - (u / 0.86) ** 2, 0, 1))
-    canvas.image[part.rows, part.columns] += flat * np.clip(half + 0.3 - best, 0, 1) * 0.35 + hollow * (
-        shell - 0.72 * core
-    ) * (best < half)
+    core = np.sqrt(np.clip(1 - (u / 0.84) ** 2, 0, 1))
+    ease = np.clip((along - 0.42) / 0.22, 0, 1)
+    strength = 1 + (fade - 1) * ease * ease * (3 - 2 * ease)
+    # Ends taper into cartilage or joint instead of stopping in a round cap.
+    strength = strength * np.clip(along / 0.02, 0, 1) * np.clip((1 - along) / 0.05, 0, 1)
+    bone = flat * np.clip(half + 0.3 - best, 0, 1) * 0.35 + hollow * (shell - 0.70 * core) * (best < half)
+    canvas.image[part.rows, part.columns] += bone * strength
 
 
 @lru_cache(maxsize=3)
@@ -182,35 +188,34 @@ def _film(film: ChestFilm, size_name: str) -> _Film:
     right = _polygon_distance(x, y / stretch, _right_lung()) + warp * 0.9
     lungs = np.minimum(left, right)
     air = np.sqrt(np.clip(-lungs, 0, 46) / 46)
-    image -= 0.60 * air * step(lungs, 1.0) + 0.055 * step(lungs, 0.8)
+    image -= 0.74 * air * step(lungs, 1.0) + 0.07 * step(lungs, 0.8)
     # Behind the heart and the domes there is lung too.
     behind = step(ellipse_distance(x, y, centre=(0, 208), radii=(118, 56), power=2.4), 22)
-    image -= 0.11 * behind * (1 - step(lungs, 2))
+    over = (214 + ((np.abs(x) - 68) / 66) ** 2 * 32) * stretch
+    image -= 0.15 * behind * (1 - step(lungs, 2)) * step((y - over + 10).astype(np.float32), 18)
     # Mediastinum and heart.
     h = film.heart
-    heart = ellipse_distance(x, y, centre=(26, 184), radii=(66 * h, 52 * h), angle=0.5, power=2.2)
-    heart = smooth_union(heart, ellipse_distance(x, y, centre=(-14, 176), radii=(38 * h, 50), power=2.1), 10)
-    image += 0.43 * step(heart + warp, 2.2) * np.clip(0.80 + 0.2 * np.sqrt(np.clip(-heart, 0, 40) / 40), 0, 1)
+    heart = ellipse_distance(x, y, centre=(26, 184), radii=(60 * h, 45 * h), angle=0.62, power=2.1)
+    heart = smooth_union(heart, ellipse_distance(x, y, centre=(-10, 180), radii=(33 * h, 44), power=2.1), 14)
+    image += 0.38 * step(heart + warp * 1.4, 4.0) * np.clip(0.55 + 0.45 * np.sqrt(np.clip(-heart, 0, 46) / 46), 0, 1)
     knob = ellipse_distance(x, y, centre=(20, 66), radii=(21, 19))
     trunk_pa = ellipse_distance(x, y, centre=(26, 104), radii=(24, 26), angle=0.4)
     cava = np.maximum(np.abs(x + 20 - y * 0.03) - 10, np.abs(y - 86) - 74)
     aorta = np.maximum(np.abs(x - 24 + np.clip(y - 70, 0, 300) * 0.03) - 13, np.abs(y - 180) - 114)
     central = np.maximum(np.abs(x) - 25, -y - 60)
     vessels = smooth_union(smooth_union(knob, trunk_pa, 12), cava.astype(np.float32), 10)
-    image += 0.22 * step(vessels + warp * 0.6, 2.0) + 0.10 * step(aorta.astype(np.float32), 2.4)
-    image += 0.30 * step(central.astype(np.float32) + warp * 0.8, 8)
+    image += 0.19 * step(vessels + warp * 0.6, 2.6) + 0.09 * step(aorta.astype(np.float32), 2.4)
+    image += 0.13 * step(central.astype(np.float32) + warp * 2, 14)
     # Trachea and main bronchi.
-    image -= 0.20 * step(np.maximum(np.abs(x - 1.5 - y * 0.015) - 8, np.abs(y - 10) - 84).astype(np.float32), 2.5)
-    for side, end in ((-1, (-40.0, 128.0)), (1, (46.0, 126.0))):
+    image -= 0.25 * step(np.maximum(np.abs(x - 1.5 - y * 0.015) - 8, np.abs(y - 10) - 84).astype(np.float32), 2.5)
+    for end in ((-40.0, 128.0), (46.0, 126.0)):
         d, _ = segment_distance(x, y, (1.0, 92.0), end)
-        image -= 0.11 * step(d - 5.5, 3)
-        del side
+        image -= 0.14 * step(d - 5.5, 3)
     # Domes of the diaphragm: liver right, stomach bubble left.
-    below_right = np.maximum(y - np.where(x < 0, 0, 400) * 0 - (214 + ((x + 66) / 68) ** 2 * 34) * stretch, x - 4)
-    below_left = np.maximum(y - (226 + ((x - 72) / 64) ** 2 * 30) * stretch, -x - 4)
-    trunk_in = step(body + 8, 4)
-    image += 0.34 * step(below_right.astype(np.float32), 1.2) * trunk_in
-    image += 0.28 * step(below_left.astype(np.float32), 1.2) * trunk_in
+    below_right = ((214 + ((x + 66) / 68) ** 2 * 34) * stretch - y).astype(np.float32)
+    below_left = ((226 + ((x - 72) / 64) ** 2 * 30) * stretch - y).astype(np.float32)
+    below = smooth_union(np.maximum(below_right, x - 40), np.maximum(below_left, -x - 40), 26)
+    image += 0.40 * step(below, 1.2) * step(body + 6, 10)
     bubble = ellipse_distance(x, y, centre=(64, 254), radii=(30, 14), angle=0.1) + warp * 2
     image -= 0.24 * step(np.maximum(bubble, y - 266), 2.5)
     if film.female:
@@ -249,20 +254,18 @@ def _film(film: ChestFilm, size_name: str) -> _Film:
 def _bones(c: Canvas, film: ChestFilm, rng: np.random.Generator) -> None:
     for side in (-1, 1):
         for posterior, anterior in _rib_paths(side, film.child):
-            _band(c, posterior, 12.5, hollow=0.20, flat=0.20)
-            _band(c, anterior, 13.5, hollow=0.12, flat=0.11)
+            _band(c, posterior + anterior[1:], 12.0, hollow=0.17, flat=0.16, fade=0.62)
         clavicle = bezier([(side * 14, 6), (side * 50, -10), (side * 84, 8), (side * 142, -26)], 24)
-        _band(c, clavicle, 13.0, hollow=0.30, flat=0.24)
+        _band(c, clavicle, 12.0, hollow=0.24, flat=0.22)
         # Scapula: the blade's borders, the spine and the coracoid.
         blade = [(side * 138.0, 6.0), (side * 122.0, 60.0), (side * 130.0, 128.0)]
-        _band(c, blade, 7, hollow=0.10, flat=0.07)
-        _band(c, [(side * 150.0, 10.0), (side * 152.0, 70.0), (side * 132.0, 130.0)], 9, hollow=0.12, flat=0.12)
-        _band(c, [(side * 118.0, 22.0), (side * 160.0, -6.0)], 10, hollow=0.10, flat=0.10)
+        _band(c, bezier(blade, 12), 4, hollow=0.08, flat=0.05)
+        _band(c, bezier([(side * 152.0, 16.0), (side * 160.0, 80.0), (side * 130.0, 132.0)], 14), 7, hollow=0.10, flat=0.09)
+        _band(c, bezier([(side * 112.0, 26.0), (side * 136.0, 2.0), (side * 168.0, -16.0)], 12), 8, hollow=0.09, flat=0.09)
         part = c.window(*sorted((side * 140.0, side * 182.0)), -32, 24)
         if part is not None:
             head = ellipse_distance(part.x, part.y, centre=(side * 164, -4), radii=(22, 22))
             c.image[part.rows, part.columns] += 0.30 * np.sqrt(np.clip(-head, 0, 22) / 22)
-        _band(c, [(side * 166.0, 6.0), (side * 176.0, 120.0)], 24, hollow=0.30, flat=0.16)
     for level in range(-4, 13):
         v = level * 23.2 - 14
         a = curve(v, (-60, 260), (13, 21))
@@ -325,7 +328,7 @@ def _apply(film: _Film, finding: FilmFinding, image: Array, pixel: float, rng: n
         r = np.hypot(xs - px, ys - pv)
         theta = np.arctan2(ys - pv, xs - px)
         edge = radius * (1 + 0.05 * np.sin(3 * theta + 1) + 0.04 * np.sin(7 * theta))
-        image += 0.0105 * radius * np.sqrt(np.clip(1 - (r / edge) ** 2, 0, 1)) + 0.018 * step(r - edge, 1.0)
+        image += 0.017 * radius * np.sqrt(np.clip(1 - (r / edge) ** 2, 0, 1)) + 0.025 * step(r - edge, 1.0)
         return step(r - edge, 0.5)
     if finding.kind == "pneumonia":
         a, b = finding.size
@@ -343,7 +346,7 @@ def _apply(film: _Film, finding: FilmFinding, image: Array, pixel: float, rng: n
             q = (px + sx * a * 0.35 * np.cos(turn), pv + b * 0.6 * np.sin(turn))
             d, _ = segment_distance(xs, ys, p, (float(q[0]), float(q[1])))
             air = np.maximum(air, step(d - 1.1, 1.2))
-        image += 0.27 * dense * inside - 0.07 * air * (dense > 0.5) * inside
+        image += 0.40 * dense * inside - 0.13 * air * (dense > 0.5) * inside
         return (dense * inside > 0.45).astype(np.float32)
     if finding.kind == "pneumothorax":
         width = finding.size[0]
@@ -360,9 +363,8 @@ def _apply(film: _Film, finding: FilmFinding, image: Array, pixel: float, rng: n
     level = 250 - finding.size[1]
     lateral = np.clip((np.abs(xs) - 40) / 95, 0, 1)
     top = level + 16 - 40 * lateral**2.2
-    fluid = step((top - ys).astype(np.float32), 5) * step(side - 26, 2) * (np.sign(xs) == np.sign(px)) * (
-        np.abs(xs) < 134
-    ) * step(ys - 268, 6)
+    same_side = np.clip(np.sign(px) * xs / 26, 0, 1)
+    fluid = step((top - ys).astype(np.float32), 5) * step(side - 14, 10) * same_side
     image += 0.34 * fluid * np.clip(0.7 + (ys - top) / 90, 0, 1)
     return (fluid * inside > 0.5).astype(np.float32)
 
