@@ -15,7 +15,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from deid.domain import files, uids
-from deid.domain.identifiers import BIRTH_DATE, TEXT_VRS, Identifiers, strings_of
+from deid.domain.identifiers import BIRTH_DATE, DEFINED_TERMS, TEXT_VRS, Identifiers, strings_of
 from deid.domain.profile import Option, Profile
 
 _DATE_VRS: Final = frozenset(("DA", "DT"))
@@ -122,8 +122,8 @@ def _in_bytes(header: bytes, *, identifiers: Identifiers) -> Iterator[Residue]:
 def _needles(identifiers: Identifiers) -> list[tuple[bytes, str]]:
     found = []
     for run, kind in identifiers.runs.items():
-        if not run.isascii() or kind == BIRTH_DATE:
-            # Other scripts are found in the decoded text; eight digits stand in many a number by chance.
+        if not run.isascii() or kind == BIRTH_DATE or run in DEFINED_TERMS:
+            # Other scripts and defined terms are found in the decoded text; eight digits stand in many a number by chance.
             continue
         if len(run) >= (SHORTEST_DIGITS_IN_BYTES if run.isdigit() else SHORTEST_IN_BYTES):
             found.append((run.encode("ascii"), kind))

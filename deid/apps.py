@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class DeidConfig(AppConfig):
+    name = "deid"
+    verbose_name = _("De-identification")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from deid import audit_actions
+
+        audit_actions.register()

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from audit import actions
+
+
+def register() -> None:
+    actions.register(
+        "deidentification.requested",
+        _("{actor} asked for a de-identified copy of study {study} in {archive}"),
+        event_type=actions.EXPORT,
+    )
+    actions.register(
+        "deidentification.completed",
+        _("De-identification {target} ended: {stored} stored in {archive}, {held} held back"),
+        event_type=actions.EXPORT,
+    )
+    actions.register(
+        "deidentification.held_back",
+        _("De-identification {target} held back {held} images: {reasons}"),
+        event_type=actions.SECURITY_ALERT,
+    )
+    actions.register(
+        "deidentification.failed", _("De-identification {target} failed"), event_type=actions.APPLICATION_ACTIVITY
+    )
+    actions.register(
+        "deidentification.cancelled",
+        _("{actor} cancelled the de-identification {target}"),
+        event_type=actions.APPLICATION_ACTIVITY,
+    )
+    actions.register(
+        "deidentification.retried",
+        _("{actor} started the de-identification {target} again"),
+        event_type=actions.APPLICATION_ACTIVITY,
+    )
+    actions.register(
+        "deidentification.approved", _("{actor} approved the de-identification {target}"), event_type=actions.SECURITY_ALERT
+    )
+    actions.register(
+        "deidentification.rejected", _("{actor} rejected the de-identification {target}"), event_type=actions.SECURITY_ALERT
+    )
+    actions.register(
+        "deidentification.compared",
+        _("{actor} compared an image of de-identification {target} before and after"),
+        event_type=actions.INSTANCES_ACCESSED,
+    )
+    actions.register(
+        "deidentification.receipt",
+        _("{actor} fetched the receipt of de-identification {target}"),
+        event_type=actions.APPLICATION_ACTIVITY,
+    )
+    actions.register(
+        "pseudonym_domain.created",
+        _("A pseudonym domain was made for {archive}"),
+        event_type=actions.SECURITY_ALERT,
+    )
+    actions.register(
+        "pseudonym_domain.changed",
+        _("{actor} changed the pseudonym domain of {archive}"),
+        event_type=actions.SECURITY_ALERT,
+    )

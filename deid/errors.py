@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Conflict, Invalid, PermanentError
+
+
+class OptionNotOffered(Invalid):
+    code = "option-not-offered"
+    default_message = _("This option is not offered for copies into an archive that many people read.")
+
+
+class TargetNotDeidentified(Invalid):
+    code = "target-not-deidentified"
+    default_message = _("De-identified images go into a teaching or trial archive, not into a clinical one.")
+
+
+class SameArchive(Invalid):
+    code = "same-archive"
+    default_message = _("The study is in this archive already; choose another one for the de-identified copy.")
+
+
+class EmptyStudy(Invalid):
+    code = "empty-study"
+    default_message = _("The study has no images yet. Try again when it has arrived.")
+
+
+class SameReader(Conflict):
+    code = "same-person"
+    default_message = _("Whoever asked for the copy cannot approve it. Ask a colleague with a role on the archive.")
+
+
+class WrongState(Conflict):
+    code = "wrong-state"
+    default_message = _("This de-identification is past that step. Reload the page to see where it stands.")
+
+
+class KeyChanged(PermanentError):
+    """The installation's secret is not the one the pseudonym domain was made with: pseudonyms would not match."""
+
+    code = "pseudonym-key-changed"
+    default_message = _(
+        "The installation's de-identification key has changed, so pseudonyms would no longer match. Nothing was done. "
+        "Restore the key, or begin a new teaching archive."
+    )
+
+
+class ApprovedContentChanged(PermanentError):
+    code = "approved-content-changed"
+    default_message = _(
+        "An image is no longer the one that was approved. Nothing more was stored; start the de-identification again."
+    )

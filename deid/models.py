@@ -1,0 +1,248 @@
+"""Pseudonym domains, the runs that de-identify a study, and what became of each instance.
+
+A run. Actions (state → what may happen):
+
+=================  ===========================================================================================
+draft              start → running · cancel → cancelled
+running            screen, transform and check each instance (repeatable) · finish → completed | partially held
+                   | held | awaiting approval · cancel → cancelled · fail → failed
+awaiting approval  approve (by another person) → storing · reject (by another person) → rejected
+                   · cancel → cancelled
+storing            the same as running, and store (repeatable) · finish → completed | partially held | held
+                   · cancel → cancelled · fail → failed
+completed          nothing; every instance is in the target archive
+partially held     nothing; some instances are held back, each with its reason
+held               nothing; every instance is held back, nothing was stored
+failed             retry → running
+rejected           nothing; nothing was stored
+cancelled          retry → running; what was stored before stays
+=================  ===========================================================================================
+
+Where no second person is asked for, a run stores while it is running and never waits for approval.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from archive.models import Archive, Delivery, Instance, Study
+from core.models import Job, TenantModel, TimeStampedModel, new_public_id
+from deid.domain.dates import DEFAULT_WINDOW_DAYS
+from deid.domain.profile import Option
+
+OPTION_LABELS: dict[str, Any] = {
+    Option.RETAIN_MODIFIED_DATES: _("Keep intervals: dates shifted by one number of days per patient"),
+    Option.RETAIN_PATIENT_CHARACTERISTICS: _("Keep patient characteristics: sex, age, size, weight"),
+    Option.RETAIN_DEVICE_IDENTITY: _("Keep device identity: station, serial numbers"),
+    Option.RETAIN_INSTITUTION_IDENTITY: _("Keep institution identity"),
+    Option.RETAIN_SAFE_PRIVATE: _("Keep safe private attributes (PS3.15 Table E.3.10-1)"),
+    Option.CLEAN_DESCRIPTORS: _("Clean descriptors: keep words of technique and anatomy"),
+}
+
+
+class PseudonymDomain(TenantModel, TimeStampedModel):
+    """Where pseudonyms hold: one per target archive, so that a patient is the same person in all studies of it.
+
+    The key itself is not in the database. It is derived from the installation's secret and `key_salt`; `key_check`
+    tells whether the secret is still the one the domain was made with.
+    """
+
+    archive = models.OneToOneField(Archive, on_delete=models.PROTECT, related_name="pseudonym_domain")
+    public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
+    key_salt = models.BinaryField(max_length=32, editable=False)
+    key_check = models.BinaryField(max_length=32, editable=False)
+    prefix = models.CharField(
+        _("prefix of pseudonyms"),
+        max_length=8,
+        default="P",
+        validators=[RegexValidator(regex=r"^[A-Z][A-Z0-9]{0,7}$", message=_("Use 1 to 8 capital letters and digits."))],
+    )
+    date_window_days = models.PositiveIntegerField(
+        _("dates are shifted by at most, days"), default=DEFAULT_WINDOW_DAYS, validators=[MinValueValidator(30)]
+    )
+    require_second_person = models.BooleanField(_("a second person approves before anything is stored"), default=False)
+
+    permission_path: ClassVar[str] = "archive"
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class Pseudonym(TenantModel):
+    """A patient of a domain. Who it is cannot be told from the row without the domain's key."""
+
+    domain = models.ForeignKey(PseudonymDomain, on_delete=models.PROTECT, related_name="pseudonyms")
+    source_key_hash = models.BinaryField(max_length=32)
+    patient_id = models.CharField(max_length=64)
+    patient_name = models.CharField(max_length=64)
+    shift_days = models.IntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["domain", "source_key_hash"], name="one_pseudonym_per_patient"),
+            models.UniqueConstraint(fields=["domain", "patient_id"], name="one_patient_per_pseudonym"),
+            models.CheckConstraint(condition=~models.Q(shift_days=0), name="dates_are_shifted"),
+        ]
+
+    def __str__(self) -> str:
+        return self.patient_id
+
+
+class DeidentificationRun(TenantModel, TimeStampedModel):
+    """One study on its way into another archive."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("Not started")
+        RUNNING = "running", _("Running")
+        AWAITING_APPROVAL = "awaiting-approval", _("Waiting for a second person")
+        STORING = "storing", _("Storing")
+        COMPLETED = "completed", _("Complete")
+        PARTIALLY_HELD = "partially-held", _("Partly held back")
+        HELD = "held", _("Held back")
+        FAILED = "failed", _("Failed")
+        REJECTED = "rejected", _("Rejected")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    WORKING_STATES: ClassVar[tuple[str, ...]] = (State.RUNNING, State.STORING)
+    CANCELLABLE_STATES: ClassVar[tuple[str, ...]] = (
+        State.DRAFT,
+        State.RUNNING,
+        State.AWAITING_APPROVAL,
+        State.STORING,
+    )
+    RETRIABLE_STATES: ClassVar[tuple[str, ...]] = (State.FAILED, State.CANCELLED)
+    SUCCESS_STATES: ClassVar[tuple[str, ...]] = (State.COMPLETED, State.PARTIALLY_HELD)
+    FINAL_STATES: ClassVar[tuple[str, ...]] = (*SUCCESS_STATES, State.HELD, State.REJECTED)
+
+    public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
+    # The source may be deleted by its own rules; the run and its receipt stay.
+    source_study = models.ForeignKey(Study, on_delete=models.SET_NULL, null=True, related_name="deidentification_runs")
+    source_archive = models.ForeignKey(Archive, on_delete=models.PROTECT, related_name="+")
+    target_archive = models.ForeignKey(Archive, on_delete=models.PROTECT, related_name="deidentification_runs")
+    domain = models.ForeignKey(PseudonymDomain, on_delete=models.PROTECT, related_name="runs")
+    pseudonym = models.ForeignKey(Pseudonym, on_delete=models.PROTECT, related_name="runs")
+    target_study_instance_uid = models.CharField(max_length=64)
+    options = models.JSONField(default=list)
+    edition = models.CharField(max_length=16)
+    table_sha256 = models.CharField(max_length=64)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.DRAFT)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision_note = models.CharField(max_length=500, blank=True)
+    job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
+    delivery = models.ForeignKey(Delivery, on_delete=models.SET_NULL, null=True, related_name="+")
+    total = models.PositiveIntegerField(default=0)
+    stored = models.PositiveIntegerField(default=0)
+    held = models.PositiveIntegerField(default=0)
+    warned = models.PositiveIntegerField(default=0)
+    error = models.CharField(max_length=500, blank=True)
+    receipt = models.JSONField(default=dict, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    permission_path: ClassVar[str] = "target_archive"
+
+    class Meta:
+        ordering = ("-created_at",)
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["target_archive", "-created_at"]),
+            models.Index(fields=["source_study"]),
+            models.Index(fields=["target_study_instance_uid"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def audit_label(self) -> str:
+        return self.public_id
+
+    @property
+    def is_working(self) -> bool:
+        return self.state in self.WORKING_STATES
+
+    @property
+    def is_cancellable(self) -> bool:
+        return self.state in self.CANCELLABLE_STATES
+
+    @property
+    def is_retriable(self) -> bool:
+        return self.state in self.RETRIABLE_STATES
+
+    @property
+    def is_awaiting_approval(self) -> bool:
+        return self.state == self.State.AWAITING_APPROVAL
+
+    @property
+    def is_successful(self) -> bool:
+        """Whether images are in the target archive."""
+        return self.state in self.SUCCESS_STATES
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in self.FINAL_STATES
+
+    @property
+    def asks_second_person(self) -> bool:
+        return self.domain.require_second_person
+
+    @property
+    def option_labels(self) -> list[Any]:
+        return [OPTION_LABELS.get(name, name) for name in self.options]
+
+
+class DeidentifiedInstance(TenantModel):
+    """What became of one source instance in one run."""
+
+    class Verdict(models.TextChoices):
+        PASS = "pass", _("Passed")
+        WARNING = "warning", _("Passed with a warning")
+        HELD_BACK = "held-back", _("Held back")
+
+    run = models.ForeignKey(DeidentificationRun, on_delete=models.CASCADE, related_name="instances")
+    source_instance = models.ForeignKey(Instance, on_delete=models.SET_NULL, null=True, related_name="+")
+    # Of the source's file, so that the receipt proves what the output was made from.
+    source_digest = models.BinaryField(max_length=32)
+    instance_number = models.BigIntegerField(null=True, blank=True)
+    modality = models.CharField(max_length=16, blank=True)
+    sop_class_uid = models.CharField(max_length=64, blank=True)
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    reasons = models.JSONField(default=list)
+    # Paths of elements where something was left (never values), for a residue.
+    residue_paths = models.JSONField(default=list)
+    target_sop_instance_uid = models.CharField(max_length=64, blank=True)
+    target_digest = models.BinaryField(max_length=32, default=bytes)
+    spool_name = models.CharField(max_length=40, blank=True)
+    actions = models.JSONField(default=dict)
+    is_stored = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    permission_path: ClassVar[str] = "run__target_archive"
+
+    class Meta:
+        ordering = ("instance_number", "pk")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["run", "source_instance"], name="instance_once_in_run"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def is_held_back(self) -> bool:
+        return self.verdict == self.Verdict.HELD_BACK

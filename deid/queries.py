@@ -1,0 +1,145 @@
+"""Runs, what became of their instances, and the comparison before and after."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from access.models import Organisation, User
+from access.queries import get_visible, require, visible_to
+from archive.models import Archive, Study
+from archive.storage import storage
+from core.errors import NotFound
+from deid.domain import files, pipeline
+from deid.domain.changes import Change
+from deid.domain.screening import Reason
+from deid.models import DeidentificationRun, DeidentifiedInstance
+from deid.reasons import Explanation, explain
+from deid.services.execution import settings_of
+
+VIEW = "archive.view_archive"
+
+
+def runs_for(*, user: User, organisation: Organisation) -> QuerySet[DeidentificationRun]:
+    """Runs into archives that the person may see, newest first."""
+    rows = DeidentificationRun.objects.filter(organisation=organisation).select_related(
+        "source_archive", "target_archive", "requested_by", "decided_by", "pseudonym", "job", "source_study"
+    )
+    return visible_to(user, rows, VIEW)
+
+
+def run_for(*, user: User, organisation: Organisation, public_id: str) -> DeidentificationRun:
+    """One run, authorised. Raises `NotFound` or `Forbidden`."""
+    rows = DeidentificationRun.objects.filter(organisation=organisation).select_related(
+        "organisation",
+        "source_archive",
+        "target_archive",
+        "requested_by",
+        "decided_by",
+        "pseudonym",
+        "domain",
+        "job",
+        "source_study__patient",
+    )
+    return get_visible(user, rows, VIEW, public_id=public_id)
+
+
+def target_study(run: DeidentificationRun) -> Study | None:
+    """The copy in the target archive, once it is there."""
+    found: Study | None = Study.objects.filter(
+        archive=run.target_archive, study_instance_uid=run.target_study_instance_uid
+    ).first()
+    return found
+
+
+def run_of_study(study: Study) -> DeidentificationRun | None:
+    """The run that a study of a de-identified archive came from."""
+    found: DeidentificationRun | None = (
+        DeidentificationRun.objects.filter(
+            target_archive=study.archive,
+            target_study_instance_uid=study.study_instance_uid,
+            state__in=DeidentificationRun.SUCCESS_STATES,
+        )
+        .order_by("-finished_at")
+        .first()
+    )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class HeldGroup:
+    """Instances of a run with the same reason."""
+
+    reason: str
+    explanation: Explanation
+    instances: list[DeidentifiedInstance]
+
+    @property
+    def count(self) -> int:
+        return len(self.instances)
+
+
+def held_back(run: DeidentificationRun) -> list[HeldGroup]:
+    """What was held back, by the reason that weighs most, largest group first."""
+    return _grouped(DeidentifiedInstance.objects.filter(run=run, verdict=DeidentifiedInstance.Verdict.HELD_BACK))
+
+
+def warnings(run: DeidentificationRun) -> list[HeldGroup]:
+    return _grouped(DeidentifiedInstance.objects.filter(run=run, verdict=DeidentifiedInstance.Verdict.WARNING))
+
+
+def _grouped(rows: QuerySet[DeidentifiedInstance]) -> list[HeldGroup]:
+    groups: dict[str, list[DeidentifiedInstance]] = {}
+    for row in rows:
+        # The archive's refusal comes last but is what stopped it; a residue likewise.
+        codes = row.reasons or [""]
+        decisive = next((code for code in (Reason.NOT_STORED, Reason.RESIDUE) if code in codes), codes[0])
+        groups.setdefault(str(decisive), []).append(row)
+    return [
+        HeldGroup(reason=code, explanation=explain(code), instances=found)
+        for code, found in sorted(groups.items(), key=lambda group: -len(group[1]))
+    ]
+
+
+def action_counts(run: DeidentificationRun) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for actions in DeidentifiedInstance.objects.filter(run=run).values_list("actions", flat=True):
+        counts.update(actions)
+    return counts
+
+
+def comparison(*, user: User, run: DeidentificationRun, instance_id: int) -> tuple[DeidentifiedInstance, list[Change]]:
+    """What the profile does to one instance, value by value. Made anew from the source; nothing of it is kept.
+
+    The values before identify the patient: only who may see the source archive gets them.
+    """
+    require(user, VIEW, run.source_archive)
+    row: DeidentifiedInstance | None = (
+        DeidentifiedInstance.objects.filter(run=run, pk=instance_id).select_related("source_instance").first()
+    )
+    if row is None or row.source_instance is None:
+        raise NotFound
+    try:
+        with storage().open(row.source_instance.storage_key) as source:
+            return row, pipeline.differences(source=source, settings=settings_of(run))
+    except (files.Unreadable, OSError):
+        return row, []
+
+
+def targets_for(*, user: User, organisation: Organisation) -> QuerySet[Archive]:
+    """Archives that the person may put de-identified copies into."""
+    rows = Archive.objects.filter(organisation=organisation).exclude(purpose=Archive.Purpose.CLINICAL)
+    return visible_to(user, rows, "archive.add_images")
+
+
+def before_and_after(changes: list[Change], *, shows: str) -> list[Change]:
+    """Changes for the page: all, or only what was changed."""
+    return changes if shows == "all" else [change for change in changes if not change.is_kept]
+
+
+def progress(run: DeidentificationRun) -> dict[str, Any]:
+    done = DeidentifiedInstance.objects.filter(run=run).count()
+    return {"done": done, "total": run.total, "percent": done * 100 // run.total if run.total else 0}

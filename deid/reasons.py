@@ -1,0 +1,142 @@
+"""Why an instance is held back, in a sentence, and what a person can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from deid.domain.screening import Reason
+
+_FROM_THE_MODALITY = _("Use the images of the examination itself; this object shows a copy of them.")
+_PIXELS_LATER = _("It stays in the clinical archive. It can be copied once its pixels were cleaned and approved.")
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    title: Any
+    sentence: Any
+    remedy: Any
+
+
+EXPLANATIONS: dict[Reason, Explanation] = {
+    Reason.BURNED_IN: Explanation(
+        _("Text burned into the image"),
+        _("The image states that it carries burned-in annotation, which may name the patient."),
+        _PIXELS_LATER,
+    ),
+    Reason.BURNED_IN_LIKELY: Explanation(
+        _("Burned-in text is likely"),
+        _("Images of this kind usually carry burned-in text, and this one does not state that it is free of it."),
+        _PIXELS_LATER,
+    ),
+    Reason.ULTRASOUND: Explanation(
+        _("Ultrasound"),
+        _("Ultrasound machines write the patient's name and number into the image, whatever the header says."),
+        _PIXELS_LATER,
+    ),
+    Reason.SECONDARY_CAPTURE: Explanation(
+        _("Secondary capture"),
+        _("The object is a capture of a screen or a scan; its pixels may show any text."),
+        _FROM_THE_MODALITY,
+    ),
+    Reason.SCREEN_SAVE: Explanation(
+        _("Saved screen"),
+        _("The image type says that this is a saved screen, a report page or a protocol sheet."),
+        _FROM_THE_MODALITY,
+    ),
+    Reason.DIGITIZED_FILM: Explanation(
+        _("Digitised film"), _("Scanned films carry the label with the patient's name."), _PIXELS_LATER
+    ),
+    Reason.PHOTOGRAPH: Explanation(
+        _("Photograph or endoscopy"), _("Visible-light images may show a face, skin marks or text."), _PIXELS_LATER
+    ),
+    Reason.VIDEO: Explanation(_("Video"), _("Video is not searched for text or faces yet."), _PIXELS_LATER),
+    Reason.SLIDE_LABEL: Explanation(
+        _("Slide label"),
+        _("Label and overview images of a slide show its label with the specimen's number."),
+        _("Copy the slide's volume images; they are separate instances."),
+    ),
+    Reason.ENCAPSULATED_DOCUMENT: Explanation(
+        _("Document"),
+        _("A PDF, CDA or model inside the object cannot be de-identified by a profile of attributes."),
+        _("Write what matters into the case's text."),
+    ),
+    Reason.STRUCTURED_REPORT: Explanation(
+        _("Structured report"),
+        _("Reports hold free text and names of persons."),
+        _("Write what matters into the case's text."),
+    ),
+    Reason.TEXT_ANNOTATION: Explanation(
+        _("Text drawn on the image"),
+        _("The presentation state holds text or bitmaps that somebody drew."),
+        _("Set window and marks again in the viewer; the images themselves are copied."),
+    ),
+    Reason.RECOGNIZABLE_FEATURES: Explanation(
+        _("Recognisable features"),
+        _("The object states that the patient could be recognised by what it shows."),
+        _("It stays in the clinical archive."),
+    ),
+    Reason.OVERLAY_IN_PIXELS: Explanation(
+        _("Overlay inside the pixel values"),
+        _("An overlay is kept in unused bits of the pixels; it may hold text."),
+        _PIXELS_LATER,
+    ),
+    Reason.RAW_DATA: Explanation(
+        _("Raw data"), _("What raw data hold is known to their maker only."), _("Copy the images made from them.")
+    ),
+    Reason.UNKNOWN_CLASS: Explanation(
+        _("Unknown kind of object"),
+        _("The object is of a private or unknown kind, so that nobody can say where it names the patient."),
+        _("Copy the standard images of the study."),
+    ),
+    Reason.PRIVATE_TRANSFER_SYNTAX: Explanation(
+        _("Private encoding"),
+        _("The object is encoded in a private way and cannot be checked."),
+        _("Send it again in a standard transfer syntax."),
+    ),
+    Reason.PIXEL_LENGTH: Explanation(
+        _("Bytes beside the image"),
+        _("The pixel data is longer or shorter than the image it describes."),
+        _("Send the image again from its source; the copy in the archive is damaged or carries something more."),
+    ),
+    Reason.COMPRESSED_COMMENT: Explanation(
+        _("Text inside the compressed image"),
+        _("The compressed image carries a comment or camera data beside its pixels."),
+        _PIXELS_LATER,
+    ),
+    Reason.UNREADABLE: Explanation(
+        _("Cannot be read"),
+        _("The file cannot be read to its end as the standard requires."),
+        _("Send the image again from its source."),
+    ),
+    Reason.RESIDUE: Explanation(
+        _("Something of the patient was left"),
+        _("After de-identification a name, number or date of the patient was still found, so nothing was stored."),
+        _("Tell an administrator the place named here; the profile needs a rule for it."),
+    ),
+    Reason.NOT_STORED: Explanation(
+        _("The target archive refused it"),
+        _("The archive holds other content under the same identifier, as after a copy with other options."),
+        _("Delete the earlier copy in the target archive, then start again."),
+    ),
+    Reason.FACE: Explanation(
+        _("A face could be reconstructed"),
+        _("Images of the head may allow the surface of the face to be rendered."),
+        _("Consider whether everybody who may open the target archive may see that."),
+    ),
+    Reason.BURNED_IN_UNSTATED: Explanation(
+        _("Not stated whether text is burned in"),
+        _("The image does not say whether it carries burned-in annotation; for its kind that is rare."),
+        _("Look at the images before you publish them."),
+    ),
+}
+
+
+def explain(code: str) -> Explanation:
+    """The explanation of a stored reason; one of an older version is shown by its code."""
+    try:
+        return EXPLANATIONS[Reason(code)]
+    except ValueError:
+        return Explanation(code, "", "")

@@ -1,0 +1,124 @@
+"""What people decide on a run: approve, reject, cancel, start again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from access.models import User
+from access.queries import require
+from audit import services as audit
+from core import jobs
+from core.errors import Conflict, Forbidden
+from deid import hooks
+from deid.errors import SameReader, WrongState
+from deid.models import DeidentificationRun
+from deid.services import execution
+from deid.services.requests import enqueue, point_job_at, start_job
+
+State = DeidentificationRun.State
+
+
+def approve_run(*, actor: User, run: DeidentificationRun, note: str = "", request: Any = None) -> DeidentificationRun:
+    """A second person lets the checked copy be stored. Needs to see the source and to add to the target."""
+    _may_decide(actor=actor, run=run)
+    with transaction.atomic():
+        job = start_job(organisation=run.organisation, owner=run.requested_by, archive=run.target_archive, total=run.total)
+        _decide(run=run, actor=actor, state=State.STORING, note=note, job=job)
+        run = execution.load(run.pk)
+        point_job_at(run)
+        audit.record(
+            action="deidentification.approved",
+            organisation=run.organisation,
+            actor=actor,
+            target=run,
+            detail={"archive": run.target_archive.slug, "noted": bool(note)},
+            request=request,
+        )
+        enqueue(run)
+    return run
+
+
+def reject_run(*, actor: User, run: DeidentificationRun, note: str, request: Any = None) -> DeidentificationRun:
+    """A second person refuses the copy; nothing of it was stored."""
+    _may_decide(actor=actor, run=run)
+    with transaction.atomic():
+        _decide(run=run, actor=actor, state=State.REJECTED, note=note, finished_at=timezone.now())
+        run = execution.load(run.pk)
+        audit.record(
+            action="deidentification.rejected",
+            organisation=run.organisation,
+            actor=actor,
+            target=run,
+            detail={"archive": run.target_archive.slug, "noted": bool(note)},
+            request=request,
+        )
+        hooks.run_completed(run=run)
+    return run
+
+
+def cancel_run(*, actor: User, run: DeidentificationRun, request: Any = None) -> DeidentificationRun:
+    """Stop a run. Whoever asked for it may, and a manager of the target archive."""
+    if actor.pk != run.requested_by_id:
+        require(actor, "archive.manage_archive", run.target_archive)
+    if not run.is_cancellable:
+        raise WrongState
+    if run.state == State.AWAITING_APPROVAL or run.job is None or not run.job.is_active:
+        if not execution.cancelled(run_id=run.pk, actor=actor):
+            raise WrongState
+    else:
+        try:
+            jobs.cancel(actor=run.job.owner, job=run.job)
+        except Conflict as error:
+            raise WrongState from error
+        run.job.refresh_from_db()
+        if not run.job.is_active:
+            # It had not begun; nobody else will note it.
+            execution.cancelled(run_id=run.pk, actor=actor)
+    return execution.load(run.pk)
+
+
+def retry_run(*, actor: User, run: DeidentificationRun, request: Any = None) -> DeidentificationRun:
+    """Go on with a run that failed or was cancelled; what is done stays done."""
+    require(actor, "archive.view_archive", run.source_archive)
+    require(actor, "archive.add_images", run.target_archive)
+    with transaction.atomic():
+        job = start_job(organisation=run.organisation, owner=actor, archive=run.target_archive, total=run.total)
+        # An approval that was given holds for the same bytes only, which storing checks again.
+        state = State.STORING if run.decided_by_id is not None else State.RUNNING
+        changed = DeidentificationRun.objects.filter(
+            pk=run.pk, state__in=DeidentificationRun.RETRIABLE_STATES
+        ).update(state=state, job=job, error="", finished_at=None)
+        if not changed:
+            raise WrongState
+        run = execution.load(run.pk)
+        point_job_at(run)
+        audit.record(
+            action="deidentification.retried",
+            organisation=run.organisation,
+            actor=actor,
+            target=run,
+            detail={"archive": run.target_archive.slug},
+            request=request,
+        )
+        enqueue(run)
+    return run
+
+
+def _may_decide(*, actor: User, run: DeidentificationRun) -> None:
+    require(actor, "archive.view_archive", run.source_archive)
+    require(actor, "archive.add_images", run.target_archive)
+    if actor.pk == run.requested_by_id:
+        raise SameReader
+    if not actor.is_active:
+        raise Forbidden
+
+
+def _decide(*, run: DeidentificationRun, actor: User, state: str, note: str, **changes: Any) -> None:
+    decided = DeidentificationRun.objects.filter(pk=run.pk, state=State.AWAITING_APPROVAL).update(
+        state=state, decided_by=actor, decided_at=timezone.now(), decision_note=note[:500], **changes
+    )
+    if not decided:
+        raise WrongState

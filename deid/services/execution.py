@@ -1,0 +1,392 @@
+"""Carry out a run: repeatable at any point, nothing twice, nothing stored that was not checked.
+
+Each instance goes source file → temporary file → residue check → spool of the target archive, and its row is written
+when it is there. A worker that dies leaves rows for what is done; the next one goes on with the rest. An instance that
+was spooled but had no row yet is made again: the same bytes, which the archive knows as a duplicate.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import structlog
+from django.conf import settings as django_settings
+from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from archive.models import Delivery, Instance
+from archive.services import deliveries, index_delivery
+from archive.spool import SpoolWriter
+from archive.storage import storage
+from audit import services as audit
+from core import jobs
+from core.errors import PacswebError, RetriableError
+from core.jobs import JobCancelled, JobHandle
+from deid import hooks
+from deid.domain import pipeline
+from deid.domain.identifiers import PATIENT_ID, Identifiers
+from deid.domain.identifiers import NUMBER as NUMBER_KIND
+from deid.domain.profile import Option, Profile, load_table
+from deid.domain.pseudonyms import Subject
+from deid.domain.screening import Reason, Verdict
+from deid.domain.uids import UidMapper
+from deid.errors import ApprovedContentChanged, EmptyStudy
+from deid.models import DeidentificationRun, DeidentifiedInstance
+from deid.services import receipts
+from deid.services.domains import key_of
+from deid.services.requests import address_of
+
+logger = structlog.get_logger(__name__)
+
+LOCK_NAMESPACE = 0x0DE1D
+MEMORY_BYTES = 8 << 20
+
+State = DeidentificationRun.State
+
+
+def execute_run(*, run_id: int, job_id: str) -> None:
+    """Do the work of a run. A second call while one is at it does nothing; after it ended, nothing either."""
+    with _claimed(run_id) as is_mine:
+        if not is_mine:
+            return
+        with jobs.running(job_id=job_id) as handle:
+            if handle is None:
+                cancelled(run_id=run_id, actor=None)
+                return
+            try:
+                _execute(run_id=run_id, handle=handle)
+            except JobCancelled:
+                cancelled(run_id=run_id, actor=None)
+                raise
+            except RetriableError:
+                raise
+            except PacswebError as error:
+                failed(run_id=run_id, message=str(error.message))
+                raise
+            except Exception:
+                failed(run_id=run_id, message=_("An unexpected error stopped this work. It was logged."))
+                raise
+
+
+@contextmanager
+def _claimed(run_id: int) -> Iterator[bool]:
+    """A lock that lives with the database connection: a worker that dies lets go of it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK_NAMESPACE, run_id])
+        is_mine = bool(cursor.fetchone()[0])
+    try:
+        yield is_mine
+    finally:
+        if is_mine and not connection.needs_rollback and connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_NAMESPACE, run_id])
+
+
+def settings_of(run: DeidentificationRun) -> pipeline.Settings:
+    """The plan of a run for the domain layer: the same run gives the same plan at any time."""
+    known = Identifiers()
+    study = run.source_study
+    if study is not None:
+        known.add_number(study.patient.patient_id, kind=PATIENT_ID)
+        known.add_name(study.patient.patient_name)
+        known.add_birth_date(study.patient.birth_date)
+        known.add_number(study.accession_number, kind=NUMBER_KIND)
+        known.add_name(study.referring_physician_name)
+        known.uids.add(study.study_instance_uid)
+    return pipeline.Settings(
+        profile=Profile(table=load_table(), options=[Option(name) for name in run.options]),
+        subject=Subject(
+            patient_id=run.pseudonym.patient_id,
+            patient_name=run.pseudonym.patient_name,
+            shift_days=run.pseudonym.shift_days,
+        ),
+        uids=UidMapper(key=key_of(run.domain)),
+        known=known,
+    )
+
+
+def load(run_id: int) -> DeidentificationRun:
+    run: DeidentificationRun = DeidentificationRun.objects.select_related(
+        "organisation",
+        "domain",
+        "pseudonym",
+        "source_archive",
+        "target_archive",
+        "source_study__patient",
+        "requested_by",
+        "delivery__archive",
+        "delivery__organisation",
+        "job",
+    ).get(pk=run_id)
+    return run
+
+
+def _execute(*, run_id: int, handle: JobHandle) -> None:
+    DeidentificationRun.objects.filter(pk=run_id, state=State.DRAFT).update(
+        state=State.RUNNING, started_at=timezone.now(), error=""
+    )
+    run = load(run_id)
+    if not run.is_working:
+        return
+    if run.source_study is None:
+        raise EmptyStudy(_("The source study was deleted in the meantime."))
+    stores = run.state == State.STORING or not run.asks_second_person
+    settings = settings_of(run)
+    if stores:
+        delivery = _delivery(run)
+        with SpoolWriter(delivery.pk) as writer:
+            _each_instance(run=run, settings=settings, handle=handle, writer=writer)
+        deliveries.close_delivery(delivery=delivery)
+        index_delivery(delivery=delivery)
+        _settle(run)
+        _finish(run=run, handle=handle)
+    else:
+        _each_instance(run=run, settings=settings, handle=handle, writer=None)
+        _ask_for_approval(run=run, handle=handle)
+
+
+def _delivery(run: DeidentificationRun) -> Delivery:
+    """The run's open delivery. One left by a worker that died is used on, or indexed first if it was closed."""
+    if run.delivery is not None:
+        state = Delivery.objects.values_list("state", flat=True).get(pk=run.delivery_id)
+        if state == Delivery.State.OPEN:
+            return run.delivery
+        if state == Delivery.State.CLOSED:
+            index_delivery(delivery=run.delivery)
+    delivery = deliveries.open_delivery(
+        archive=run.target_archive, source=Delivery.Source.DEID, actor=run.requested_by
+    )
+    DeidentificationRun.objects.filter(pk=run.pk).update(delivery=delivery)
+    run.delivery = delivery
+    return delivery
+
+
+def _each_instance(
+    *, run: DeidentificationRun, settings: pipeline.Settings, handle: JobHandle, writer: SpoolWriter | None
+) -> None:
+    rows = Instance.objects.filter(study=run.source_study).select_related("series").order_by("series_id", "pk")
+    total = rows.count()
+    DeidentificationRun.objects.filter(pk=run.pk).update(total=total)
+    done_before: dict[int, DeidentifiedInstance] = {
+        row.source_instance_id: row for row in DeidentifiedInstance.objects.filter(run=run)
+    }
+    for count, instance in enumerate(rows.iterator(chunk_size=500), start=1):
+        earlier = done_before.get(instance.pk)
+        if earlier is None:
+            _one(run=run, instance=instance, settings=settings, writer=writer)
+        elif writer is not None and not earlier.is_held_back and not earlier.spool_name:
+            _store_approved(run=run, row=earlier, instance=instance, settings=settings, writer=writer)
+        handle.progress(done=count, total=total, message=_("Removing identity: %(done)d of %(total)d") % {
+            "done": count, "total": total
+        })
+
+
+def _one(
+    *, run: DeidentificationRun, instance: Instance, settings: pipeline.Settings, writer: SpoolWriter | None
+) -> None:
+    with _opened(instance) as source, _temporary() as target:
+        outcome = pipeline.process(source=source, target=target, settings=settings)
+        spool_name = ""
+        if writer is not None and outcome.verdict is not Verdict.HELD_BACK:
+            spool_name = _spool(writer=writer, target=target)
+    DeidentifiedInstance.objects.create(
+        organisation_id=run.organisation_id,
+        run=run,
+        source_instance=instance,
+        source_digest=bytes(instance.digest),
+        instance_number=instance.instance_number,
+        modality=instance.series.modality,
+        sop_class_uid=instance.sop_class_uid,
+        verdict=outcome.verdict.value,
+        reasons=[reason.value for reason in outcome.reasons],
+        residue_paths=list(outcome.residue_paths),
+        target_sop_instance_uid=outcome.sop_instance_uid,
+        target_digest=outcome.digest,
+        spool_name=spool_name,
+        actions=dict(outcome.record.counts),
+    )
+
+
+def _store_approved(
+    *,
+    run: DeidentificationRun,
+    row: DeidentifiedInstance,
+    instance: Instance,
+    settings: pipeline.Settings,
+    writer: SpoolWriter,
+) -> None:
+    """Make again what was approved and store it, if it is the same to the byte."""
+    with _opened(instance) as source, _temporary() as target:
+        outcome = pipeline.process(source=source, target=target, settings=settings)
+        if outcome.verdict is Verdict.HELD_BACK or outcome.digest != bytes(row.target_digest):
+            raise ApprovedContentChanged
+        spool_name = _spool(writer=writer, target=target)
+    DeidentifiedInstance.objects.filter(pk=row.pk).update(spool_name=spool_name)
+
+
+def _spool(*, writer: SpoolWriter, target: BinaryIO) -> str:
+    target.seek(0)
+    # The file's name would be the source's; there is none to pass on.
+    return deliveries.write_one(writer=writer, chunks=target).name
+
+
+@contextmanager
+def _opened(instance: Instance) -> Iterator[BinaryIO]:
+    try:
+        stream = storage().open(instance.storage_key)
+    except OSError as error:
+        raise RetriableError(_("A file of the source archive cannot be read at the moment.")) from error
+    with stream:
+        yield stream
+
+
+@contextmanager
+def _temporary() -> Iterator[BinaryIO]:
+    """Scratch space in the data folder that leaves no file behind, even by kill -9: small outputs stay in memory."""
+    folder = Path(django_settings.DATA_DIR) / "scratch"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES, dir=folder) as file:
+        yield file  # type: ignore[misc]
+
+
+def _settle(run: DeidentificationRun) -> None:
+    """Ask the target archive's index what it has; what it refused is held back with that reason."""
+    passed = list(DeidentifiedInstance.objects.filter(run=run).exclude(verdict=Verdict.HELD_BACK.value))
+    there = {
+        uid: bytes(digest)
+        for uid, digest in Instance.objects.filter(
+            archive=run.target_archive, study__study_instance_uid=run.target_study_instance_uid
+        ).values_list("sop_instance_uid", "digest")
+    }
+    for row in passed:
+        row.is_stored = there.get(row.target_sop_instance_uid) == bytes(row.target_digest)
+        if not row.is_stored:
+            row.verdict = Verdict.HELD_BACK.value
+            row.reasons = [*row.reasons, Reason.NOT_STORED.value]
+    DeidentifiedInstance.objects.bulk_update(passed, ["is_stored", "verdict", "reasons"], batch_size=500)
+
+
+def _counts(run: DeidentificationRun) -> tuple[int, int, int, Counter[str]]:
+    """(passed, held back, with a warning, reasons of those held back)"""
+    passed = held = warned = 0
+    reasons: Counter[str] = Counter()
+    for verdict, codes in DeidentifiedInstance.objects.filter(run=run).values_list("verdict", "reasons"):
+        if verdict == Verdict.HELD_BACK.value:
+            held += 1
+            reasons.update(codes[:1] if Reason.NOT_STORED.value not in codes else [Reason.NOT_STORED.value])
+        else:
+            passed += 1
+            warned += verdict == Verdict.PASS_WITH_WARNING.value
+    return passed, held, warned, reasons
+
+
+def _finish(*, run: DeidentificationRun, handle: JobHandle) -> None:
+    passed, held, warned, reasons = _counts(run)
+    state = State.COMPLETED if not held else State.PARTIALLY_HELD if passed else State.HELD
+    with transaction.atomic():
+        ended = DeidentificationRun.objects.filter(pk=run.pk, state__in=DeidentificationRun.WORKING_STATES).update(
+            state=state, stored=passed, held=held, warned=warned, finished_at=timezone.now()
+        )
+        if not ended:
+            return
+        run = load(run.pk)
+        run.receipt = receipts.build(run)
+        DeidentificationRun.objects.filter(pk=run.pk).update(receipt=run.receipt)
+        detail: dict[str, Any] = {
+            "archive": run.target_archive.slug,
+            "stored": passed,
+            "held": held,
+            "state": state.value,
+            "receipt_sha256": run.receipt["sha256"],
+        }
+        audit.record(
+            action="deidentification.completed",
+            organisation=run.organisation,
+            actor=run.requested_by,
+            target=run,
+            detail=detail,
+            door="task",
+            outcome="success" if passed else "failed",
+        )
+        if held:
+            audit.record(
+                action="deidentification.held_back",
+                organisation=run.organisation,
+                actor=run.requested_by,
+                target=run,
+                detail={"held": held, "reasons": ", ".join(sorted(reasons)), "by_reason": dict(reasons)},
+                door="task",
+            )
+        handle.finish(
+            result={"run": run.public_id, "stored": passed, "held": held},
+            result_url=address_of(run),
+            message=_("%(stored)d copied, %(held)d held back") % {"stored": passed, "held": held},
+        )
+        hooks.run_completed(run=run)
+
+
+def _ask_for_approval(*, run: DeidentificationRun, handle: JobHandle) -> None:
+    passed, held, warned, _reasons = _counts(run)
+    if not passed:
+        # There is nothing to decide on.
+        _finish(run=run, handle=handle)
+        return
+    DeidentificationRun.objects.filter(pk=run.pk, state=State.RUNNING).update(
+        state=State.AWAITING_APPROVAL, held=held, warned=warned
+    )
+    handle.finish(
+        result={"run": run.public_id, "ready": passed, "held": held},
+        result_url=address_of(run),
+        message=_("Ready for a second person to approve"),
+    )
+
+
+def cancelled(*, run_id: int, actor: Any) -> bool:
+    """Note that a run was cancelled; what is stored already stays. Returns whether this call did it."""
+    with transaction.atomic():
+        ended = DeidentificationRun.objects.filter(
+            pk=run_id, state__in=DeidentificationRun.CANCELLABLE_STATES
+        ).update(state=State.CANCELLED, finished_at=timezone.now())
+        if ended:
+            run = load(run_id)
+            _close(run)
+            audit.record(
+                action="deidentification.cancelled",
+                organisation=run.organisation,
+                actor=actor or run.requested_by,
+                target=run,
+            )
+            hooks.run_completed(run=run)
+    return bool(ended)
+
+
+def failed(*, run_id: int, message: str) -> None:
+    with transaction.atomic():
+        ended = DeidentificationRun.objects.filter(
+            pk=run_id, state__in=(State.DRAFT, *DeidentificationRun.WORKING_STATES)
+        ).update(state=State.FAILED, error=message[:500], finished_at=timezone.now())
+        if ended:
+            run = load(run_id)
+            _close(run)
+            audit.record(
+                action="deidentification.failed",
+                organisation=run.organisation,
+                actor=run.requested_by,
+                target=run,
+                detail={"archive": run.target_archive.slug},
+                outcome="failed",
+                door="task",
+            )
+            hooks.run_completed(run=run)
+
+
+def _close(run: DeidentificationRun) -> None:
+    """What was spooled before is checked and acknowledged: it is indexed, and a retry finds it."""
+    if run.delivery is not None:
+        deliveries.close_delivery(delivery=run.delivery)
