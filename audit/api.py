@@ -50,19 +50,11 @@ class EventFilter(filters.FilterSet):
     actor = filters.CharFilter(field_name="actor_label")
     since = filters.IsoDateTimeFilter(field_name="occurred_at", lookup_expr="gte")
     until = filters.IsoDateTimeFilter(field_name="occurred_at", lookup_expr="lt")
-
-    class Meta:
-        model = Event
-        fields = (
-            "actor",
-            "action",
-            "outcome",
-            "event_type",
-            "target_id",
-            "door",
-            "since",
-            "until",
-        )
+    action = filters.CharFilter()
+    outcome = filters.CharFilter()
+    event_type = filters.CharFilter()
+    target_id = filters.CharFilter()
+    door = filters.CharFilter()
 
 
 class Events(generics.ListAPIView[Event]):
