@@ -154,6 +154,8 @@ class Study(TenantModel, TimeStampedModel):
     attributes = models.JSONField(default=dict)
     last_received_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
+    # When the listeners of `archive.hooks` had heard of it; a worker that dies in between leaves it empty.
+    announced_at = models.DateTimeField(null=True, blank=True)
 
     permission_path: ClassVar[str] = "archive"
 
@@ -167,12 +169,21 @@ class Study(TenantModel, TimeStampedModel):
             models.Index(fields=["archive", "accession_number"]),
             models.Index(fields=["study_instance_uid"]),
             models.Index(fields=["last_received_at"], condition=models.Q(settled_at=None), name="study_unsettled"),
+            models.Index(
+                fields=["settled_at"],
+                condition=models.Q(announced_at=None, settled_at__isnull=False),
+                name="study_unannounced",
+            ),
             GinIndex(OpClass(Upper("description"), name="gin_trgm_ops"), name="study_description_search"),
             GinIndex(fields=["modalities"], name="study_modalities"),
         ]
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def is_settled(self) -> bool:
+        return self.settled_at is not None
 
 
 class Series(TenantModel, TimeStampedModel):
@@ -194,6 +205,8 @@ class Series(TenantModel, TimeStampedModel):
     thumbnail_key = models.CharField(max_length=200, blank=True)
     # Counts every change of the series' instances, so that derived data and ETags know whether they are current.
     version = models.PositiveIntegerField(default=0)
+    # Times that a worker began to derive from this version: a file that kills its decoder is not tried for ever.
+    derive_attempts = models.PositiveSmallIntegerField(default=0)
 
     permission_path: ClassVar[str] = "study__archive"
 

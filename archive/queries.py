@@ -10,6 +10,7 @@ from access.queries import get_visible, visible_to
 from archive.domain import frames
 from archive.errors import NotAnImage
 from archive.models import Archive, Instance, Series, Study
+from archive.services import derive
 from archive.storage import storage
 
 VIEW = "archive.view_archive"
@@ -69,6 +70,17 @@ def read_frame(instance: Instance, number: int) -> bytes:
         file.seek(offset)
         data = file.read(length)
     return frames.strip_items(data) if is_encapsulated(instance) else data
+
+
+def series_metadata(series: Series) -> bytes:
+    """The gzip-packed DICOM JSON array of a series (see `archive.domain.metadata`), made now if it is not current."""
+    if derive.is_current(series=series, key=series.metadata_key):
+        try:
+            with storage().open(series.metadata_key) as file:
+                return file.read()
+        except FileNotFoundError:
+            pass  # a newer version has just replaced it
+    return derive.build_metadata(series=series)
 
 
 def studies(*, user: Any, archive: Archive) -> QuerySet[Study]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import uuid
 
 from archive.models import Delivery
-from archive.services import index
+from archive.services import index, settle, sweep
 from core.tasks import task
 
 BUSY_DELAY_SECONDS = 2
@@ -19,3 +19,23 @@ def index_delivery(*, organisation_id: int, delivery_id: str) -> None:
         index_delivery.enqueue(
             delay_seconds=BUSY_DELAY_SECONDS, organisation_id=organisation_id, delivery_id=delivery_id
         )
+
+
+@task(queue="default", time_limit_seconds=3600)
+def settle_study(*, organisation_id: int, study_id: int) -> None:
+    settle.settle_study(study_id=study_id)
+
+
+@task(queue="ingest", installation_wide=True, time_limit_seconds=300)
+def settle_due_studies() -> None:
+    """Beat: begin what follows the last image of a study."""
+    for organisation_id, study_id in settle.due_studies():
+        if settle.claim(study_id=study_id):
+            settle_study.enqueue(organisation_id=organisation_id, study_id=study_id)
+
+
+@task(queue="ingest", installation_wide=True, time_limit_seconds=300)
+def sweep_spool() -> None:
+    """Beat: index what a dead process left behind."""
+    for organisation_id, delivery_id in sweep.sweep_spool():
+        index_delivery.enqueue(organisation_id=organisation_id, delivery_id=delivery_id)

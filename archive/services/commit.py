@@ -494,7 +494,9 @@ STUDY_COUNTED = (
     "series_count",
     "last_received_at",
     "settled_at",
+    "announced_at",
 )
+SERIES_COUNTED = ("attributes", "instance_count", "size_bytes", "version", "derive_attempts")
 SERIES_FILL = {
     "series_number": "series_number",
     "modality": "modality",
@@ -514,7 +516,8 @@ def _write_changes(
         row.instance_count += level.count
         row.size_bytes += level.size
         row.version += 1
-        row.save(update_fields=[*SERIES_FILL, "attributes", "instance_count", "size_bytes", "version", "updated_at"])
+        row.derive_attempts = 0
+        row.save(update_fields=[*SERIES_FILL, *SERIES_COUNTED, "updated_at"])
     for uid, level in sorted(changes.studies.items()):
         study = studies[uid]
         members = [row for row in series.values() if row.study_id == study.pk]
@@ -525,7 +528,7 @@ def _write_changes(
         study.size_bytes += level.size
         study.series_count = study.series.filter(instance_count__gt=0).count()
         study.last_received_at = batch.now
-        study.settled_at = None
+        study.settled_at = study.announced_at = None
         study.save(update_fields=[*STUDY_FILL, *STUDY_COUNTED, "updated_at"])
 
 

@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "access",
     "audit",
     "archive",
+    "deid",
     "teaching",
     "practice",
 ]
@@ -281,7 +282,12 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "run" / "beat-schedule")
-CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    # A beat that finds no worker must not pile up: each message is worthless once the next one is due.
+    "seal-chains": {"task": "audit.tasks.seal_chains", "schedule": 5.0, "options": {"expires": 5.0}},
+    "settle-due-studies": {"task": "archive.tasks.settle_due_studies", "schedule": 3.0, "options": {"expires": 3.0}},
+    "sweep-spool": {"task": "archive.tasks.sweep_spool", "schedule": 20.0, "options": {"expires": 20.0}},
+}
 
 # Logs and metrics -----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,163 @@
+"""A small picture of one frame, as a reader would see it: rescale, window or LUT, palette, colour space, inversion."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+SIDE = 256
+QUALITY = 82
+MAX_PIXELS = 120_000_000
+PERCENTILES = (0.5, 99.5)
+
+
+class NoPicture(Exception):
+    """The instance has no frame that can be shown; the message says why."""
+
+
+def render_thumbnail(path: Path, *, frame: int, side: int = SIDE) -> bytes:
+    """A WebP picture of frame `frame` (from 1) that fits `side` × `side`. Raises `NoPicture`."""
+    try:
+        dataset = dcmread(path, stop_before_pixels=True, force=False)
+        pixels = _frame_pixels(path, dataset=dataset, index=frame - 1)
+        grey_or_rgb = _displayed(pixels, dataset=dataset, index=frame - 1)
+        return _encode(grey_or_rgb, dataset=dataset, side=side)
+    except NoPicture:
+        raise
+    except Exception as error:  # codecs and damaged headers raise anything; a picture is never worth a failed study
+        raise NoPicture(f"{type(error).__name__}: {error}"[:300]) from error
+
+
+def _frame_pixels(path: Path, *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:
+    rows, columns = int(dataset.get("Rows", 0) or 0), int(dataset.get("Columns", 0) or 0)
+    samples = int(dataset.get("SamplesPerPixel", 1) or 1)
+    if rows < 1 or columns < 1:
+        raise NoPicture("no rows or columns")
+    if rows * columns * samples > MAX_PIXELS:
+        raise NoPicture("too many pixels")
+    # A path lets pydicom read one frame of a large file; a deflated file has to be unpacked as a whole.
+    is_deflated = dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian
+    frame = pixel_array(dcmread(path) if is_deflated else path, index=index)
+    if frame.shape[:2] != (rows, columns):
+        raise NoPicture("the frame has another size than stated")
+    return frame
+
+
+def _displayed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:
+    """uint8, rows × columns or rows × columns × 3."""
+    photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
+    if photometric == "PALETTE COLOR":
+        return _to_bytes(apply_color_lut(pixels, dataset))
+    if pixels.ndim == 3:
+        return _to_bytes(pixels)
+    grey = _windowed(pixels, dataset=dataset, index=index)
+    return 255 - grey if photometric == "MONOCHROME1" else grey
+
+
+def _to_bytes(colour: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if colour.dtype == np.uint8:
+        return colour
+    top = float(colour.max() or 1)
+    scale = 255.0 / (65535.0 if top > 255 and colour.dtype == np.uint16 else max(top, 255.0))
+    return np.clip(colour.astype(np.float32) * scale, 0, 255).astype(np.uint8)
+
+
+def _windowed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:
+    frame_items = _frame_items(dataset, index=index)
+    values = _rescaled(pixels, dataset=dataset, items=frame_items)
+    if "VOILUTSequence" in dataset:
+        try:
+            table = dataset.VOILUTSequence[0]
+            bits = int(table.LUTDescriptor[2]) or 16
+            shown = apply_voi_lut(values.astype(pixels.dtype) if values is pixels else values.astype(np.int32), dataset)
+            return np.clip(shown.astype(np.float32) * (255.0 / (2**bits - 1)), 0, 255).astype(np.uint8)
+        except Exception:  # noqa: S110 -- a damaged LUT: the window or the histogram serves as well
+            pass
+    window = _window(dataset, items=frame_items)
+    if window is None:
+        window = _window_of_histogram(values, dataset=dataset)
+    centre, width = window
+    # PS3.3 C.11.2.1.2.1, the linear function.
+    span = max(width - 1.0, 1e-6)
+    scaled = ((values.astype(np.float32) - (centre - 0.5)) / span + 0.5) * 255.0
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def _rescaled(pixels: np.ndarray[Any, Any], *, dataset: Dataset, items: list[Dataset]) -> np.ndarray[Any, Any]:
+    for item in items:
+        for transform in item.get("PixelValueTransformationSequence", None) or []:
+            slope, intercept = float(transform.get("RescaleSlope", 1)), float(transform.get("RescaleIntercept", 0))
+            return pixels.astype(np.float32) * slope + intercept
+    return np.asarray(apply_modality_lut(pixels, dataset))
+
+
+def _window(dataset: Dataset, *, items: list[Dataset]) -> tuple[float, float] | None:
+    for source in (dataset, *(voi for item in items for voi in item.get("FrameVOILUTSequence", None) or [])):
+        centre, width = _first(source.get("WindowCenter", None)), _first(source.get("WindowWidth", None))
+        if centre is not None and width is not None and width >= 1:
+            return centre, width
+    return None
+
+
+def _first(value: Any) -> float | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, (str, float, int)) and hasattr(value, "__len__"):
+        value = value[0] if len(value) else None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _window_of_histogram(values: np.ndarray[Any, Any], *, dataset: Dataset) -> tuple[float, float]:
+    sample = values[:: max(1, values.shape[0] // 512), :: max(1, values.shape[1] // 512)].astype(np.float32)
+    padding = _first(dataset.get("PixelPaddingValue", None))
+    if padding is not None:
+        kept = sample[sample != padding]
+        sample = kept if kept.size else sample
+    low, high = (float(value) for value in np.percentile(sample, PERCENTILES))
+    return (low + high) / 2.0, max(high - low, 1.0)
+
+
+def _frame_items(dataset: Dataset, *, index: int) -> list[Dataset]:
+    """Functional groups (PS3.3 C.7.6.16) of one frame: its own first, then the shared ones."""
+    items: list[Dataset] = []
+    per_frame = dataset.get("PerFrameFunctionalGroupsSequence", None) or []
+    if index < len(per_frame):
+        items.append(per_frame[index])
+    items.extend(dataset.get("SharedFunctionalGroupsSequence", None) or [])
+    return items
+
+
+def _encode(pixels: np.ndarray[Any, Any], *, dataset: Dataset, side: int) -> bytes:
+    image = Image.fromarray(pixels)
+    height, width = pixels.shape[0] * _row_stretch(dataset), float(pixels.shape[1])
+    scale = min(side / width, side / height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = image.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=QUALITY, method=2)
+    return buffer.getvalue()
+
+
+def _row_stretch(dataset: Dataset) -> float:
+    """How much taller than wide a pixel is, within reason."""
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio"):
+        pair = dataset.get(keyword, None)
+        if pair is None or not hasattr(pair, "__len__") or len(pair) != 2:
+            continue
+        row, column = _first(pair[0]), _first(pair[1])
+        if row and column and 0.1 <= row / column <= 10:
+            return row / column
+    return 1.0

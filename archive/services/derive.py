@@ -1,0 +1,90 @@
+"""What is made from a series once it is complete: its thumbnail and its metadata document."""
+
+from __future__ import annotations
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+
+from archive.domain import metadata
+from archive.domain.thumbnails import NoPicture, render_thumbnail
+from archive.models import Instance, Series
+from archive.storage import storage
+
+logger = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 2
+
+
+def derived_key(*, series: Series, name: str) -> str:
+    """Keys carry the series' version: a document of an older version is never taken for a current one."""
+    return f"derived/{series.archive_id}/{series.public_id[:2]}/{series.public_id}/{series.version}-{name}"
+
+
+def is_current(*, series: Series, key: str) -> bool:
+    return bool(key) and key.rpartition("/")[2].startswith(f"{series.version}-")
+
+
+def derive_series(*, series: Series) -> None:
+    """Make the thumbnail and the metadata document of the series' present version. Safe to repeat.
+
+    Results of a version that is no longer the present one are dropped: the next settling makes them again.
+    """
+    begun = Series.objects.filter(pk=series.pk, version=series.version).update(derive_attempts=F("derive_attempts") + 1)
+    if not begun:
+        return
+    # A decoder that took its worker down leaves the count high: then the series goes without a picture.
+    is_safe = Series.objects.filter(pk=series.pk, derive_attempts__lte=MAX_ATTEMPTS).exists()
+    instances = list(
+        series.instances.order_by("instance_number", "sop_instance_uid").defer("attributes", "frame_table")
+    )
+    thumbnail = _thumbnail(series=series, instances=instances) if is_safe else ""
+    document = derived_key(series=series, name="metadata.json.gz")
+    storage().write(key=document, content=build_metadata(series=series, instances=instances))
+    changes = {"metadata_key": document, "thumbnail_key": thumbnail}
+    old = [series.metadata_key, series.thumbnail_key]
+    with transaction.atomic():
+        kept = Series.objects.filter(pk=series.pk, version=series.version).update(**changes, derive_attempts=0)
+    stale = old if kept else list(changes.values())
+    for key in stale:
+        if key and (not kept or key not in changes.values()):
+            storage().delete(key)
+    if kept:
+        series.metadata_key, series.thumbnail_key = document, thumbnail
+
+
+def build_metadata(*, series: Series, instances: list[Instance] | None = None) -> bytes:
+    """The gzip-packed DICOM JSON array of a series, read from its files."""
+    if instances is None:
+        instances = list(
+            series.instances.order_by("instance_number", "sop_instance_uid").defer("attributes", "frame_table")
+        )
+    return metadata.pack(
+        metadata.instance_json(
+            storage().path(instance.storage_key),
+            study_uid=series.study.study_instance_uid,
+            series_uid=series.series_instance_uid,
+            sop_uid=instance.sop_instance_uid,
+            transfer_syntax_uid=instance.transfer_syntax_uid,
+            number_of_frames=instance.number_of_frames,
+        )
+        for instance in instances
+    )
+
+
+def _thumbnail(*, series: Series, instances: list[Instance]) -> str:
+    """The key of the picture of the middle image, or of the nearest one that can be shown; empty without any."""
+    shown = [instance for instance in instances if instance.number_of_frames]
+    middle = len(shown) // 2
+    for instance in (*shown[middle : middle + 2], *shown[:1]):
+        frame = instance.number_of_frames // 2 + 1
+        try:
+            picture = render_thumbnail(storage().path(instance.storage_key), frame=frame)
+        except NoPicture as reason:
+            kind = type(reason.__cause__ or reason).__name__
+            logger.info("thumbnail_not_made", series=series.public_id, instance=instance.pk, kind=kind)
+            continue
+        key = derived_key(series=series, name="thumbnail.webp")
+        storage().write(key=key, content=picture)
+        return key
+    return ""
