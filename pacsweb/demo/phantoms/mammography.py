@@ -18,6 +18,7 @@ from pacsweb.demo.phantoms.raster import (
     power_noise,
     segment_distance,
     smooth_noise,
+    smooth_union,
     step,
     upsample,
 )
@@ -74,7 +75,7 @@ def _view(
         shape = ellipse_distance(x, y, centre=(0, 22), radii=(108 * k, 76 * k), power=2.1) + warp * 0.8
         flank = (x - (52 - (y + 105) * 0.10)).astype(np.float32)
         upper = np.maximum(flank, y - 10)
-        shape = np.minimum(shape, np.maximum(upper, -y - 400)).astype(np.float32)
+        shape = smooth_union(shape, np.maximum(upper, -y - 400).astype(np.float32), 34)
         nipple = (107.0 * k, 24.0)
     teat = ellipse_distance(x, y, centre=nipple, radii=(6, 5.5))
     shape = np.minimum(shape, teat).astype(np.float32)
@@ -92,32 +93,39 @@ def _view(
     lobules = np.clip(np.abs(field(1.5, 8.0)) * 1.3, 0, 1)
     gland = gland * (0.55 + 0.45 * lobules)
     ligaments = np.exp(-((field(1.5, 6.0) / 0.05) ** 2)) * np.clip(depth / 14, 0, 1) * 0.05
-    ducts = np.zeros_like(x)
+    # Ducts and vessels on half the resolution: they are soft anyway.
+    half = 2 if size == "full" else 1
+    fine_c = Canvas(shape=(rows // half, columns // half), pixel=pixel * half, origin=(0.0, -height / 2))
+    lines = np.zeros(fine_c.shape, np.float32)
+
+    def draw(path: list[Point], width: float, strength: float) -> None:
+        xs, ys = [p[0] for p in path], [p[1] for p in path]
+        part = fine_c.window(min(xs) - 3, max(xs) + 3, min(ys) - 3, max(ys) + 3)
+        if part is None:
+            return
+        best = np.full(np.broadcast_shapes(part.x.shape, part.y.shape), np.inf, np.float32)
+        for p, q in zip(path, path[1:], strict=False):
+            np.minimum(best, segment_distance(part.x, part.y, p, q)[0], out=best)
+        target = lines[part.rows, part.columns]
+        np.copyto(target, np.maximum(target, np.exp(-((best / width) ** 2)) * strength))
+
     for _ in range(16):
         angle = rng.uniform(-0.85, 0.85)
         reach = rng.uniform(35, 80)
-        end = (nipple[0] - reach * np.cos(angle), nipple[1] + reach * np.sin(angle))
-        bend = (nipple[0] - reach * 0.5 * np.cos(angle * 0.6), nipple[1] + reach * 0.5 * np.sin(angle * 0.6))
-        best = np.full(x.shape, np.inf, np.float32)
-        path = bezier([nipple, bend, (float(end[0]), float(end[1]))], 7)
-        for p, q in zip(path, path[1:], strict=False):
-            np.minimum(best, segment_distance(x, y, p, q)[0], out=best)
-        ducts = np.maximum(ducts, np.exp(-((best / rng.uniform(0.5, 0.9)) ** 2)) * rng.uniform(0.02, 0.05))
-    vessels = np.zeros_like(x)
+        end = (float(nipple[0] - reach * np.cos(angle)), float(nipple[1] + reach * np.sin(angle)))
+        bend = (float(nipple[0] - reach * 0.5 * np.cos(angle * 0.6)), float(nipple[1] + reach * 0.5 * np.sin(angle * 0.6)))
+        draw(bezier([nipple, bend, end], 7), rng.uniform(0.5, 0.9), rng.uniform(0.02, 0.05))
     for _ in range(4):
-        start = (rng.uniform(0, 12), rng.uniform(-60, 60) * k)
-        end = (rng.uniform(70, 100) * k, nipple[1] + rng.uniform(-30, 30))
-        path = bezier([start, (rng.uniform(30, 60), start[1] + rng.uniform(-25, 25)), end], 12)
-        best = np.full(x.shape, np.inf, np.float32)
-        for p, q in zip(path, path[1:], strict=False):
-            np.minimum(best, segment_distance(x, y, p, q)[0], out=best)
-        vessels = np.maximum(vessels, np.exp(-((best / 1.1) ** 2)) * 0.07)
-    image = fat + 0.21 * gland + ligaments + (ducts + vessels) * (depth > 3)
-    image += 0.16 * np.exp(-(((depth - 0.8) / 0.9) ** 2)) * (depth > 0)
+        start = (float(rng.uniform(0, 12)), float(rng.uniform(-60, 60) * k))
+        end = (float(rng.uniform(70, 100) * k), float(nipple[1] + rng.uniform(-30, 30)))
+        draw(bezier([start, (float(rng.uniform(30, 60)), start[1] + rng.uniform(-25, 25)), end], 12), 1.0, 0.055)
+    drawn = upsample(lines, (rows, columns)) if half > 1 else lines
+    image = fat + 0.21 * gland + ligaments + drawn * (depth > 3)
+    image += 0.09 * np.exp(-(((depth - 0.8) / 0.9) ** 2)) * (depth > 0)
     if view == "MLO":
         muscle = (x - (46 - (y + 105) * 0.40)).astype(np.float32) + warp * 1.5
-        striae = 0.03 * np.sin((x * 0.55 + y * 0.9) * 0.9 + warp * 2)
-        image += (0.36 + striae) * step(muscle, 3.0) * np.clip(depth / 4, 0, 1)
+        striae = 0.012 * np.sin((x * 0.55 + y * 0.9) * 0.9 + warp * 2)
+        image += (0.30 + striae + 0.02 * fine) * step(muscle, 3.0) * np.clip(depth / 4, 0, 1)
     cover: dict[str, Array] = {}
     for finding in findings:
         if finding.side != side:
@@ -130,13 +138,17 @@ def _view(
         if finding.kind == "mass":
             wobble = 1 + 0.10 * np.sin(3 * theta + 1) + 0.08 * np.sin(5 * theta + 2) + 0.05 * np.sin(9 * theta)
             core = np.sqrt(np.clip(1 - (r / (finding.radius * wobble)) ** 2, 0, 1))
-            spikes = np.zeros_like(x)
-            for _ in range(34):
-                turn, long = own.uniform(-np.pi, np.pi), finding.radius * own.uniform(1.4, 2.7)
-                end = (px + long * np.cos(turn), py + long * np.sin(turn))
-                d, t = segment_distance(x, y, (px, py), (float(end[0]), float(end[1])))
-                spikes = np.maximum(spikes, np.exp(-((d / (0.55 - 0.35 * t)) ** 2)) * (1 - t) * 0.20)
-            image += 0.34 * core + spikes
+            far = finding.radius * 2.8
+            part = c.window(px - far, px + far, py - far, py + far)
+            image += 0.21 * core * (0.9 + 0.1 * cloud)
+            if part is not None:
+                spikes = np.zeros(np.broadcast_shapes(part.x.shape, part.y.shape), np.float32)
+                for _ in range(26):
+                    turn, long = own.uniform(-np.pi, np.pi), finding.radius * own.uniform(1.3, 2.6)
+                    end = (float(px + long * np.cos(turn)), float(py + long * np.sin(turn)))
+                    d, t = segment_distance(part.x, part.y, (px, py), end)
+                    spikes = np.maximum(spikes, np.exp(-((d / (0.8 - 0.5 * t)) ** 2)) * (1 - t) * own.uniform(0.06, 0.15))
+                image[part.rows, part.columns] += spikes
             cover[finding.label] = step(r - finding.radius * 1.1, 0.3)
         elif finding.kind == "cyst":
             core = np.sqrt(np.clip(1 - (r / finding.radius) ** 2, 0, 1))

@@ -75,7 +75,7 @@ def _scene(scene: Scene, x: Array, y: Array, fields: dict[str, Array], sway: flo
         (-34, 62, 22, 3.6, 0.5, 0.0), (-14, 92, 26, 4.4, -0.3, 0.75), (44, 48, 14, 2.4, 0.9, 0.0), (-48, 98, 12, 2.6, -0.7, 0.7),
         (10, 118, 20, 6.5, 0.1, 0.0),
     ):  # fmt: skip
-        d = ellipse_distance(x, y, centre=(cx, cy), radii=(a, b), angle=angle) + warp * 0.6
+        d = ellipse_distance(x, y, centre=(cx, cy), radii=(a, b), angle=angle) + warp * 1.5
         if wall:
             strength = strength + step(np.abs(d) - 0.7, 0.8) * (wall - strength)
         strength = strength + step(d, 0.9) * (0.05 - strength)
@@ -227,7 +227,7 @@ def clip_frames(
         power = power + 0.008 * rng.random(power.shape, dtype=np.float32) * (1 + depth / 60)
         level = 20 * np.log10(power)
         focus = 4.0 * np.exp(-(((depth - 70) / 45) ** 2))
-        grey = np.clip((level + 40 + focus) / 46, 0, 1).astype(np.float32) ** 1.25
+        grey = np.clip((level + 37 + focus) / 47, 0, 1).astype(np.float32) ** 1.25
         tone[:] = 0
         tone[inside] = sample(grey[None], ui, vi, 0.0)
         frame = np.clip(tone * 250, 0, 255).astype(np.uint8)
