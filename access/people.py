@@ -61,10 +61,8 @@ def memberships(organisation: Organisation) -> QuerySet[Membership]:
 
 def roles_by_person(*, organisation: Organisation, people: Iterable[int]) -> dict[int, list[ContainerRole]]:
     """The roles of several people in one query."""
-    groups = ContainerRole.objects.filter(organisation=organisation, group__user__in=list(people)).select_related(
-        "group"
-    )
-    holders = groups.prefetch_related(
+    groups = ContainerRole.objects.filter(organisation=organisation, group__user__in=list(people)).distinct()
+    holders = groups.select_related("group").prefetch_related(
         Prefetch("group__user_set", queryset=User.objects.filter(pk__in=list(people)).only("pk"), to_attr="holders")
     )
     found: dict[int, list[ContainerRole]] = {}

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from access import queries
-from access.models import Membership, User
-from core import navigation, palette
+from access.models import Membership, Organisation, User
+from core import navigation, palette, shell
 
 
 def may_manage_people(request: HttpRequest) -> bool:
@@ -26,6 +26,14 @@ def may_manage_people(request: HttpRequest) -> bool:
     return known
 
 
+def nearest_organisation(request: HttpRequest) -> Organisation | None:
+    """The organisation named by `?from=`, or the first of the person's."""
+    if not isinstance(request.user, User):
+        return None
+    found = list(queries.organisations_of(request.user))
+    return next((one for one in found if one.slug == request.GET.get("from")), found[0] if found else None)
+
+
 def find_people(request: HttpRequest, words: str, limit: int) -> Iterator[palette.Hit]:
     if not may_manage_people(request):
         return
@@ -38,6 +46,7 @@ def find_people(request: HttpRequest, words: str, limit: int) -> Iterator[palett
 
 
 def register() -> None:
+    shell.register_organisation_finder(nearest_organisation)
     navigation.register(
         key="administration",
         label=_("Administration"),

@@ -35,6 +35,7 @@ from access.forms import (
 )
 from access.models import ApiToken, Membership, Organisation, User
 from core.errors import Invalid, NotFound
+from core.shell import within_organisation
 from core.tables import Choice, Column, Flag, Table
 
 CHOOSING_SECONDS = 15 * 60
@@ -184,7 +185,9 @@ def _profile_page(
         "secret": secret,
         "organisations": queries.organisations_of(user),
     }
-    return render(request, "access/profile.html", context, status=422 if any(f and f.errors for f in forms) else 200)
+    status = 422 if any(form and form.errors for form in forms) else 200
+    with within_organisation(request):
+        return render(request, "access/profile.html", context, status=status)
 
 
 @login_required

@@ -6,15 +6,14 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
+import structlog
 from django.conf import settings
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-Outline = tuple[tuple[str, dict[str, str]], ...]
+logger = structlog.get_logger(__name__)
 
-
-class UnknownIcon(LookupError):
-    """A name that Lucide does not have."""
+FALLBACK = "circle-dot"
 
 
 @lru_cache(maxsize=1)
@@ -29,17 +28,24 @@ def _outlines() -> dict[str, list[list[object]]]:
 
 @lru_cache(maxsize=512)
 def _body(name: str) -> SafeString:
-    nodes = _outlines().get(name)
-    if nodes is None:
-        if not _outlines():
-            return SafeString("")  # the front end is not built: pages still work, without pictures
-        raise UnknownIcon(f"There is no Lucide icon {name!r}.")
+    outlines = _outlines()
+    if not outlines:
+        return SafeString("")  # the front end is not built: pages still work, without pictures
+    if name not in outlines:
+        # A misspelt name must not take a page down; tests/look finds those that stand in templates.
+        logger.warning("unknown_icon", icon=name)
+    nodes = outlines.get(name) or outlines[FALLBACK]
     parts = []
     for tag, attributes in nodes:
         assert isinstance(attributes, dict)
         drawn = format_html_join("", ' {}="{}"', ((k, v) for k, v in attributes.items() if k != "key"))
         parts.append(format_html("<{}{}/>", tag, drawn))
     return SafeString("".join(parts))
+
+
+def names() -> frozenset[str]:
+    """Every icon of the build; empty before the first build."""
+    return frozenset(_outlines())
 
 
 def draw(name: str, *, classes: str = "", label: str = "") -> SafeString:

@@ -19,6 +19,7 @@ from core import palette as finder
 from core import queries
 from core.errors import NotFound
 from core.models import Job
+from core.shell import within_organisation
 from core.tables import Choice, Column, DateRange, Flag, Table
 
 
@@ -54,7 +55,14 @@ class JobTable(Table):
         ),
         Column("created", gettext_lazy("Started"), sort="created_at", value="created_at", kind="date"),
         Column("finished", gettext_lazy("Ended"), sort="finished_at", value="finished_at", kind="date"),
-        Column("actions", "", template="core/jobs/cell_actions.html", shrink=True, exported=False),
+        Column(
+            "actions",
+            gettext_lazy("Actions"),
+            template="core/jobs/cell_actions.html",
+            shrink=True,
+            heading=False,
+            exported=False,
+        ),
     )
     filters = (
         Choice("state", gettext_lazy("State"), field="state", choices=Job.State.choices),
@@ -96,7 +104,8 @@ def job_cancel(request: HttpRequest, organisation: str, job: UUID) -> HttpRespon
 def design(request: HttpRequest) -> HttpResponse:
     from core.design import showcase
 
-    return render(request, "core/design.html", showcase(request))
+    with within_organisation(request):
+        return showcase(request)
 
 
 @login_required

@@ -30,7 +30,8 @@ class Column:
 
     `value` is an attribute path ("patient.name") or a function of the row; it defaults to the key. `template` draws the
     cell with `row`, `value` and `table` in its context; without one `kind` decides. `sort` names the fields or
-    expressions to order by; a column without it cannot be sorted. `csv` gives the exported value when it differs.
+    expressions to order by; a column without it cannot be sorted. `csv` gives the exported value when it differs. `heading=False` keeps the
+    label for screen readers only (columns of buttons).
     """
 
     key: str
@@ -45,6 +46,7 @@ class Column:
     hint: Message = ""
     csv: Callable[[Any], Any] | None = None
     exported: bool = True
+    heading: bool = True
 
     @property
     def is_numeric(self) -> bool:

@@ -158,8 +158,9 @@ class Table:
         asked = self.query.getlist("cols")
         if not asked and self._cookie in self.request.COOKIES:
             asked = self.request.COOKIES[self._cookie].split(".")
-        chosen = [one for one in self.columns if one.primary or one.key in asked]
-        if not asked or len(chosen) == sum(one.primary for one in self.columns):
+        fixed = [one for one in self.columns if one.primary or not one.heading]
+        chosen = [one for one in self.columns if one in fixed or one.key in asked]
+        if not asked or len(chosen) == len(fixed):
             return [one for one in self.columns if one.shown or one.primary]
         return chosen
 
@@ -326,7 +327,7 @@ class Table:
 
     @property
     def column_choices(self) -> list[tuple[Column, bool]]:
-        return [(one, one in self.visible_columns) for one in self.columns if not one.primary]
+        return [(one, one in self.visible_columns) for one in self.columns if not one.primary and one.heading]
 
     @property
     def page_links(self) -> list[tuple[int | None, str]]:

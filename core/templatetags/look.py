@@ -22,7 +22,7 @@ register = template.Library()
 TONE_ICONS = {
     "pass": "circle-check",
     "fail": "circle-x",
-    "query": "circle-help",
+    "query": "circle-question-mark",
     "blinded": "eye-off",
     "info": "info",
     "success": "circle-check",
@@ -85,9 +85,9 @@ def version() -> str:
 
 
 @register.filter
-def middle(value: Any, length: int = 22) -> str:
+def middle(value: Any, length: int | str = 22) -> str:
     """Shorten in the middle: the root and the tail of a UID are what people compare."""
-    words = str(value or "")
+    words, length = str(value or ""), int(length)
     if len(words) <= length:
         return words
     tail = (length - 1) // 2

@@ -23,8 +23,8 @@ export function startDialogs(): void {
   });
   // What htmx puts into a closed dialog opens it.
   document.addEventListener('htmx:afterSwap', (event) => {
-    const target = (event as CustomEvent<{ target: Element }>).detail.target;
-    if (target.matches('dialog [data-dialog-content]')) openDialog(target.closest('dialog'));
+    const target = (event as CustomEvent<{ target?: Element }>).detail?.target;
+    if (target?.matches('dialog [data-dialog-content]')) openDialog(target.closest('dialog'));
   });
   document.addEventListener('dialog-close', () => {
     for (const dialog of document.querySelectorAll<HTMLDialogElement>('dialog[open]')) dialog.close();

@@ -33,7 +33,8 @@ function press(element: HTMLElement): void {
 }
 
 export function showKey(key: string): string {
-  return key.replace('mod+', apple ? '⌘' : 'Ctrl ').replace(/^(\S) (\S)$/, '$1 $2');
+  if (!key.startsWith('mod+')) return key;
+  return `${apple ? '⌘' : 'Ctrl '}${key.slice(4).toUpperCase()}`;
 }
 
 function appendKeys(target: HTMLElement, key: string): void {
