@@ -46,7 +46,8 @@ def _words(event: Event) -> tuple[str, dict[str, Any]]:
     wanted = str(action.sentence) if action is not None else "{actor} · " + event.action + " · {target}"
     values: dict[str, Any] = {field: "…" for _text, field, _spec, _conversion in Formatter().parse(wanted) if field}
     values.update({key: value for key, value in event.detail.items() if isinstance(value, str | int | float)})
-    values["actor"] = event.actor_label or _("Somebody not signed in")
+    nobody = _("Somebody not signed in") if event.address else _("The installation")
+    values["actor"] = event.actor_label or nobody
     values["target"] = event.target_label or event.target_id or _("it")
     return wanted, values
 
