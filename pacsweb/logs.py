@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import logging.config
+import os
 import re
 import sys
 import threading
@@ -18,6 +19,8 @@ from typing import Any
 
 import structlog
 from structlog.typing import EventDict, ExcInfo, WrappedLogger
+
+from pacsweb.launcher.processes import TREE_VARIABLE
 
 MASK = "[removed]"
 
@@ -178,7 +181,7 @@ def log_uncaught(
     kind: type[BaseException], error: BaseException | None, found: TracebackType | None
 ) -> None:
     """What the interpreter would print with its message, which may quote data."""
-    if error is None or issubclass(kind, (KeyboardInterrupt, SystemExit)) or sys.stderr.isatty():
+    if error is None or issubclass(kind, (KeyboardInterrupt, SystemExit)):
         sys.__excepthook__(kind, error or kind(), found)
         return
     structlog.get_logger("pacsweb").critical("uncaught_error", exc_info=error)
@@ -188,8 +191,9 @@ def configure(configuration: dict[str, Any]) -> None:
     """Called by Django with LOGGING; also sets structlog up and takes warnings off standard error."""
     logging.config.dictConfig(configuration)
     logging.captureWarnings(True)
-    sys.excepthook = log_uncaught
-    threading.excepthook = lambda caught: log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
+    if TREE_VARIABLE in os.environ or os.environ.get("DJANGO_SETTINGS_MODULE", "").endswith(".production"):
+        sys.excepthook = log_uncaught
+        threading.excepthook = lambda caught: log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pacsweb.env import ROOT
@@ -27,8 +29,7 @@ def build(*, force: bool = False) -> None:
     fingerprint = _fingerprint(paths=_sources())
     if not force and _read(STAMP) == fingerprint:
         return
-    with (STATIC / ".build.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _one_at_a_time():
         if not force and _read(STAMP) == fingerprint:
             return
         environment = node_environment()
@@ -37,6 +38,16 @@ def build(*, force: bool = False) -> None:
         _npm(["run", "--silent", "build"], environment=environment)
         _compress(folder=STATIC / "dist")
         STAMP.write_text(fingerprint, encoding="ascii")
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    folder = os.open(STATIC, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def install_packages(*, environment: dict[str, str]) -> None:
