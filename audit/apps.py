@@ -13,8 +13,9 @@ class AuditConfig(AppConfig):
         from access import hooks
         from access.queries import may
         from audit import actions, signals
+        from audit import home as officer_home
         from audit.permissions import VIEW_AUDIT
-        from core import navigation
+        from core import home, navigation
 
         navigation.register(
             key="audit",
@@ -25,6 +26,8 @@ class AuditConfig(AppConfig):
             go="a",
             may=lambda request: may(request.user, VIEW_AUDIT, request.organisation),  # type: ignore[attr-defined]
         )
+        home.register_figures(officer_home.figures, order=40)
+        home.register(officer_home.refusals, order=40)
         actions.register_own()
         hooks.on_act(signals.record_access_act)
         signals.connect()

@@ -178,3 +178,11 @@ def test_api_gives_events_to_officers_tokens_only(organisation: Organisation, of
     _token, narrow = access.create_token(user=officer, name="script", scopes=["dicomweb"])
     assert Client().get(there, headers={"Authorization": f"Bearer {narrow}"}).status_code == 403
     assert Client().get(there).status_code == 401
+
+
+def test_home_page_tells_the_officer_what_was_refused_and_nobody_else(organisation: Organisation, officer: User) -> None:
+    member = make_member(organisation, username="curious@ours")
+    signed_in(member).get(address("event-list", organisation))
+    home = f"/o/{organisation.slug}/"
+    assert "curious@ours was refused" in signed_in(officer).get(home).content.decode()
+    assert "was refused" not in signed_in(member).get(home).content.decode()
