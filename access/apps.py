@@ -13,3 +13,6 @@ class AccessConfig(AppConfig):
         from access import shell
 
         shell.register()
+
+    def ready(self) -> None:
+        from access import schema  # noqa: F401 -- importing registers it
