@@ -7,14 +7,29 @@ const entries = path.join(root, 'src/entries');
 // Build only some pages while working on them: VITE_ENTRIES=main,plain VITE_OUT_DIR=/elsewhere npm run build
 const only = process.env['VITE_ENTRIES']?.split(',');
 
+/** The shapes inside an icon as [tag, attributes]. */
+function shapesOf(svg: string): [string, Record<string, string>][] {
+  const inside = svg.slice(svg.indexOf('>', svg.indexOf('<svg')) + 1);
+  return [...inside.matchAll(/<(\w+)\s([^>]*?)\/>/g)].map(([, tag = '', attributes = '']) => [
+    tag,
+    Object.fromEntries([...attributes.matchAll(/([\w-]+)="([^"]*)"/g)].map(([, name, value]) => [name, value])),
+  ]);
+}
+
 /** Server-rendered pages draw Lucide icons inline; the template tag reads their outlines from this one file. */
 function lucideOutlines(): Plugin {
   return {
     name: 'pacsweb-lucide-outlines',
     apply: 'build',
     generateBundle() {
-      const source = readFileSync(path.join(root, 'node_modules/lucide-static/icon-nodes.json'), 'utf8');
-      this.emitFile({ type: 'asset', fileName: 'icons.json', source });
+      // The drawings, not icon-nodes.json: they include the names that icons had before.
+      const drawings = path.join(root, 'node_modules/lucide-static/icons');
+      const outlines = Object.fromEntries(
+        readdirSync(drawings)
+          .filter((name) => name.endsWith('.svg'))
+          .map((name) => [path.parse(name).name, shapesOf(readFileSync(path.join(drawings, name), 'utf8'))]),
+      );
+      this.emitFile({ type: 'asset', fileName: 'icons.json', source: JSON.stringify(outlines) });
     },
   };
 }

@@ -138,8 +138,11 @@ def file_size(value: Any) -> str:
 
 @register.filter
 def lookup(mapping: Any, key: Any) -> Any:
-    """`mapping|lookup:key`, empty when absent."""
-    return mapping.get(key, "") if hasattr(mapping, "get") else ""
+    """`mapping|lookup:key` or `list|lookup:index`, empty when absent."""
+    try:
+        return mapping[key]
+    except (KeyError, IndexError, TypeError):
+        return ""
 
 
 @register.simple_tag

@@ -136,6 +136,8 @@ function frame(colours: Palette, font: string, legend: boolean): EChartsCoreOpti
 function lines(kind: ChartKind, data: ChartData, colours: Palette, font: string): EChartsCoreOption {
   const series = data.series ?? [];
   const unit = kind === 'line' ? {} : { min: 0, max: 1 };
+  const isUnit = kind !== 'line' && (data.x?.max ?? 1) === 1 && (data.y?.max ?? 1) === 1;
+  const steps = isUnit ? { interval: 0.25 } : {};
   const drawn: Record<string, unknown>[] = series.map((one, at) => {
     const colour = toneOf(one, at, colours);
     return {
@@ -194,8 +196,8 @@ function lines(kind: ChartKind, data: ChartData, colours: Palette, font: string)
         return `${hit.seriesName}\n${data.x?.label ?? ''} ${point.x}  ${data.y?.label ?? ''} ${point.y}${interval}${count}`;
       },
     },
-    xAxis: axis({ ...unit, ...data.x }, colours, 'x'),
-    yAxis: axis({ ...unit, ...data.y }, colours, 'y'),
+    xAxis: { ...axis({ ...unit, ...data.x }, colours, 'x'), ...steps },
+    yAxis: { ...axis({ ...unit, ...data.y }, colours, 'y'), ...steps },
     series: drawn,
   };
 }
@@ -273,6 +275,7 @@ function heat(data: ChartData, colours: Palette, font: string): EChartsCoreOptio
       ...axis(data.x, colours, 'x', 'category'),
       type: 'category',
       data: data.columns ?? [],
+      axisLabel: { color: colours['text-2'], fontSize: 11.5, interval: 0, overflow: 'truncate', width: 84 },
       position: 'top',
       axisLine: { show: false },
     },
