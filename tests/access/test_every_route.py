@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 OUTSIDE: dict[str, int] = {
     "": 302,
     "accounts/sign-in/": 200,
-    "accounts/sign-out/": 302,
+    "accounts/sign-out/": 405,
     "api/v1/me/": 401,
     "api/v1/organisations/": 401,
     # What the API offers is no secret; what it holds is.
