@@ -37,12 +37,12 @@ build: install-local  ## Build the front end if its sources changed
 
 test: install-dev  ## Run every test, browser included (ARGS="tests/access -k roles" for some)
 	@$(PY) -m pacsweb build
-	@tests/prepare
+	@$(PY) -m tests.prepare
 	@$(PYTEST) $(if $(ARGS),$(ARGS),tests --ignore=tests/bench)
 
 e2e: install-dev  ## Run the browser tests
 	@$(PY) -m pacsweb build
-	@tests/prepare
+	@$(PY) -m tests.prepare
 	@$(PYTEST) tests -m e2e $(ARGS)
 
 lint: install-dev  ## Check style, types, floors, templates, migrations, licences, the front end
