@@ -12,5 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("core.urls")),
     path("api/v1/", include("access.api_urls")),
     path("api/v1/", include("audit.api_urls")),
+    path("", include("dicomweb.urls")),
     path("", include("audit.urls")),
+    path("", include("viewer.urls")),
 ]

@@ -75,7 +75,10 @@ INSTALLED_APPS = [
     "access",
     "audit",
     "archive",
+    "dimse",
+    "dicomweb",
     "deid",
+    "viewer",
     "teaching",
     "practice",
 ]
@@ -127,6 +130,8 @@ TEMPLATES = [
 AUTH_USER_MODEL = "access.User"
 AUTHENTICATION_BACKENDS = ["access.backends.PasswordBackend"]
 ANONYMOUS_USER_NAME = None
+# guardian keeps the rows of object permissions; access.queries asks them, so its backend is not wanted.
+SILENCED_SYSTEM_CHECKS = ["guardian.W001"]
 GUARDIAN_MONKEY_PATCH_USER = False
 GUARDIAN_MONKEY_PATCH_GROUP = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
@@ -273,7 +278,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A task whose worker vanished comes back after this long; it must exceed the longest task, or it would run twice.
     # (The launcher gives the tasks of a worker it saw die back at once.)
-    "visibility_timeout": 3 * HOUR,
+    "visibility_timeout": 8 * HOUR,
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
     "socket_keepalive": True,

@@ -70,7 +70,7 @@ export class App {
     if (manifest.version !== CONTRACT_VERSION) throw new Error(t('This page is out of date. Reload it.'));
     performance.mark('viewer-start');
     const forceCpu = new URLSearchParams(location.search).has('cpu');
-    this.engine = await start({ textLines: (tool) => this.marks.textLines(tool), forceCpu });
+    this.engine = await start({ textLines: (tool) => (data, target) => this.marks.textLines(tool)(data, target), forceCpu });
     performance.mark('viewer-engine');
     if (isCpu()) this.notice(t('This browser has no 3D graphics (WebGL). Images are drawn by the processor, more slowly.'));
     this.workspace = new Workspace(this.part('grid'), manifest, this.engine);

@@ -1,7 +1,7 @@
 import angle from 'lucide-static/icons/triangle-right.svg?raw';
 import arrow from 'lucide-static/icons/arrow-up-left.svg?raw';
 import back from 'lucide-static/icons/arrow-left.svg?raw';
-import bidirectional from 'lucide-static/icons/move.svg?raw';
+import bidirectional from 'lucide-static/icons/ruler-dimension-line.svg?raw';
 import camera from 'lucide-static/icons/image-down.svg?raw';
 import check from 'lucide-static/icons/check.svg?raw';
 import close from 'lucide-static/icons/x.svg?raw';
@@ -12,6 +12,7 @@ import ellipse from 'lucide-static/icons/circle.svg?raw';
 import eraser from 'lucide-static/icons/eraser.svg?raw';
 import eye from 'lucide-static/icons/eye.svg?raw';
 import eyeOff from 'lucide-static/icons/eye-off.svg?raw';
+import gauge from 'lucide-static/icons/gauge.svg?raw';
 import freehand from 'lucide-static/icons/lasso.svg?raw';
 import full from 'lucide-static/icons/expand.svg?raw';
 import grid from 'lucide-static/icons/layout-grid.svg?raw';
@@ -30,9 +31,9 @@ import redo from 'lucide-static/icons/redo-2.svg?raw';
 import reset from 'lucide-static/icons/refresh-ccw.svg?raw';
 import right from 'lucide-static/icons/panel-right.svg?raw';
 import ruler from 'lucide-static/icons/ruler.svg?raw';
+import sliders from 'lucide-static/icons/sliders-horizontal.svg?raw';
 import scroll from 'lucide-static/icons/chevrons-up-down.svg?raw';
 import shape from 'lucide-static/icons/rotate-cw.svg?raw';
-import share from 'lucide-static/icons/users.svg?raw';
 import trash from 'lucide-static/icons/trash-2.svg?raw';
 import undo from 'lucide-static/icons/undo-2.svg?raw';
 import zoom from 'lucide-static/icons/zoom-in.svg?raw';
@@ -54,6 +55,7 @@ const SOURCES = {
   'eye-off': eyeOff,
   freehand,
   full,
+  gauge,
   grid,
   keyboard,
   left,
@@ -72,7 +74,7 @@ const SOURCES = {
   scroll,
   select: pointer,
   shape,
-  share,
+  sliders,
   trash,
   undo,
   window: contrast,

@@ -133,7 +133,8 @@ export class Series {
     for (let frame = 1; frame <= frames; frame += 1) {
       const own = item(dataset, '52009230', frame - 1);
       const id = `wadors:${root}/instances/${sop}/frames/${frame}`;
-      metadata.addDicomWebInstance(id, dataset);
+      // Known once an instance: the library finds the other frames by their address.
+      if (frame === 1) metadata.addDicomWebInstance(id, dataset);
       found.push({ ...common, id, frame, ...placeOf(dataset, shared, own, frame) });
     }
     return found;

@@ -102,7 +102,7 @@ export class Toolbar {
   private windows(): HTMLElement {
     const { app } = this;
     return menuButton({
-      icon: 'window',
+      icon: 'sliders',
       label: t('Window presets'),
       entries: () => {
         const pane = app.workspace.active;
@@ -144,7 +144,7 @@ export class Toolbar {
   private speed(): HTMLElement {
     const { app } = this;
     return menuButton({
-      icon: 'play',
+      icon: 'gauge',
       label: t('Speed'),
       entries: () =>
         [5, 10, 15, 25, 30, 50].map((fps) => ({

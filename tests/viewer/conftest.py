@@ -1,0 +1,170 @@
+"""A browser on the real page: a server over `tests.viewer.site`, Chromium, and a hand that knows where pixels are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import pytest
+
+FLAGS = (
+    "--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update "
+    "--disable-sync --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader"
+).split()
+PATIENCE = 40.0
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Handler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture(scope="session")
+def viewer_address() -> Iterator[str]:
+    """The test pages on a port of their own. They use no table, so no database is held open."""
+    from django.conf import settings
+    from django.test import override_settings
+
+    built = Path(os.environ.get("VITE_OUT_DIR") or settings.STATICFILES_DIRS[0])
+    if not (built / ".vite" / "manifest.json").exists():
+        pytest.fail("The front end is not built: run `npm run build` in static/ (make test does).")
+    changes: dict[str, Any] = {
+        "ROOT_URLCONF": "tests.viewer.site",
+        "STATICFILES_DIRS": [built],
+        "DJANGO_VITE": {"default": {"dev_mode": False, "manifest_path": built / ".vite" / "manifest.json"}},
+        "WHITENOISE_USE_FINDERS": True,
+        "WHITENOISE_AUTOREFRESH": True,
+    }
+    with override_settings(**changes):
+        from django.core.wsgi import get_wsgi_application
+        from django_vite.core.asset_loader import DjangoViteAssetLoader
+
+        DjangoViteAssetLoader._instance = None
+        server = make_server("127.0.0.1", 0, get_wsgi_application(), _Server, _Handler)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        server.server_close()
+        DjangoViteAssetLoader._instance = None
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    executable = os.environ.get("PACSWEB_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    # Playwright's loop stays in this thread; Django would refuse the database to a thread with a running loop.
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
+        yield browser
+        browser.close()
+    if before is None:
+        os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
+
+
+class Viewer:
+    """The open page, spoken to in image pixels."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.problems: list[str] = []
+        page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
+        page.on("console", self._heard)
+
+    def _heard(self, message: Any) -> None:
+        if "Content Security Policy" in message.text or "Refused to" in message.text:
+            self.problems.append(message.text)
+
+    def open(self, name: str, *, ready: bool = True, query: str = "") -> Viewer:
+        self.page.goto(f"{self.address}/page/{name}/{query}")
+        if ready:
+            self.wait(lambda: self.page.evaluate("document.getElementById('viewer').dataset.ready === 'true'"))
+        return self
+
+    def get(self, expression: str) -> Any:
+        return self.page.evaluate(f"window.pacswebViewer.{expression}")
+
+    def pane(self, index: int = 0) -> dict[str, Any]:
+        found: dict[str, Any] = self.get(f"panes[{index}]")
+        return found
+
+    @property
+    def marks(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.get("marks")
+        return found
+
+    def wait(self, condition: Callable[[], Any], *, within: float = PATIENCE, what: str = "") -> Any:
+        """Poll from here: the page's policy forbids to evaluate strings inside it."""
+        end = time.monotonic() + within
+        while True:
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > end:
+                raise AssertionError(f"Not within {within:g} s: {what or condition}. Heard: {self.problems}")
+            time.sleep(0.05)
+
+    def at(self, column: float, row: float, pane: int = 0) -> tuple[float, float]:
+        """Where an image pixel is on the page."""
+        left, top, _width, _height = self.pane(pane)["box"]
+        x, y = self.get(f"toScreen({pane}, [{column}, {row}])")
+        return left + x, top + y
+
+    def drag(self, *points: tuple[float, float], pane: int = 0, button: str = "left") -> None:
+        places = [self.at(*point, pane=pane) for point in points]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down(button=button)
+        for x, y in places[1:]:
+            self.page.mouse.move(x, y, steps=6)
+        self.page.mouse.up(button=button)
+
+    def click(self, column: float, row: float, pane: int = 0) -> None:
+        self.page.mouse.click(*self.at(column, row, pane=pane))
+
+    def tool(self, name: str) -> None:
+        self.page.click(f'[data-tool="{name}"]')
+        self.wait(lambda: self.get("tool") == name)
+
+    def focus(self, pane: int = 0) -> None:
+        self.page.focus(f".pane >> nth={pane}")
+
+    def key(self, keys: str) -> None:
+        self.page.keyboard.press(keys)
+
+    def measured(self, name: str, mark: int = -1) -> float:
+        """A value of a mark, once it is there."""
+
+        def found() -> list[float]:
+            marks = self.marks
+            if not marks:
+                return []
+            return [m["value"] for m in marks[mark]["measurements"] if m["name"] == name]
+
+        value: float = self.wait(found, what=f"measurement {name}")[0]
+        return value
+
+
+@pytest.fixture
+def viewer(chromium: Any, viewer_address: str) -> Iterator[Viewer]:
+    """A fresh browser profile at 1440 × 900; errors and policy violations of the page fail the test."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    found = Viewer(context.new_page(), viewer_address)
+    yield found
+    context.close()
+    assert found.problems == []
