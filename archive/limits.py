@@ -11,10 +11,9 @@ GIB = 1 << 30
 DEFAULTS: dict[str, Any] = {
     # One DICOM file.
     "file_bytes": 64 * GIB,
-    # What one zip may unpack to, its number of entries, and how far a single entry may inflate.
+    # What one zip may unpack to, and its number of files.
     "zip_bytes": 200 * GIB,
-    "zip_entries": 500_000,
-    "zip_ratio": 1100,
+    "zip_entries": 250_000,
     # The spool takes no more when the disk has less than this left.
     "free_bytes": 512 << 20,
     # A delivery that refuses more files than this keeps the first ones only.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, BinaryIO
 
 from django.db.models import QuerySet
+from django.urls import reverse
 
 from access.queries import get_visible, visible_to
 from archive.domain import frames
 from archive.errors import NotAnImage
-from archive.models import Archive, Instance, Series, Study
+from archive.models import Archive, Delivery, Instance, Series, Study
 from archive.services import derive
 from archive.storage import storage
 
@@ -26,6 +27,17 @@ def archives(*, user: Any, permission: str = VIEW) -> QuerySet[Archive]:
 def get_archive(*, user: Any, slug: str, permission: str = VIEW) -> Archive:
     """Load and authorise. Raises `NotFound` or `Forbidden`."""
     return get_visible(user, Archive.objects.select_related("organisation"), permission, slug=slug)
+
+
+def delivery_url(delivery: Delivery) -> str:
+    return reverse(
+        "archive:delivery",
+        kwargs={
+            "organisation": delivery.organisation.slug,
+            "archive": delivery.archive.slug,
+            "delivery": delivery.pk,
+        },
+    )
 
 
 def open_instance(instance: Instance) -> BinaryIO:

@@ -6,6 +6,9 @@ Layout under `<data>/spool/`: one folder a delivery, named by its UUID.
 `<name>.part`       being written; never acknowledged
 `<name>.dcm`        whole, on disk (file and folder synced): may be acknowledged
 `<name>.name`       the sender's name of the file (UTF-8), where there was one
+`<name>.refuse`     a reason to refuse the file that its bytes do not show (`code` and sentence, one a line)
+`<name>.zip`        a whole zip file that waits to be unpacked, `<name>.unpacked` how many of its entries are
+`<id>.upload`       the beginning of a large file that a browser sends piece by piece
 `owner.lock`        locked (flock) by every process that writes here; the lock goes with the process, even by kill -9
 ==================  ==============================================================================================
 
@@ -23,6 +26,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +35,8 @@ from typing import BinaryIO
 from django.conf import settings
 
 PART, WHOLE, NAME, LOCK = ".part", ".dcm", ".name", "owner.lock"
+REFUSE, ZIP, UNPACKED, UPLOAD = ".refuse", ".zip", ".unpacked", ".upload"
+UPLOAD_PATTERN = re.compile(r"^[0-9a-zA-Z_-]{8,64}$")
 NAME_PATTERN = re.compile(r"^\d{16}-[0-9a-f]{8}$")
 BUFFER_BYTES = 1 << 20
 MAX_NAME_BYTES = 2000
@@ -88,6 +94,7 @@ class SpoolWriter:
         self._file: BinaryIO | None = None
         self._name = ""
         self._original_name = ""
+        self._refusal = ("", "")
         self._size = 0
         self._folder_descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         self._lock_descriptor = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -101,15 +108,24 @@ class SpoolWriter:
     ) -> None:
         self.close()
 
-    def open(self, *, original_name: str = "") -> SpoolWriter:
-        """Begin a file. Raises `OSError` when the disk is full or gone."""
+    def new_name(self) -> str:
+        self._last = max(self._last + 1, time.time_ns() // 1000)
+        return f"{self._last:016d}-{self._token}"
+
+    def open(self, *, original_name: str = "", name: str = "", refusal: tuple[str, str] = ("", "")) -> SpoolWriter:
+        """Begin a file. `name` repeats an earlier try; `refusal` is a (code, reason) that stands whatever the bytes say.
+
+        Raises `OSError` when the disk is full or gone.
+        """
         if self._file is not None:
             raise RuntimeError("The file before this one was neither committed nor aborted.")
-        self._last = max(self._last + 1, time.time_ns() // 1000)
-        self._name = f"{self._last:016d}-{self._token}"
+        if name and not NAME_PATTERN.match(name):
+            raise ValueError("not a name of the spool")
+        self._name = name or self.new_name()
         self._original_name = original_name
+        self._refusal = refusal
         self._size = 0
-        self._file = open(self.folder / (self._name + PART), "xb", buffering=BUFFER_BYTES)  # noqa: SIM115
+        self._file = open(self.folder / (self._name + PART), "wb", buffering=BUFFER_BYTES)  # noqa: SIM115
         return self
 
     @property
@@ -136,7 +152,9 @@ class SpoolWriter:
             os.fdatasync(self._file.fileno())
             self._file.close()
             if self._original_name:
-                self._write_name()
+                write_name(self.delivery_id, self._name, self._original_name)
+            if self._refusal[0]:
+                write_refusal(self.delivery_id, self._name, code=self._refusal[0], reason=self._refusal[1])
             whole = self.folder / (self._name + WHOLE)
             os.rename(self.path, whole)
             os.fsync(self._folder_descriptor)
@@ -152,10 +170,6 @@ class SpoolWriter:
             original_name=self._original_name,
         )
 
-    def _write_name(self) -> None:
-        encoded = self._original_name.encode("utf-8", "replace")[:MAX_NAME_BYTES]
-        (self.folder / (self._name + NAME)).write_bytes(encoded)
-
     def abort(self) -> None:
         """Forget the file being written; safe to repeat."""
         if self._file is None:
@@ -165,7 +179,7 @@ class SpoolWriter:
             stale.close()
         except OSError:
             pass  # a full disk fails the last flush; the file goes anyway
-        for suffix in (PART, NAME, WHOLE):
+        for suffix in (PART, NAME, REFUSE, WHOLE):
             (self.folder / (self._name + suffix)).unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -200,14 +214,119 @@ def original_name_of(delivery_id: uuid.UUID | str, name: str) -> str:
     return raw.decode("utf-8", "replace")
 
 
+def write_refusal(delivery_id: uuid.UUID | str, name: str, *, code: str, reason: str) -> None:
+    (folder_of(delivery_id) / (name + REFUSE)).write_text(f"{code}\n{reason}", encoding="utf-8")
+
+
+def refusal_of(delivery_id: uuid.UUID | str, name: str) -> tuple[str, str]:
+    """The (code, reason) that a file was marked with, or two empty texts."""
+    try:
+        code, _line, reason = (folder_of(delivery_id) / (name + REFUSE)).read_text(encoding="utf-8").partition("\n")
+    except FileNotFoundError:
+        return "", ""
+    return code, reason
+
+
+def write_name(delivery_id: uuid.UUID | str, name: str, original_name: str) -> None:
+    encoded = original_name.encode("utf-8", "replace")[:MAX_NAME_BYTES]
+    (folder_of(delivery_id) / (name + NAME)).write_bytes(encoded)
+
+
 def remove(delivery_id: uuid.UUID | str, names: list[str]) -> None:
     """Forget files that are indexed or refused; safe to repeat."""
     folder = folder_of(delivery_id)
     for name in names:
         if not NAME_PATTERN.match(name):
             continue
-        (folder / (name + WHOLE)).unlink(missing_ok=True)
-        (folder / (name + NAME)).unlink(missing_ok=True)
+        for suffix in (WHOLE, NAME, REFUSE):
+            (folder / (name + suffix)).unlink(missing_ok=True)
+
+
+# Zip files and uploads in pieces --------------------------------------------------------------------------------------
+
+
+def waiting_zips(delivery_id: uuid.UUID | str) -> list[str]:
+    """Names of the zip files that are not unpacked yet."""
+    try:
+        entries = os.listdir(folder_of(delivery_id))
+    except FileNotFoundError:
+        return []
+    return sorted(entry[: -len(ZIP)] for entry in entries if entry.endswith(ZIP))
+
+
+def zip_path(delivery_id: uuid.UUID | str, name: str) -> Path:
+    if not NAME_PATTERN.match(name):
+        raise ValueError("not a name of the spool")
+    return folder_of(delivery_id) / (name + ZIP)
+
+
+def set_aside_zip(delivery_id: uuid.UUID | str, name: str) -> Path:
+    """A whole file turns out to be a zip: take it out of the index's sight."""
+    target = zip_path(delivery_id, name)
+    os.rename(path_of(delivery_id, name), target)
+    sync_folder(target.parent)
+    return target
+
+
+@contextmanager
+def only_here(path: Path) -> Iterator[bool]:
+    """Whether this process alone works on a file of the spool, for the length of the block; False when it is gone."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+def unpacked_count(delivery_id: uuid.UUID | str, name: str) -> int:
+    try:
+        return int((folder_of(delivery_id) / (name + UNPACKED)).read_text(encoding="ascii") or 0)
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def note_unpacked(delivery_id: uuid.UUID | str, name: str, count: int) -> None:
+    (folder_of(delivery_id) / (name + UNPACKED)).write_text(str(count), encoding="ascii")
+
+
+def remove_zip(delivery_id: uuid.UUID | str, name: str) -> None:
+    for suffix in (ZIP, UNPACKED, NAME):
+        (folder_of(delivery_id) / (name + suffix)).unlink(missing_ok=True)
+
+
+def upload_path(delivery_id: uuid.UUID | str, upload_id: str) -> Path:
+    """Where the pieces of a large upload are joined. Raises `ValueError` on an identifier that is not one."""
+    if not UPLOAD_PATTERN.match(upload_id):
+        raise ValueError("not an upload identifier")
+    return folder_of(delivery_id) / (upload_id + UPLOAD)
+
+
+def finish_upload(writer: SpoolWriter, path: Path, *, original_name: str) -> SpooledFile:
+    """The joined pieces become a whole file that may be acknowledged."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+        size = os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+    name = writer.new_name()
+    if original_name:
+        write_name(writer.delivery_id, name, original_name)
+    whole = writer.folder / (name + WHOLE)
+    os.rename(path, whole)
+    sync_folder(writer.folder)
+    return SpooledFile(
+        delivery_id=writer.delivery_id, name=name, path=whole, size_bytes=size, original_name=original_name
+    )
 
 
 def has_owner(delivery_id: uuid.UUID | str) -> bool:
@@ -240,16 +359,17 @@ def remove_parts(delivery_id: uuid.UUID | str) -> int:
     """Remove unfinished files; only for a delivery without an owner. Returns how many there were."""
     folder = folder_of(delivery_id)
     count = 0
-    for part in folder.glob("*" + PART):
-        part.unlink(missing_ok=True)
-        count += 1
+    for pattern in ("*" + PART, "*" + UPLOAD):
+        for part in folder.glob(pattern):
+            part.unlink(missing_ok=True)
+            count += 1
     return count
 
 
 def remove_folder(delivery_id: uuid.UUID | str) -> bool:
-    """Remove the folder of a finished delivery; keeps it, and says so, while a whole file is in it."""
+    """Remove the folder of a finished delivery; keeps it, and says so, while a whole file or a zip is in it."""
     folder = folder_of(delivery_id)
-    if whole_files(delivery_id):
+    if whole_files(delivery_id) or waiting_zips(delivery_id):
         return False
     shutil.rmtree(folder, ignore_errors=True)
     return True

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import uuid
 
+from archive import queries
 from archive.models import Delivery
-from archive.services import index, settle, sweep
+from archive.services import index, settle, sweep, unpack
+from core import jobs
 from core.tasks import task
 
 BUSY_DELAY_SECONDS = 2
@@ -39,3 +41,25 @@ def sweep_spool() -> None:
     """Beat: index what a dead process left behind."""
     for organisation_id, delivery_id in sweep.sweep_spool():
         index_delivery.enqueue(organisation_id=organisation_id, delivery_id=delivery_id)
+
+
+@task(queue="heavy", time_limit_seconds=6 * 3600)
+def unpack_zip(*, organisation_id: int, delivery_id: str, name: str, job_id: str) -> None:
+    """Unpack an uploaded zip and index what is in it; the job tells how far it is and what was refused."""
+    delivery = Delivery.objects.select_related("archive", "organisation").get(pk=uuid.UUID(delivery_id))
+    with jobs.running(job_id=job_id) as job:
+        if job is None:
+            unpack.forget_zip(delivery=delivery, name=name)
+            return
+        tally = unpack.Tally()
+        try:
+            unpack.unpack(
+                delivery=delivery,
+                name=name,
+                report=tally.add,
+                progress=lambda done, total: job.progress(done=done, total=total),
+            )
+        except jobs.JobCancelled:
+            unpack.forget_zip(delivery=delivery, name=name)
+            raise
+        job.finish(result=tally.as_result(), result_url=queries.delivery_url(delivery), message=tally.sentence())

@@ -250,8 +250,8 @@ def _begins_like(buffer: Buffer, size: int, offset: int, uid: str) -> bool:
     if size - offset < 8:
         return False
     implicit, big = _encoding_of(uid)
-    group, element = struct.unpack_from(">HH" if big else "<HH", buffer, offset)
-    if group not in (0x0002, 0x0008, 0x0010) and not (group == 0 and element == 0):
+    (group,) = struct.unpack_from(">H" if big else "<H", buffer, offset)
+    if group not in (0x0002, 0x0008, 0x0010):
         return False
     vr = bytes(buffer[offset + 4 : offset + 6])
     if implicit:

@@ -81,6 +81,11 @@ class Batch:
     folders: set[Path] = field(default_factory=set)
     stale_keys: list[str] = field(default_factory=list)
     quarantined: list[QuarantinedFile] = field(default_factory=list)
+    new_patients: list[int] = field(default_factory=list)
+
+
+class Crossed(Exception):
+    """Another delivery took a row away between two steps: the batch has to be tried again."""
 
 
 def storage_key(*, delivery: Delivery, name: str, kind: str = "instances") -> str:
@@ -149,7 +154,7 @@ def _index(batch: Batch, good: list[tuple[Inspected, Header]]) -> None:
         elif existing.study_id != study.pk or existing.series_id != one_series.pk:
             _refuse(batch, file=file, code="instance-elsewhere")
         elif bytes(existing.dataset_digest) == file.dataset_digest:
-            _drop(batch, file=file)
+            _forget_link(batch, file=file)
             _accept(batch, file=file, status=DUPLICATE)
         elif _may_replace(batch, existing=existing):
             changes.replaced(old_size=existing.size_bytes, new_size=file.size_bytes, header=header, study=study)
@@ -160,6 +165,7 @@ def _index(batch: Batch, good: list[tuple[Inspected, Header]]) -> None:
             _refuse(batch, file=file, code="other-content")
     Instance.objects.bulk_create(fresh.values(), batch_size=500)
     _write_changes(batch, changes=changes, studies=studies, series=series)
+    _remove_unused(batch, studies=studies, series=series)
 
 
 # Patients and studies -------------------------------------------------------------------------------------------------
@@ -194,9 +200,10 @@ def _studies(batch: Batch, headers: list[Header]) -> dict[str, Study]:
         .select_related("patient")
     )
     studies = {study.study_instance_uid: study for study in locked}
+    if len(studies) != len(first):
+        raise Crossed
     for uid, header in first.items():
         _identify(batch, study=studies[uid], header=header)
-    _remove_unused(batch, patients.values(), studies.values())
     return studies
 
 
@@ -226,7 +233,10 @@ def _patients(batch: Batch, headers: Iterable[Header]) -> dict[tuple[str, str, s
     condition = Q()
     for key in first:
         condition |= Q(patient_id=key[0], issuer_of_patient_id=key[1], study_instance_uid=key[2])
-    rows = Patient.objects.filter(condition, archive=batch.archive)
+    rows = list(Patient.objects.filter(condition, archive=batch.archive))
+    if len(rows) != len(first):
+        raise Crossed
+    batch.new_patients += [row.pk for row in rows if row.created_at >= batch.now]
     return {(row.patient_id, row.issuer_of_patient_id, row.study_instance_uid): row for row in rows}
 
 
@@ -260,12 +270,16 @@ def _identify(batch: Batch, *, study: Study, header: Header) -> None:
         nameless.delete()
 
 
-def _remove_unused(batch: Batch, patients: Iterable[Patient], studies: Iterable[Study]) -> None:
-    # Another delivery was first with the same study and another patient: ours must not stay behind without studies.
-    used = {study.patient_id for study in studies}
-    spare = [patient.pk for patient in patients if patient.pk not in used and patient.created_at >= batch.now]
-    if spare:
-        Patient.objects.filter(pk__in=spare, studies=None).delete()
+def _remove_unused(batch: Batch, *, studies: dict[str, Study], series: dict[str, Series]) -> None:
+    """What was made for files that then were refused must not stay behind empty."""
+    empty_series = [row.pk for row in series.values() if not row.instance_count]
+    if empty_series:
+        Series.objects.filter(pk__in=empty_series, instances=None).delete()
+    empty_studies = [row for row in studies.values() if not row.instance_count]
+    if empty_studies:
+        Study.objects.filter(pk__in=[row.pk for row in empty_studies], instances=None).delete()
+    # A patient of a study that another delivery had created first, under another patient.
+    Patient.objects.filter(pk__in=batch.new_patients, studies=None).delete()
 
 
 def _conflict(*, study: Study, series: Series, header: Header) -> str:
@@ -299,7 +313,10 @@ def _series(batch: Batch, headers: list[Header], studies: dict[str, Study]) -> d
         ],
         ignore_conflicts=True,
     )
-    return {row.series_instance_uid: row for row in rows.all()}
+    found = {row.series_instance_uid: row for row in rows.all()}
+    if len(found) != len(first):
+        raise Crossed
+    return found
 
 
 def _new_series(batch: Batch, *, header: Header, study: Study) -> Series:
@@ -382,16 +399,27 @@ def _accept(batch: Batch, *, file: Inspected, status: str) -> None:
     batch.outcomes.append(_outcome(file=file, status=status))
 
 
-def _drop(batch: Batch, *, file: Inspected) -> None:
-    """A try before this one may have linked the file; now it is known to be a duplicate."""
-    batch.stale_keys.append(storage_key(delivery=batch.delivery, name=file.name))
+def _forget_link(batch: Batch, *, file: Inspected) -> None:
+    """A try that died may have linked the file; now it is not stored under that key.
+
+    Unless it is: a file that came to the spool a second time under its old name stands in the index already.
+    """
+    key = storage_key(delivery=batch.delivery, name=file.name)
+    if not storage().exists(key):
+        return
+    header = file.header
+    if header is not None and Instance.objects.filter(
+        archive=batch.archive, sop_instance_uid=header.sop_instance_uid, storage_key=key
+    ).exists():
+        return
+    batch.stale_keys.append(key)
 
 
 # Refusals -------------------------------------------------------------------------------------------------------------
 
 
 def _refuse(batch: Batch, *, file: Inspected, code: str, reason: str = "") -> None:
-    batch.stale_keys.append(storage_key(delivery=batch.delivery, name=file.name))
+    _forget_link(batch, file=file)
     reason = reason or REASONS[code]
     status = DICOM_STATUS.get(code, CANNOT_UNDERSTAND)
     if code == "dicomdir":

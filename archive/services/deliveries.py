@@ -84,12 +84,19 @@ def receive(*, delivery: Delivery, chunks: Iterable[bytes] | BinaryIO, name: str
         return write_one(writer=writer, chunks=chunks, name=name)
 
 
-def write_one(*, writer: SpoolWriter, chunks: Iterable[bytes] | BinaryIO, name: str = "") -> SpooledFile:
+def write_one(
+    *,
+    writer: SpoolWriter,
+    chunks: Iterable[bytes] | BinaryIO,
+    name: str = "",
+    spool_name: str = "",
+    refusal: tuple[str, str] | None = None,
+) -> SpooledFile:
     """The same with a writer that is already there, for doors that receive many files in a row."""
     most = limit("file_bytes")
     check_space()
     try:
-        writer.open(original_name=name)
+        writer.open(original_name=name, name=spool_name, refusal=refusal or ("", ""))
         for chunk in pieces(chunks):
             writer.write(chunk)
             if writer.size_bytes > most:

@@ -22,7 +22,7 @@ from archive.limits import limit
 from archive.models import Delivery, Instance, QuarantinedFile
 from archive.services import commit
 from archive.services.commit import Outcome
-from archive.services.inspect import inspect
+from archive.services.inspect import Inspected, inspect
 from archive.storage import storage
 from audit import services as audit
 from core.errors import RetriableError
@@ -104,8 +104,7 @@ def _index_batch(*, delivery: Delivery, names: list[str]) -> list[Outcome]:
     """One batch, tried again when two deliveries of the same study crossed. Raises `RetriableError` at last."""
     files = []
     for name in names:
-        original_name = spool.original_name_of(delivery.pk, name)
-        files.append(inspect(path=spool.path_of(delivery.pk, name), name=name, original_name=original_name))
+        files.append(_inspect(delivery_id=delivery.pk, name=name))
     for attempt in range(TRIES):
         try:
             with transaction.atomic():
@@ -117,7 +116,7 @@ def _index_batch(*, delivery: Delivery, names: list[str]) -> list[Outcome]:
                 spool.remove(delivery.pk, locked.committed_names)
                 batch = commit.commit_batch(delivery=locked, archive=locked.archive, files=files)
             break
-        except (IntegrityError, OperationalError) as error:
+        except (IntegrityError, OperationalError, commit.Crossed) as error:
             # Both sides of a deadlock or of a race for the same UID are right; one of them has to come second.
             if connection.in_atomic_block or attempt == TRIES - 1:
                 raise RetriableError from error
@@ -129,9 +128,19 @@ def _index_batch(*, delivery: Delivery, names: list[str]) -> list[Outcome]:
     return batch.outcomes
 
 
+def _inspect(*, delivery_id: uuid.UUID, name: str) -> Inspected:
+    file = inspect(
+        path=spool.path_of(delivery_id, name), name=name, original_name=spool.original_name_of(delivery_id, name)
+    )
+    code, reason = spool.refusal_of(delivery_id, name)
+    if code:
+        file.header, file.code, file.reason = None, code, reason
+    return file
+
+
 def _finish(*, delivery: Delivery) -> None:
     """A closed delivery whose spool is empty is complete; told once."""
-    if spool.whole_files(delivery.pk):
+    if spool.whole_files(delivery.pk) or spool.waiting_zips(delivery.pk):
         return
     with transaction.atomic():
         done = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.CLOSED).update(

@@ -1,0 +1,139 @@
+"""Zip files: what is in them, and what of it may be taken.
+
+Names inside a zip never become paths here, so they can do no harm; one that tries (`../`, an absolute path, a link) still
+marks its entry as refused, because nothing honest writes it. Sizes come from the directory and are enforced while reading.
+"""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+READ_BYTES = 1 << 20
+# Deflate cannot exceed 1,032:1; real studies of blank images come near it only in small files.
+MAX_RATIO = 200
+RATIO_FLOOR_BYTES = 1 << 30
+SYSTEM_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", "dicomdir", "ehthumbs.db", ".localized"})
+SYSTEM_FOLDERS = frozenset({"__macosx", "$recycle.bin", "system volume information"})
+ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+
+SKIP_SYSTEM = ("companion", "A file of the operating system or of the disc, not an image: left out.")
+SKIP_DICOMDIR = ("dicomdir", "A DICOMDIR is the table of contents of a disc; its images are taken, not it.")
+UNSAFE_PATH = ("unsafe-path", "The name of this entry leads out of the zip file.")
+LINK = ("symbolic-link", "This entry is a link, not a file.")
+ENCRYPTED = ("zip-encrypted", "This entry is encrypted; upload it without a password.")
+CORRUPT = ("zip-corrupt", "This entry of the zip file is damaged.")
+NESTED = ("nested-zip", "A zip file inside a zip file is not unpacked; upload it by itself.")
+TOO_LARGE = ("file-too-large", "This entry is larger than this archive takes.")
+
+
+class BadZip(Exception):
+    """The zip file as a whole is refused."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a zip. With `skip` it is left out, with `refusal` it is refused; both are (code, reason)."""
+
+    number: int
+    name: str
+    size_bytes: int
+    info: zipfile.ZipInfo
+    skip: tuple[str, str] | None = None
+    refusal: tuple[str, str] | None = None
+    is_readable: bool = True
+
+
+def is_companion(name: str) -> tuple[str, str] | None:
+    """Files that discs and operating systems add to a folder of images."""
+    parts = [part.lower() for part in PurePosixPath(name.replace("\\", "/")).parts]
+    if not parts:
+        return None
+    if parts[-1] == "dicomdir":
+        return SKIP_DICOMDIR
+    if parts[-1] in SYSTEM_NAMES or parts[-1].startswith("._") or SYSTEM_FOLDERS.intersection(parts[:-1]):
+        return SKIP_SYSTEM
+    return None
+
+
+def looks_like_zip(head: bytes) -> bool:
+    """By its first 132 bytes; a DICOM file may begin with anything before its DICM."""
+    return head.startswith(ZIP_STARTS) and head[128:132] != b"DICM"
+
+
+def open_zip(path: Path, *, max_entries: int, max_bytes: int, max_file_bytes: int) -> tuple[zipfile.ZipFile, list[Entry]]:
+    """The zip and its files in order. Raises `BadZip` when it is damaged, a bomb, or beyond the limits."""
+    size = path.stat().st_size
+    try:
+        opened = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, UnicodeError, OverflowError) as error:
+        raise BadZip("zip-corrupt", "The zip file is damaged or not complete.") from error
+    try:
+        infos = [info for info in opened.infolist() if not info.is_dir()]
+        _check_bounds(infos, size=size, max_entries=max_entries, max_bytes=max_bytes)
+    except BadZip:
+        opened.close()
+        raise
+    return opened, [_entry(number, info, max_file_bytes) for number, info in enumerate(infos)]
+
+
+def _check_bounds(infos: list[zipfile.ZipInfo], *, size: int, max_entries: int, max_bytes: int) -> None:
+    if len(infos) > max_entries:
+        raise BadZip("zip-too-many", f"The zip file holds more than {max_entries:,} files.")
+    total = sum(info.file_size for info in infos)
+    if total > max_bytes:
+        raise BadZip("zip-too-large", f"The zip file unpacks to more than {max_bytes >> 30:,} GiB.")
+    if sum(info.compress_size for info in infos) > size:
+        raise BadZip("zip-bomb", "Entries of the zip file overlap: it was made to flood the disk.")
+    if total > RATIO_FLOOR_BYTES and total > MAX_RATIO * size:
+        raise BadZip("zip-bomb", f"The zip file unpacks to more than {MAX_RATIO} times its size.")
+
+
+def _entry(number: int, info: zipfile.ZipInfo, max_file_bytes: int) -> Entry:
+    refusal: tuple[str, str] | None = None
+    is_readable = True
+    if info.flag_bits & 0x1:
+        refusal, is_readable = ENCRYPTED, False
+    elif info.file_size > max_file_bytes:
+        refusal, is_readable = TOO_LARGE, False
+    elif stat.S_ISLNK(info.external_attr >> 16):
+        refusal = LINK
+    elif _leads_out(info.orig_filename) or _leads_out(info.filename):
+        refusal = UNSAFE_PATH
+    return Entry(
+        number=number,
+        name=info.filename,
+        size_bytes=info.file_size,
+        info=info,
+        skip=is_companion(info.filename) if refusal is None else None,
+        refusal=refusal,
+        is_readable=is_readable,
+    )
+
+
+def _leads_out(name: str) -> bool:
+    path = name.replace("\\", "/")
+    return path.startswith("/") or path[1:2] == ":" or ".." in path.split("/") or "\0" in path
+
+
+def read_entry(opened: zipfile.ZipFile, entry: Entry) -> Iterator[bytes]:
+    """The bytes of an entry, piece by piece, no more than it says it has. Raises `BadZip` when it is damaged."""
+    try:
+        with opened.open(entry.info) as file:
+            remaining = entry.size_bytes
+            while piece := file.read(min(READ_BYTES, remaining + 1)):
+                remaining -= len(piece)
+                if remaining < 0:
+                    raise BadZip(*CORRUPT)
+                yield piece
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise BadZip(*CORRUPT) from error
