@@ -1,0 +1,260 @@
+"""A frame as people see it: modality and VOI transforms, window, crop and scale, JPEG or PNG (PS3.4 N.2, PS3.18 8.3.5)."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
+from pydicom.sequence import Sequence
+
+from dicomweb.domain.pixels import DecodeError, Frame
+
+MAXIMUM_SIDE: Final = 8192
+DEFAULT_QUALITY: Final = 90
+FUNCTIONS: Final = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+
+_NUMBER = re.compile(r"[+-]?(?:\d{1,12}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?\Z")
+
+
+class RenderingError(ValueError):
+    """A rendering parameter that makes no sense; the text is a sentence for the client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    center: float
+    width: float
+    function: str = "LINEAR"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewport:
+    """Fit into `width` × `height`; of the source only the region, when given. A negative region side flips."""
+
+    width: int
+    height: int
+    x: float | None = None
+    y: float | None = None
+    region_width: float | None = None
+    region_height: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    window: Window | None = None
+    viewport: Viewport | None = None
+    quality: int = DEFAULT_QUALITY
+
+
+def parse(*, window: str = "", viewport: str = "", quality: str = "") -> Rendering:
+    """Read the rendering parameters of a request. Raises `RenderingError`."""
+    return Rendering(
+        window=_window(window) if window else None,
+        viewport=_viewport(viewport) if viewport else None,
+        quality=_quality(quality) if quality else DEFAULT_QUALITY,
+    )
+
+
+def _numbers(name: str, parts: list[str]) -> list[float]:
+    if not all(_NUMBER.match(part) for part in parts):
+        raise RenderingError(f"{name} holds something that is not a number.")
+    numbers = [float(part) for part in parts]
+    if not all(math.isfinite(number) for number in numbers):
+        raise RenderingError(f"{name} holds something that is not a number.")
+    return numbers
+
+
+def _window(text: str) -> Window:
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) not in (2, 3):
+        raise RenderingError("window is centre,width,function.")
+    center, width = _numbers("window", parts[:2])
+    # The words of PS3.18 8.3.5.1.4 are lower case with hyphens, those of (0028,1056) upper case with underscores.
+    function = parts[2].upper().replace("-", "_") if len(parts) == 3 else "LINEAR"
+    if function not in FUNCTIONS:
+        raise RenderingError("The function of window is linear, linear-exact or sigmoid.")
+    if width <= 0 or (function == "LINEAR" and width < 1):
+        raise RenderingError("The width of window must be at least 1.")
+    return Window(center=center, width=width, function=function)
+
+
+def _viewport(text: str) -> Viewport:
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) not in (2, 6):
+        raise RenderingError("viewport is width,height or width,height,x,y,width,height.")
+    width, height = _numbers("viewport", parts[:2])
+    if not (1 <= width <= MAXIMUM_SIDE and 1 <= height <= MAXIMUM_SIDE):
+        raise RenderingError(f"The sides of viewport must be from 1 to {MAXIMUM_SIDE}.")
+    region = [None if not part else _numbers("viewport", [part])[0] for part in parts[2:]]
+    if any(side == 0 for side in region[2:]):
+        raise RenderingError("The region of viewport is empty.")
+    return Viewport(int(width), int(height), *region)
+
+
+def _quality(text: str) -> int:
+    if not re.fullmatch(r"\d{1,3}", text) or not 1 <= int(text) <= 100:
+        raise RenderingError("quality must be from 1 to 100.")
+    return int(text)
+
+
+def render(
+    *, header: Dataset, frame: Frame, number: int, rendering: Rendering, media_type: Literal["image/jpeg", "image/png"]
+) -> bytes:
+    """Make the picture of frame `number` (from 1). Raises `DecodeError`, `RenderingError`."""
+    try:
+        pixels = to_eight_bits(header=header, frame=frame, number=number, window=rendering.window)
+    except (ValueError, TypeError, AttributeError, IndexError, KeyError, NotImplementedError) as error:
+        raise DecodeError("The image's description of its grey values or colours is damaged.") from error
+    image = Image.fromarray(pixels)
+    if rendering.viewport is not None:
+        image = _fit(image, rendering.viewport)
+    output = io.BytesIO()
+    if media_type == "image/png":
+        image.save(output, "PNG", compress_level=3)
+    else:
+        image.save(output, "JPEG", quality=rendering.quality, subsampling=0 if rendering.quality >= 90 else 2)
+    return output.getvalue()
+
+
+def to_eight_bits(*, header: Dataset, frame: Frame, number: int, window: Window | None) -> np.ndarray[Any, Any]:
+    """Grey (rows, columns) or RGB (rows, columns, 3) as uint8, black lowest."""
+    pixels = frame.pixels
+    if frame.photometric_interpretation == "PALETTE COLOR":
+        return _scale_colour(apply_color_lut(pixels, header))
+    if pixels.ndim == 3:
+        return _scale_colour(pixels[..., :3])
+    values = _modality(header=header, pixels=pixels, number=number)
+    chosen = window or _stored_window(header=header, number=number)
+    if chosen is None and header.get("VOILUTSequence"):
+        table = apply_voi_lut(values.astype(np.int64) if values.dtype.kind == "f" else values, header)
+        grey = _stretch(table.astype(np.float64), 0.0, float(_lut_ceiling(header)))
+    elif chosen is None:
+        grey = _stretch_to_content(header=header, values=values)
+    else:
+        grey = _apply_window(values.astype(np.float64), chosen)
+    if frame.photometric_interpretation == "MONOCHROME1" or header.get("PresentationLUTShape") == "INVERSE":
+        grey = 255 - grey
+    return np.ascontiguousarray(grey, dtype=np.uint8)
+
+
+def _scale_colour(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if pixels.dtype != np.uint8:
+        pixels = (pixels.astype(np.uint32) >> 8).astype(np.uint8) if pixels.dtype.itemsize > 1 else pixels.astype(np.uint8)
+    return np.ascontiguousarray(pixels[..., :3])
+
+
+def _functional_group(*, header: Dataset, number: int, keyword: str) -> Dataset | None:
+    """An item of the enhanced multi-frame functional groups (PS3.3 C.7.6.16): the frame's own, else the shared one."""
+    frames = header.get("PerFrameFunctionalGroupsSequence")
+    if frames and 0 < number <= len(frames) and frames[number - 1].get(keyword):
+        return _first(frames[number - 1][keyword].value)
+    shared = header.get("SharedFunctionalGroupsSequence")
+    if shared and shared[0].get(keyword):
+        return _first(shared[0][keyword].value)
+    return None
+
+
+def _first(items: Sequence) -> Dataset | None:
+    return items[0] if items else None
+
+
+def _modality(*, header: Dataset, pixels: np.ndarray[Any, Any], number: int) -> np.ndarray[Any, Any]:
+    group = _functional_group(header=header, number=number, keyword="PixelValueTransformationSequence")
+    if group is not None and group.get("RescaleSlope") is not None:
+        return pixels.astype(np.float64) * float(group.RescaleSlope) + float(group.get("RescaleIntercept") or 0)
+    if header.get("ModalityLUTSequence") or header.get("RescaleSlope") is not None:
+        return apply_modality_lut(pixels, header)
+    return pixels
+
+
+def _stored_window(*, header: Dataset, number: int) -> Window | None:
+    source = _functional_group(header=header, number=number, keyword="FrameVOILUTSequence") or header
+    center, width = _one(source.get("WindowCenter")), _one(source.get("WindowWidth"))
+    if center is None or width is None or width <= 0:
+        return None
+    function = str(source.get("VOILUTFunction") or "LINEAR").upper()
+    if function not in FUNCTIONS:
+        function = "LINEAR"
+    if function == "LINEAR" and width < 1:
+        function = "LINEAR_EXACT"
+    return Window(center=center, width=width, function=function)
+
+
+def _one(value: Any) -> float | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, (str, bytes)) and hasattr(value, "__getitem__"):
+        value = value[0] if len(value) else None
+    return None if value is None else float(value)
+
+
+def _apply_window(values: np.ndarray[Any, Any], window: Window) -> np.ndarray[Any, Any]:
+    """PS3.3 C.11.2.1.2 and C.11.2.1.3, to 0…255."""
+    if window.function == "SIGMOID":
+        exponent = np.clip(-4.0 * (values - window.center) / window.width, -60, 60)
+        return np.rint(255.0 / (1.0 + np.exp(exponent)))
+    if window.function == "LINEAR_EXACT":
+        return _stretch(values, window.center - window.width / 2, window.center + window.width / 2)
+    low = window.center - 0.5 - (window.width - 1) / 2
+    if window.width == 1:
+        return np.where(values <= low, 0.0, 255.0)
+    return _stretch(values, low, low + window.width - 1)
+
+
+def _stretch(values: np.ndarray[Any, Any], low: float, high: float) -> np.ndarray[Any, Any]:
+    if high <= low:
+        return np.where(values > low, 255.0, 0.0)
+    scaled: np.ndarray[Any, Any] = np.rint(np.clip((values - low) / (high - low), 0.0, 1.0) * 255.0)
+    return scaled
+
+
+def _stretch_to_content(*, header: Dataset, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """No window given: the whole range of the pixels, without the padding around the image (PS3.3 C.7.5.1.1.2)."""
+    wide = values.astype(np.float64)
+    if int(header.get("BitsStored") or 16) <= 8 and values.dtype.kind != "f":
+        return _stretch(wide, 0.0, float(2 ** int(header.get("BitsStored") or 8) - 1)) if wide.min() >= 0 else _stretch(
+            wide, float(wide.min()), float(wide.max())
+        )
+    finite = wide[np.isfinite(wide)]
+    padding = header.get("PixelPaddingValue")
+    if padding is not None and header.get("RescaleSlope") is None:
+        kept = finite[finite != float(padding)]
+        finite = kept if kept.size else finite
+    if not finite.size:
+        return np.zeros(wide.shape)
+    return _stretch(np.nan_to_num(wide), float(finite.min()), float(finite.max()))
+
+
+def _lut_ceiling(header: Dataset) -> int:
+    return int((1 << int(header.VOILUTSequence[0].LUTDescriptor[2])) - 1)
+
+
+def _fit(image: Image.Image, viewport: Viewport) -> Image.Image:
+    """Crop to the region, flip, and scale to fit with the aspect ratio kept (PS3.18 8.3.5.1.3)."""
+    x, y = viewport.x or 0.0, viewport.y or 0.0
+    width = viewport.region_width if viewport.region_width is not None else image.width - x
+    height = viewport.region_height if viewport.region_height is not None else image.height - y
+    box = (
+        max(0, round(x)),
+        max(0, round(y)),
+        min(image.width, round(x + abs(width))),
+        min(image.height, round(y + abs(height))),
+    )
+    if box[0] >= box[2] or box[1] >= box[3]:
+        raise RenderingError("The region of viewport lies outside the image.")
+    if box != (0, 0, image.width, image.height):
+        image = image.crop(box)
+    if width < 0:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if height < 0:
+        image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    scale = min(viewport.width / image.width, viewport.height / image.height)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)

@@ -1,0 +1,193 @@
+"""Frames of stored instances: straight from the file where they may travel as stored, decoded where not."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from archive import queries as archive_queries
+from archive.errors import NotAnImage
+from archive.models import Instance
+from core.errors import NotFound
+from dicomweb.domain import media, pixels
+from dicomweb.domain.media import AS_STORED, EXPLICIT_VR_LITTLE_ENDIAN, FRAME_MEDIA_TYPES, OCTET_STREAM, Choice
+from dicomweb.domain.pixels import DecodeError, Frame
+from dicomweb.errors import NotAcceptable
+from dicomweb.payload import FileSlice, Piece
+
+logger = structlog.get_logger(__name__)
+
+CODESTREAM_HEAD_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the frames of one instance leave: decoded or as stored, under which media type and transfer syntax."""
+
+    decoded: bool
+    media_type: str
+    transfer_syntax: str
+    multipart: bool
+
+    @property
+    def content_type(self) -> str:
+        return f"{self.media_type}; transfer-syntax={self.transfer_syntax}"
+
+
+def is_signed(instance: Instance) -> bool:
+    value = instance.attributes.get("00280103", {}).get("Value") or [0]
+    return value[0] == 1
+
+
+def bits_allocated(instance: Instance) -> int:
+    value = instance.attributes.get("00280100", {}).get("Value") or [16]
+    return int(value[0]) if isinstance(value[0], int) else 16
+
+
+def must_decode(instance: Instance) -> bool:
+    """Whether the frames leave decoded even to a client that takes them as stored (`pixels.must_decode`)."""
+    syntax = instance.transfer_syntax_uid
+    head = b""
+    if syntax in pixels.JPEG_2000:
+        try:
+            offset, length = archive_queries.frame_extents(instance, 1)[0]
+        except (LookupError, NotAnImage):
+            return True
+        with archive_queries.open_instance(instance) as file:
+            file.seek(offset)
+            head = file.read(min(length, CODESTREAM_HEAD_BYTES))
+    return pixels.must_decode(
+        transfer_syntax=syntax,
+        photometric_interpretation=instance.photometric_interpretation,
+        signed=is_signed(instance),
+        head=head,
+    )
+
+
+def choose_form(instance: Instance, choices: list[Choice]) -> Form:
+    """The best form the client takes that this instance can have. Raises `NotAcceptable`."""
+    stored = instance.transfer_syntax_uid
+    decodable = stored in pixels.DECODABLE
+    only_decoded = decodable and must_decode(instance)
+    stored_media_type = FRAME_MEDIA_TYPES.get(stored, OCTET_STREAM)
+    for choice in choices:
+        wanted = choice.transfer_syntax
+        if choice.media_type == OCTET_STREAM:
+            if pixels.is_native(stored) or only_decoded:
+                # Native little-endian frames have the same bytes in implicit and explicit VR.
+                if wanted in (AS_STORED, EXPLICIT_VR_LITTLE_ENDIAN) or not choice.is_explicit:
+                    return Form(only_decoded, OCTET_STREAM, EXPLICIT_VR_LITTLE_ENDIAN, choice.multipart)
+            elif wanted in (AS_STORED, stored):
+                return Form(False, OCTET_STREAM, stored, choice.multipart)
+            elif wanted == EXPLICIT_VR_LITTLE_ENDIAN and decodable:
+                return Form(True, OCTET_STREAM, EXPLICIT_VR_LITTLE_ENDIAN, choice.multipart)
+            elif not choice.is_explicit:
+                return Form(False, OCTET_STREAM, stored, choice.multipart)
+        elif not pixels.is_native(stored) and not only_decoded:
+            if choice.media_type in (stored_media_type, "image/*") and wanted in (AS_STORED, stored):
+                return Form(False, stored_media_type, stored, choice.multipart)
+    raise NotAcceptable
+
+
+def pieces(instance: Instance, number: int, form: Form) -> list[Piece]:
+    """Frame `number` (from 1) in the form chosen. Raises `NotFound`, `NotAcceptable` when it does not decode."""
+    if not 1 <= number <= instance.number_of_frames:
+        raise NotFound
+    if not form.decoded:
+        try:
+            extents = archive_queries.frame_extents(instance, number)
+        except LookupError:
+            extents = None
+        if extents is not None:
+            return [FileSlice(instance.storage_key, offset, length) for offset, length in extents]
+        if not pixels.is_native(instance.transfer_syntax_uid):
+            return [_fragments_by_reading(instance, number)]
+    try:
+        frame = decode(instance, number)
+        return [pixels.to_little_endian(frame, bits_allocated=bits_allocated(instance))]
+    except DecodeError as error:
+        logger.warning("frame_not_decoded", instance=instance.pk, why=str(error))
+        raise NotAcceptable(str(error), code="not-decodable") from error
+
+
+def decode(instance: Instance, number: int, header: Dataset | None = None) -> Frame:
+    """Decode frame `number` (from 1). Raises `DecodeError`, `NotFound`."""
+    if not 1 <= number <= instance.number_of_frames:
+        raise NotFound
+    try:
+        data = archive_queries.read_frame(instance, number)
+    except LookupError:
+        return pixels.decode_from_dataset(dataset=read_whole(instance), number=number)
+    if instance.transfer_syntax_uid == pixels.EXPLICIT_VR_BIG_ENDIAN:
+        # Bytes of odd frames may swap with those of their neighbours (PS3.5 8.1.1): only the whole tells.
+        return pixels.decode_from_dataset(dataset=read_whole(instance), number=number)
+    header = header if header is not None else read_header(instance)
+    return pixels.decode(
+        header=header,
+        frame=data,
+        transfer_syntax=instance.transfer_syntax_uid,
+        pixel_keyword=_pixel_keyword(instance, header),
+    )
+
+
+def _pixel_keyword(instance: Instance, header: Dataset) -> str:
+    """Float pixel data has no Bits Stored, and 32 or 64 bits allocated (PS3.3 C.7.6.24, C.7.6.25)."""
+    if "BitsStored" in header or int(header.get("BitsAllocated") or 16) < 32:
+        return "PixelData"
+    return "FloatPixelData" if int(header.BitsAllocated) == 32 else "DoubleFloatPixelData"
+
+
+def read_header(instance: Instance, *, everything: bool = False) -> Dataset:
+    """The data set before the pixels; only their description unless `everything`. Raises `DecodeError`."""
+    tags: Any = None if everything else list(pixels.HEADER_TAGS)
+    try:
+        with archive_queries.open_instance(instance) as file:
+            return dcmread(file, stop_before_pixels=True, specific_tags=tags)
+    except FileNotFoundError:
+        raise
+    # pydicom raises many kinds for a damaged header.
+    except Exception as error:
+        raise DecodeError("The header of the object cannot be read.") from error
+
+
+def read_whole(instance: Instance) -> Dataset:
+    """The whole data set in memory: for deflated, big-endian and bit-packed pixels. Raises `DecodeError`."""
+    if instance.size_bytes > pixels.MAXIMUM_FRAME_BYTES:
+        raise DecodeError("The object is larger than this server decodes.")
+    try:
+        with archive_queries.open_instance(instance) as file:
+            return dcmread(io.BytesIO(file.read()))
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise DecodeError("The object cannot be read.") from error
+
+
+def _fragments_by_reading(instance: Instance, number: int) -> bytes:
+    """A compressed frame whose offsets the index could not know."""
+    from pydicom.encaps import get_frame
+
+    try:
+        dataset = read_whole(instance)
+        return bytes(get_frame(dataset.PixelData, number - 1, number_of_frames=instance.number_of_frames))
+    except DecodeError as error:
+        raise NotAcceptable(str(error), code="not-decodable") from error
+    except Exception as error:
+        logger.warning("frame_not_found_in_fragments", instance=instance.pk, kind=type(error).__name__)
+        raise NotAcceptable("The frames of this object cannot be told apart.", code="not-decodable") from error
+
+
+def parse_numbers(text: str) -> list[int]:
+    """`3,1` as frame numbers in that order (PS3.18 10.4.1.1.6). Raises `HeaderError`."""
+    parts = text.split(",")
+    if len(parts) > 10_000 or not all(part.isascii() and part.isdecimal() and len(part) <= 9 for part in parts):
+        raise media.HeaderError("Frames are a list of numbers, as in frames/3,1.")
+    numbers = [int(part) for part in parts]
+    if min(numbers) < 1:
+        raise media.HeaderError("Frames are counted from 1.")
+    return numbers

@@ -1,0 +1,119 @@
+"""WADO-RS frames (PS3.18 10.4.1.1.6) and bulk data (10.4.1.1.5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from pydicom import dcmread
+
+from archive import queries as archive_queries
+from archive.models import Archive, Instance
+from core.errors import NotFound
+from dicomweb import frames, queries, seen
+from dicomweb.domain import bulk, media, multipart, pixels
+from dicomweb.door import accepted, base_address
+from dicomweb.errors import NotAcceptable
+from dicomweb.payload import Lazy, Piece, answer, boundary_for, etag
+
+# Frames never change under their address (another content gets another ETag), so a browser may keep them for a while.
+MAX_AGE = 600
+FORM = 1
+PIXEL_TAGS = ("7FE00010", "7FE00008", "7FE00009")
+MAXIMUM_BULK_FILE_BYTES = 4 << 30
+
+
+def frame_list(
+    request: HttpRequest, *, archive: Archive, study: str, series: str, instance: str, numbers: str = ""
+) -> Any:
+    """`…/frames/{list}`: the frames in the order asked for; `…/frames` (our bulk data address of pixels): all."""
+    found = queries.get_instance(user=request.user, archive=archive, study=study, series=series, instance=instance)
+    wanted = frames.parse_numbers(numbers) if numbers else list(range(1, found.number_of_frames + 1))
+    return send_frames(request, archive=archive, instance=found, numbers=wanted)
+
+
+def send_frames(request: HttpRequest, *, archive: Archive, instance: Instance, numbers: list[int]) -> Any:
+    if not numbers or max(numbers) > instance.number_of_frames:
+        raise NotFound
+    choices = media.choose_frames(accepted(request), may_be_alone=len(numbers) == 1)
+    if not choices:
+        raise NotAcceptable
+    form = frames.choose_form(instance, choices)
+    seen.series_seen(request, archive=archive, series=instance.series, purpose="view")
+    tag = etag(FORM, bytes(instance.digest).hex(), numbers, form)
+    if not form.multipart:
+        body = frames.pieces(instance, numbers[0], form)
+        return answer(request, pieces=body, content_type=form.content_type, tag=tag, max_age=MAX_AGE)
+    boundary = boundary_for(tag)
+    location = f"{base_address(request, archive)}/{_path(instance)}/frames"
+    body = []
+    for position, number in enumerate(numbers):
+        body.append(
+            multipart.part_head(
+                boundary=boundary,
+                content_type=form.content_type,
+                location=f"{location}/{number}",
+                is_first=position == 0,
+            )
+        )
+        body += _frame_pieces(instance, number, form, is_only=len(numbers) == 1)
+    body.append(multipart.tail(boundary=boundary))
+    content_type = (
+        f'multipart/related; type="{form.media_type}"; transfer-syntax={form.transfer_syntax}; boundary={boundary}'
+    )
+    return answer(request, pieces=body, content_type=content_type, tag=tag, max_age=MAX_AGE)
+
+
+def _frame_pieces(instance: Instance, number: int, form: frames.Form, *, is_only: bool) -> list[Piece]:
+    """One frame now; several that must be decoded one by one while they are sent, so that memory stays flat."""
+    if is_only or not form.decoded:
+        return frames.pieces(instance, number, form)
+    return [Lazy(lambda: [piece for piece in frames.pieces(instance, number, form) if isinstance(piece, bytes)])]
+
+
+def _path(instance: Instance) -> str:
+    return (
+        f"studies/{instance.study.study_instance_uid}/series/{instance.series.series_instance_uid}"
+        f"/instances/{instance.sop_instance_uid}"
+    )
+
+
+def bulk_data(request: HttpRequest, *, archive: Archive, study: str, series: str, instance: str, path: str) -> Any:
+    """One binary value of an instance by its path in the data set; that of the pixels is all frames."""
+    found = queries.get_instance(user=request.user, archive=archive, study=study, series=series, instance=instance)
+    if path.strip("/").upper() in PIXEL_TAGS:
+        return send_frames(
+            request, archive=archive, instance=found, numbers=list(range(1, found.number_of_frames + 1))
+        )
+    choice = media.choose_bulk_data(accepted(request))
+    if choice is None:
+        raise NotAcceptable
+    seen.series_seen(request, archive=archive, series=found.series, purpose="view")
+    value = _value(found, path.upper())
+    tag = etag(FORM, bytes(found.digest).hex(), path.upper(), choice.multipart)
+    if not choice.multipart:
+        return answer(request, pieces=[value], content_type=media.OCTET_STREAM, tag=tag, max_age=MAX_AGE)
+    boundary = boundary_for(tag)
+    location = f"{base_address(request, archive)}/{_path(found)}/bulkdata/{path.upper()}"
+    pieces: list[Piece] = [
+        multipart.part_head(boundary=boundary, content_type=media.OCTET_STREAM, location=location, is_first=True),
+        value,
+        multipart.tail(boundary=boundary),
+    ]
+    content_type = f'multipart/related; type="{media.OCTET_STREAM}"; boundary={boundary}'
+    return answer(request, pieces=pieces, content_type=content_type, tag=tag, max_age=MAX_AGE)
+
+
+def _value(instance: Instance, path: str) -> bytes:
+    """The value, read without the pixels. Raises `NotFound`."""
+    little = instance.transfer_syntax_uid != pixels.EXPLICIT_VR_BIG_ENDIAN
+    try:
+        with archive_queries.open_instance(instance) as file:
+            dataset = dcmread(file, stop_before_pixels=True)
+            return bulk.to_bytes(bulk.find(dataset, path), is_little_endian=little)
+    except FileNotFoundError:
+        raise
+    # A path that leads nowhere, or through something that is damaged: there is nothing to give.
+    except Exception as error:
+        raise NotFound from error
+

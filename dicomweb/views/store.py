@@ -1,0 +1,250 @@
+"""STOW-RS (PS3.18 10.5): store instances; each gets its own answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from access.queries import may
+from archive import services, spool
+from archive.domain.part10 import Unreadable
+from archive.errors import FileTooLarge, OutOfSpace
+from archive.models import Archive, Delivery
+from archive.services.deliveries import write_one
+from archive.services.inspect import inspect
+from archive.spool import SpoolWriter
+from core.errors import Forbidden
+from dicomweb import queries
+from dicomweb.domain import levels, media
+from dicomweb.domain.media import DICOM
+from dicomweb.domain.multipart import MultipartError, PartStream, parts, read_parts
+from dicomweb.door import accepted, base_address
+from dicomweb.errors import BadRequest, NotAcceptable, UnsupportedMediaType
+from dicomweb.payload import READ_BYTES
+from dicomweb.xml import as_multipart
+
+logger = structlog.get_logger(__name__)
+
+ADD = "archive.add_images"
+MAXIMUM_PARTS = 50_000
+OUT_OF_RESOURCES = 0xA700
+MISMATCH = 0xA900
+CANNOT_UNDERSTAND = 0xC000
+UNSUPPORTED_PART = 0x0110
+# A file that replaces another content under the same UID was stored, and the sender should know (PS3.18 table 10.5.3-2).
+COERCED = 0xB000
+
+REFERENCED_SOP_SEQUENCE = "00081199"
+FAILED_SOP_SEQUENCE = "00081198"
+OTHER_FAILURES_SEQUENCE = "0008119A"
+REFERENCED_SOP_CLASS = "00081150"
+REFERENCED_SOP_INSTANCE = "00081155"
+FAILURE_REASON = "00081197"
+WARNING_REASON = "00081196"
+ERROR_COMMENT = "00000902"
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What became of the parts: spooled names, and those that never got that far."""
+
+    names: list[str] = field(default_factory=list)
+    failed: list[tuple[int, str, str, str]] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return len(self.names) + len(self.failed)
+
+    def fail(self, status: int, reason: str, *, sop_class: str = "", sop_instance: str = "") -> None:
+        self.failed.append((status, reason, sop_class, sop_instance))
+
+
+def store(request: HttpRequest, *, archive: Archive, study: str = "") -> HttpResponse:
+    """Take the parts into the spool, index them, and say what became of each."""
+    _require_right(request, archive=archive)
+    content_type = media.parse_media_type(request.headers.get("Content-Type", "") or "application/octet-stream")
+    bodies = _bodies(request, content_type)
+    choice = media.choose_text(accepted(request), offered=(media.DICOM_JSON, media.JSON, media.DICOM_XML))
+    if choice is None:
+        raise NotAcceptable
+    delivery = services.open_delivery(
+        archive=archive, source=Delivery.Source.STOW, actor=request.user, request=request
+    )
+    receipt = Receipt()
+    try:
+        with SpoolWriter(delivery.pk) as writer:
+            _receive(writer=writer, bodies=bodies, study=study, receipt=receipt)
+        if not receipt.count:
+            raise BadRequest("The request holds no instance.")
+        outcomes = services.index_delivery(delivery=delivery, only=receipt.names) if receipt.names else []
+    except (MultipartError, BadRequest):
+        # Not the payload it says it is: none of it is kept, so that the client can send it again as a whole.
+        spool.remove(delivery.pk, receipt.names)
+        raise
+    finally:
+        services.close_delivery(delivery=delivery)
+    return _answer(request, archive=archive, study=study, outcomes=outcomes, receipt=receipt, choice=choice)
+
+
+def _require_right(request: HttpRequest, *, archive: Archive) -> None:
+    if may(request.user, ADD, archive):
+        return
+    queries.require_some_sight(user=request.user, archive=archive)
+    raise Forbidden
+
+
+def _bodies(request: HttpRequest, content_type: media.MediaType) -> Iterator[tuple[str, Iterable[memoryview | bytes]]]:
+    """(media type, bytes) of each instance in the request. Raises `UnsupportedMediaType`."""
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMediaType("Send the payload without a content encoding.")
+    source = _input(request)
+    if content_type.name == DICOM:
+        return iter([(DICOM, _alone(source))])
+    if content_type.name != media.MULTIPART_RELATED:
+        raise UnsupportedMediaType
+    kind = content_type.parameters.get("type", "").lower()
+    if kind in (media.DICOM_JSON, media.DICOM_XML):
+        raise UnsupportedMediaType(
+            "Instances as metadata and bulk data are not taken; send whole instances as application/dicom."
+        )
+    if kind not in ("", DICOM):
+        raise UnsupportedMediaType
+    boundary = content_type.parameters.get("boundary", "")
+    if not boundary:
+        raise BadRequest("The Content-Type header names no boundary.")
+    return _multipart_bodies(source, boundary=boundary)
+
+
+def _input(request: HttpRequest) -> BinaryIO:
+    """The payload as it comes in. Without a length (chunked) the server's own stream knows where it ends."""
+    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower() and not request.META.get("CONTENT_LENGTH"):
+        stream: BinaryIO = request.META["wsgi.input"]
+        return stream
+    return request  # type: ignore[return-value]
+
+
+def _alone(source: BinaryIO) -> Iterator[bytes]:
+    while data := source.read(READ_BYTES):
+        yield data
+
+
+def _multipart_bodies(source: BinaryIO, *, boundary: str) -> Iterator[tuple[str, PartStream]]:
+    for headers, stream in parts(read_parts(source, boundary=boundary)):
+        text = headers.get("content-type", DICOM)
+        try:
+            kind = media.parse_media_type(text).name
+        except media.HeaderError:
+            kind = ""
+        yield kind, stream
+
+
+def _receive(
+    *,
+    writer: SpoolWriter,
+    bodies: Iterator[tuple[str, Iterable[memoryview | bytes]]],
+    study: str,
+    receipt: Receipt,
+) -> None:
+    for kind, chunks in bodies:
+        if receipt.count >= MAXIMUM_PARTS:
+            raise BadRequest(f"A request holds at most {MAXIMUM_PARTS} instances.")
+        if kind != DICOM:
+            receipt.fail(UNSUPPORTED_PART, "The part is not application/dicom.")
+            continue
+        try:
+            spooled = write_one(writer=writer, chunks=chunks)  # type: ignore[arg-type]
+        except (OutOfSpace, FileTooLarge) as error:
+            receipt.fail(OUT_OF_RESOURCES, str(error.message))
+            continue
+        if study and not _belongs(spooled=spooled, study=study, receipt=receipt):
+            spool.remove(writer.delivery_id, [spooled.name])
+            continue
+        receipt.names.append(spooled.name)
+
+
+def _belongs(*, spooled: services.SpooledFile, study: str, receipt: Receipt) -> bool:
+    """Whether the instance is of the study in the address (PS3.18 10.5.1); what cannot be read is left to the index."""
+    try:
+        header = inspect(path=spooled.path, name=spooled.name).header
+    except Unreadable:
+        return True
+    if header is None or header.study_instance_uid == study:
+        return True
+    receipt.fail(
+        MISMATCH,
+        "The instance belongs to another study than the address names.",
+        sop_class=header.sop_class_uid,
+        sop_instance=header.sop_instance_uid,
+    )
+    return False
+
+
+def _answer(
+    request: HttpRequest,
+    *,
+    archive: Archive,
+    study: str,
+    outcomes: list[services.Outcome],
+    receipt: Receipt,
+    choice: media.Choice,
+) -> Any:
+    base = base_address(request, archive)
+    stored = [outcome for outcome in outcomes if outcome.is_success]
+    model: dict[str, Any] = {}
+    studies = {outcome.study_instance_uid for outcome in stored if outcome.study_instance_uid} or ({study} - {""})
+    if len(studies) == 1 and stored:
+        model[levels.RETRIEVE_URL] = {"vr": "UR", "Value": [f"{base}/studies/{studies.pop()}"]}
+    if stored:
+        model[REFERENCED_SOP_SEQUENCE] = {"vr": "SQ", "Value": [_stored_item(one, base=base) for one in stored]}
+    failures = [
+        (one.dicom_status or CANNOT_UNDERSTAND, one.reason, one.sop_class_uid, one.sop_instance_uid)
+        for one in outcomes
+        if not one.is_success
+    ] + receipt.failed
+    named = [_failed_item(*failure) for failure in failures if failure[3]]
+    unnamed = [_failed_item(*failure) for failure in failures if not failure[3]]
+    if named:
+        model[FAILED_SOP_SEQUENCE] = {"vr": "SQ", "Value": named}
+    if unnamed:
+        model[OTHER_FAILURES_SEQUENCE] = {"vr": "SQ", "Value": unnamed}
+    status = 200 if not failures else 202 if stored else 409
+    if choice.media_type == media.DICOM_XML:
+        response = as_multipart(request, models=[model])
+        response.status_code = status
+        return response
+    body = json.dumps(dict(sorted(model.items())), separators=(",", ":"), ensure_ascii=False)
+    return HttpResponse(body.encode(), status=status, content_type=choice.media_type)
+
+
+def _stored_item(outcome: services.Outcome, *, base: str) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        REFERENCED_SOP_CLASS: {"vr": "UI", "Value": [outcome.sop_class_uid]},
+        REFERENCED_SOP_INSTANCE: {"vr": "UI", "Value": [outcome.sop_instance_uid]},
+        levels.RETRIEVE_URL: {
+            "vr": "UR",
+            "Value": [
+                f"{base}/studies/{outcome.study_instance_uid}/series/{outcome.series_instance_uid}"
+                f"/instances/{outcome.sop_instance_uid}"
+            ],
+        },
+    }
+    return dict(sorted(item.items()))
+
+
+def _failed_item(status: int, reason: str, sop_class: str, sop_instance: str) -> dict[str, Any]:
+    item: dict[str, Any] = {}
+    if reason:
+        item[ERROR_COMMENT] = {"vr": "LO", "Value": [reason]}
+    if sop_class:
+        item[REFERENCED_SOP_CLASS] = {"vr": "UI", "Value": [sop_class]}
+    if sop_instance:
+        item[REFERENCED_SOP_INSTANCE] = {"vr": "UI", "Value": [sop_instance]}
+    item[FAILURE_REASON] = {"vr": "US", "Value": [status]}
+    return item
+
+

@@ -1,0 +1,98 @@
+"""Which archive an AE title names. One port serves all tenants: the called AE title is the address."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.core.cache import cache
+
+from archive.models import Archive
+from core.tenancy import all_tenants
+from dimse import database
+from dimse.limits import Limits
+
+logger = structlog.get_logger(__name__)
+
+VERSION_KEY = "dimse:directory-version"
+# A stranger may try endless titles; what is remembered of that must not grow with it.
+MAXIMUM_ENTRIES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """An archive as the listener needs it. `archive` is a detached row: identity and settings, no lazy loading."""
+
+    archive: Archive
+    ae_title: str
+    calling_ae_titles: frozenset[str]
+
+    @property
+    def organisation_id(self) -> int:
+        return int(self.archive.organisation_id)
+
+    def may_call(self, calling_ae_title: str) -> bool:
+        return not self.calling_ae_titles or calling_ae_title in self.calling_ae_titles
+
+
+def archives_changed(**_signal: Any) -> None:
+    """An archive was saved: every listener process asks the database again (after the commit)."""
+    from django.db import transaction
+
+    transaction.on_commit(_next_version)
+
+
+def _next_version() -> None:
+    try:
+        cache.set(VERSION_KEY, time.time_ns(), timeout=None)
+    except Exception as error:  # noqa: BLE001 -- any fault of the cache client; entries then age out in seconds
+        logger.warning("dimse_directory_not_invalidated", kind=type(error).__name__)
+
+
+class Directory:
+    """Looks AE titles up and remembers them for some seconds."""
+
+    def __init__(self, *, limits: Limits) -> None:
+        self._seconds = limits.directory_seconds
+        self._lock = threading.Lock()
+        self._entries: dict[str, tuple[float, Any, Destination | None]] = {}
+
+    def find(self, called_ae_title: str) -> Destination | None:
+        """The archive behind a title; None when there is none that takes associations. Raises `DatabaseAway`."""
+        version = self._version()
+        now = time.monotonic()
+        with self._lock:
+            entry = self._entries.get(called_ae_title)
+        if entry is not None and now - entry[0] < self._seconds and entry[1] == version:
+            return entry[2]
+        found = database.run(lambda: _load(called_ae_title))
+        with self._lock:
+            if len(self._entries) >= MAXIMUM_ENTRIES:
+                self._entries.clear()
+            self._entries[called_ae_title] = (now, version, found)
+        return found
+
+    def _version(self) -> Any:
+        try:
+            return cache.get(VERSION_KEY)
+        except Exception:  # noqa: BLE001 -- the cache is only a hint; without it entries age out
+            return None
+
+
+def _load(called_ae_title: str) -> Destination | None:
+    with all_tenants():
+        archive = (
+            Archive.objects.select_related("organisation")
+            .filter(ae_title=called_ae_title, is_open_to_dimse=True)
+            .first()
+        )
+    if archive is None:
+        return None
+    return Destination(
+        archive=archive,
+        ae_title=archive.ae_title,
+        calling_ae_titles=frozenset(str(title).strip() for title in archive.calling_ae_titles),
+    )

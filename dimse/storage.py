@@ -1,0 +1,236 @@
+"""C-STORE: from P-DATA fragments to a synced file in the spool, and the truth about it to the sender (PS3.4 B.2.3)."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import time
+from collections.abc import Callable
+
+import structlog
+
+from archive import services as archive_services
+from archive.errors import OutOfSpace
+from archive.limits import limit
+from archive.models import Delivery
+from archive.services.deliveries import check_space
+from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from archive.spool import SpoolWriter
+from core.errors import PacswebError
+from core.tenancy import tenant
+from dimse import database
+from dimse.directory import Destination
+from dimse.domain import command as commands
+from dimse.domain import part10
+from dimse.domain.command import CANNOT_UNDERSTAND, MISMATCH, OUT_OF_RESOURCES, SUCCESS, Command
+from dimse.errors import DatabaseAway
+from dimse.limits import Limits
+
+logger = structlog.get_logger(__name__)
+
+SPACE_CHECK_SECONDS = 1.0
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Session:
+    """The storage of one association: one delivery, opened with the first object, closed at the end whatever happens."""
+
+    def __init__(self, *, destination: Destination, calling_ae_title: str, address: str, limits: Limits) -> None:
+        self._destination = destination
+        self._calling_ae_title = calling_ae_title
+        self._address = address
+        self._limits = limits
+        self._delivery: Delivery | None = None
+        self._writer: SpoolWriter | None = None
+        self._data_set_bytes: int = limit("file_bytes")
+        self._space_checked_at = 0.0
+        self._has_space = True
+        self._unindexed = 0
+        self._indexed_at = time.monotonic()
+        self.stored = 0
+        self.refused = 0
+        self.bytes_received = 0
+
+    @property
+    def delivery_id(self) -> str:
+        return str(self._delivery.pk) if self._delivery is not None else ""
+
+    def begin(self, *, command: Command, abstract_syntax: str, transfer_syntax: str) -> Reception:
+        """Take a C-STORE request whose data set follows. What cannot be taken is drained and answered at its end."""
+        reception = Reception(command=command, transfer_syntax=transfer_syntax, most_bytes=self._data_set_bytes)
+        if not commands.is_uid(command.sop_class_uid) or not commands.is_uid(command.sop_instance_uid):
+            reception.refuse(CANNOT_UNDERSTAND, "The command names no valid SOP class and instance")
+        elif command.sop_class_uid != abstract_syntax:
+            reception.refuse(MISMATCH, "SOP class is not that of the presentation context")
+        elif not self._space():
+            reception.refuse(OUT_OF_RESOURCES, "The archive has no room")
+        else:
+            self._open_file(reception=reception)
+        return reception
+
+    def _space(self) -> bool:
+        now = time.monotonic()
+        if now - self._space_checked_at > SPACE_CHECK_SECONDS:
+            self._space_checked_at = now
+            try:
+                check_space()
+                self._has_space = True
+            except OutOfSpace:
+                self._has_space = False
+                logger.error("dimse_no_space")
+        return self._has_space
+
+    def _open_file(self, *, reception: Reception) -> None:
+        try:
+            writer = self._open_writer()
+            head = part10.file_meta(
+                sop_class_uid=reception.command.sop_class_uid,
+                sop_instance_uid=reception.command.sop_instance_uid,
+                transfer_syntax_uid=reception.transfer_syntax,
+                implementation_class=IMPLEMENTATION_CLASS_UID,
+                implementation_version=IMPLEMENTATION_VERSION,
+                source_ae_title=self._calling_ae_title,
+                receiving_ae_title=self._destination.ae_title,
+            )
+            reception.attach(writer=writer.open(), head=head)
+        except (DatabaseAway, PacswebError) as error:
+            logger.warning("dimse_delivery_not_opened", code=error.code)
+            reception.refuse(OUT_OF_RESOURCES, "The archive cannot take images at the moment")
+        except OSError as error:
+            reception.fail(error)
+
+    def _open_writer(self) -> SpoolWriter:
+        if self._writer is None:
+            if self._delivery is None:
+                self._delivery = database.run(self._open_delivery)
+            self._writer = SpoolWriter(self._delivery.pk)
+        return self._writer
+
+    def _open_delivery(self) -> Delivery:
+        return archive_services.open_delivery(
+            archive=self._destination.archive,
+            source=Delivery.Source.DIMSE,
+            calling_ae_title=self._calling_ae_title,
+            address=self._address or None,
+        )
+
+    def count(self, reception: Reception) -> None:
+        """After a reception's answer is settled."""
+        self.bytes_received += reception.size_bytes
+        if reception.status == SUCCESS:
+            self.stored += 1
+        else:
+            self.refused += 1
+            logger.info("dimse_object_refused", status=f"{reception.status:04X}", why=reception.comment)
+        if reception.is_spooled:
+            self._unindexed += 1
+
+    def index_when_due(self) -> None:
+        """Ask for indexing of what came so far, now and then; called when the sender has its answer."""
+        if not self._unindexed:
+            return
+        now = time.monotonic()
+        if self._unindexed >= self._limits.index_every_files or (
+            now - self._indexed_at >= self._limits.index_every_seconds
+        ):
+            self._unindexed = 0
+            self._indexed_at = now
+            self._quietly(self._request_indexing)
+
+    def _request_indexing(self) -> None:
+        if self._delivery is not None:
+            with tenant(self._destination.archive.organisation):
+                archive_services.request_indexing(
+                    delivery_id=self._delivery.pk, organisation_id=self._destination.organisation_id
+                )
+
+    def close(self) -> None:
+        """Close the delivery. When that fails, the archive's sweeper finds it: its files are safe in the spool."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        if self._delivery is not None:
+            delivery, self._delivery = self._delivery, None
+            self._quietly(lambda: archive_services.close_delivery(delivery=delivery))
+
+    def _quietly(self, work: Callable[[], object]) -> None:
+        try:
+            database.run(work)
+        # Whatever the database or the broker raises: the files are safe and the sender already has its answer.
+        except Exception as error:
+            logger.warning("dimse_indexing_not_asked_for", kind=type(error).__name__)
+
+
+class Reception:
+    """One object on its way in."""
+
+    def __init__(self, *, command: Command, transfer_syntax: str, most_bytes: int) -> None:
+        self.command = command
+        self.transfer_syntax = transfer_syntax
+        self.status = SUCCESS
+        self.comment = ""
+        self.size_bytes = 0
+        self.is_spooled = False
+        self._most_bytes = most_bytes
+        self._writer: SpoolWriter | None = None
+        self._beginning = bytearray()
+
+    def attach(self, *, writer: SpoolWriter, head: bytes) -> None:
+        self._writer = writer
+        writer.write(head)
+
+    def refuse(self, status: int, comment: str) -> None:
+        """Settle the answer; what still comes is drained."""
+        self.status, self.comment = status, comment
+        self.abandon()
+
+    def fail(self, error: OSError) -> None:
+        logger.error("dimse_spool_failed", error=errno.errorcode.get(error.errno or 0, "unknown"))
+        self.refuse(OUT_OF_RESOURCES, "The archive has no room" if error.errno in FULL_DISK else "The spool failed")
+
+    def write(self, fragment: memoryview) -> None:
+        self.size_bytes += len(fragment)
+        if self._writer is None:
+            return
+        if self.size_bytes > self._most_bytes:
+            self.refuse(OUT_OF_RESOURCES, "The object is larger than this archive takes")
+            return
+        room = part10.PEEK_BYTES - len(self._beginning)
+        if room > 0:
+            self._beginning += fragment[:room]
+        try:
+            self._writer.write(fragment)
+        except OSError as error:
+            self.fail(error)
+
+    def finish(self) -> None:
+        """The data set is whole: judge it, make it durable, settle the answer."""
+        if self._writer is None:
+            return
+        if not self.size_bytes:
+            self.refuse(CANNOT_UNDERSTAND, "The data set is empty")
+            return
+        fault = part10.peek(
+            bytes(self._beginning),
+            transfer_syntax_uid=self.transfer_syntax,
+            is_whole=self.size_bytes == len(self._beginning),
+        ).fault(sop_class_uid=self.command.sop_class_uid, sop_instance_uid=self.command.sop_instance_uid)
+        writer, self._writer = self._writer, None
+        try:
+            # What is refused for its content is spooled too: the index keeps it in quarantine with the reason.
+            writer.commit()
+        except OSError as error:
+            self._writer = writer
+            self.fail(error)
+            return
+        self.is_spooled = True
+        if fault is not None:
+            kind, self.comment = fault
+            self.status = MISMATCH if kind == "mismatch" else CANNOT_UNDERSTAND
+
+    def abandon(self) -> None:
+        """Forget what came of the object; safe to repeat."""
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            with contextlib.suppress(OSError):
+                writer.abort()
