@@ -134,23 +134,26 @@ SHARED_PROCESSORS: list[Any] = [
 ]
 
 
-def logging_configuration(*, log_format: str, level: str) -> dict[str, Any]:
-    """The `dictConfig` of every process: one line an event on standard error."""
+def line_formatter(*, log_format: str) -> logging.Formatter:
     renderer: Any = (
         structlog.processors.JSONRenderer(default=repr)
         if log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=28)
     )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=SHARED_PROCESSORS,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+
+
+def logging_configuration(*, log_format: str, level: str) -> dict[str, Any]:
+    """The `dictConfig` of every process: one line an event on standard error."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"route": {"()": "pacsweb.logs.RouteInsteadOfPath"}},
         "formatters": {
-            "lines": {
-                "()": "structlog.stdlib.ProcessorFormatter",
-                "foreign_pre_chain": SHARED_PROCESSORS,
-                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-            }
+            "lines": {"()": "pacsweb.logs.line_formatter", "log_format": log_format},
         },
         "handlers": {
             "lines": {"class": "logging.StreamHandler", "formatter": "lines", "filters": ["route"]},
@@ -191,6 +194,8 @@ def configure(configuration: dict[str, Any]) -> None:
     """Called by Django with LOGGING; also sets structlog up and takes warnings off standard error."""
     logging.config.dictConfig(configuration)
     logging.captureWarnings(True)
+    # A line that cannot be written must not put its arguments on standard error.
+    logging.raiseExceptions = False
     if TREE_VARIABLE in os.environ or os.environ.get("DJANGO_SETTINGS_MODULE", "").endswith(".production"):
         sys.excepthook = log_uncaught
         threading.excepthook = lambda caught: log_uncaught(caught.exc_type, caught.exc_value, caught.exc_traceback)
