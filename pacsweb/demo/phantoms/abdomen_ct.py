@@ -515,7 +515,7 @@ def abdomen_volume(
     for image in volume:
         bed = np.abs(ys - 122 + (xs / 185) ** 2 * 24) - 1.2
         image += step(bed + 0 * xs, 1.2) * (image < -900) * 800
-        image += noise * profile * bank.next()
+        image += noise * profile * np.where(image > -930, 1.0, 0.3).astype(np.float32) * bank.next()
         image[circle] = -1024
     return volume
 

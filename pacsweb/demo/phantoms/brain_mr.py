@@ -10,6 +10,7 @@ from pacsweb.demo.phantoms.dicom import (
     MR,
     MR_SCANNER,
     ExplicitVRLittleEndian,
+    JPEGLSLossless,
     Sequence_,
     SeriesPlan,
     VolumeGeometry,
@@ -110,6 +111,7 @@ def brain_mr(
     truth_on: str = "FLAIR",
     size: str = "full",
     noise: float = 11.0,
+    compressed: bool = True,
 ) -> PhantomStudy:
     """Return a brain MR study, one series a weighting; the truth points into the ``truth_on`` series."""
     visit = visit or Visit(key=f"brain-mr-{size}", description="MR brain")
@@ -121,7 +123,8 @@ def brain_mr(
     lesions: list[Lesion] = []
     for number, name in enumerate(weightings, start=1):
         weighting = WEIGHTINGS[name]
-        plan = SeriesPlan(visit, number, "MR", weighting.description, MR, MR_SCANNER, "HEAD", ExplicitVRLittleEndian)
+        syntax = JPEGLSLossless if compressed else ExplicitVRLittleEndian
+        plan = SeriesPlan(visit, number, "MR", weighting.description, MR, MR_SCANNER, "HEAD", syntax)
         volume, found = _weighted(body, findings, name, size, noise)
         stored = np.clip(np.rint(volume), 0, 4095).astype(np.uint16)
         series.append(

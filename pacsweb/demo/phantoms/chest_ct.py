@@ -51,7 +51,7 @@ class ChestSize:
     spacing: float
 
 
-SIZES = {"full": ChestSize(384, 0.96, 70, 4.0), "small": ChestSize(64, 5.76, 12, 24.0)}
+SIZES = {"full": ChestSize(384, 0.96, 56, 5.0), "small": ChestSize(64, 5.76, 12, 24.0)}
 TOP = -12.0
 
 
@@ -909,7 +909,7 @@ def chest_volume(body: Body, findings: tuple[Finding, ...] = (), *, size: str = 
     profile = (0.72 + 0.42 * np.exp(-(xs**2 / 130**2 + ys**2 / 90**2))).astype(np.float32)
     circle = (xs**2 + ys**2) > (half * 1.0) ** 2
     for image in volume:
-        image += noise * profile * bank.next()
+        image += noise * profile * np.where(image > -930, 1.0, 0.3).astype(np.float32) * bank.next()
         image[circle] = -1024
     return volume
 
@@ -922,7 +922,7 @@ def chest_ct(
     size: str = "full",
     noise: float = 15.0,
     series_number: int = 2,
-    description: str = "Thorax 4.0 B40f",
+    description: str = "Thorax 5.0 B40f",
 ) -> PhantomStudy:
     """Return a chest CT study with the given findings and their truth."""
     visit = visit or Visit(key=f"chest-ct-{size}", description="CT chest with contrast")

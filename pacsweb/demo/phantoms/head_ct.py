@@ -55,7 +55,7 @@ def head_ct_volume(
         holder = ellipse_distance(c.x, c.y, centre=(0, 6), radii=(104, 112), power=2.3)
         ring = step(np.abs(holder) - 1.6, 1.2) * (c.y > 30)
         np.copyto(image, np.where((image < -900) & (ring > 0), -1000 + ring * 620, image))
-        image += noise * (0.75 + 0.35 * inside) * bank.next()
+        image += noise * (0.30 + 0.45 * (image > -900) + 0.35 * inside) * bank.next()
         images.append(image)
     return np.stack(images), found
 
@@ -80,7 +80,7 @@ def head_ct(
         plan,
         np.rint(volume).astype(np.int16),
         geometry,
-        windows=[("BRAIN", 40, 80), ("SUBDURAL", 70, 200), ("BONE", 600, 2800)],
+        windows=[("BRAIN", 40, 80), ("INTERMEDIATE", 70, 200), ("BONE", 600, 2800)],
         kernel="H31s",
     )
     lesions: list[Lesion] = [

@@ -44,7 +44,7 @@ class BreastFinding:
     radius: float
 
 
-SIZES = {"full": (1500, 1200, 0.14), "small": (100, 80, 2.1)}
+SIZES = {"full": (1240, 1000, 0.17), "small": (100, 80, 2.1)}
 
 
 def _view(
@@ -168,7 +168,7 @@ def _view(
                 image[part.rows, part.columns] += own.uniform(0.35, 0.7) * np.exp(-((d / (0.10 + span * 0.32)) ** 2))
             cover[finding.label] = step(r - finding.radius, 0.3)
     noise = np.random.default_rng(seed_of(*seed, "quanta"))
-    image += noise.normal(0, 0.008, image.shape).astype(np.float32) * (0.5 + thickness)
+    image += noise.normal(0, 0.006, image.shape).astype(np.float32) * (0.5 + thickness)
     tone = 1 - np.exp(-np.clip(image, 0, None) * 2.1)
     values = np.clip(40 + tone * 4000, 0, 4095)
     return values.astype(np.float32), cover

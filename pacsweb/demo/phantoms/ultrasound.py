@@ -43,7 +43,7 @@ class Scene:
     burned_in: bool = True
 
 
-SIZES = {"full": (600, 800, 24), "small": (120, 160, 4)}
+SIZES = {"full": (600, 800, 14), "small": (120, 160, 4)}
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,7 @@ def ultrasound(
     """Return a one-loop ultrasound study; the truth is given on its first frame."""
     visit = visit or Visit(key=f"ultrasound-{size}", description="Ultrasound abdomen")
     scene = scene or Scene(stones=((18.0, 74.0, 9.0),))
-    plan = SeriesPlan(visit, 1, "US", f"Abdomen {scene.organ}", US, US_SCANNER, "ABDOMEN", RLELossless)
+    plan = SeriesPlan(visit, 1, "US", "Abdomen", US, US_SCANNER, "ABDOMEN", RLELossless)
     frames, cover, reference, mm = clip_frames(visit, scene, size=size)
     rows, columns = frames.shape[1:]
     region = (round(columns * 0.08), round(rows * 0.09), round(columns * 0.92), rows - 1)
