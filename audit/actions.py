@@ -104,6 +104,9 @@ def register_own() -> None:
         _("{actor} ended the membership of {target}"),
         event_type=SECURITY_ALERT,
     )
+    register("account.created", _("{actor} made the account {target}"), event_type=SECURITY_ALERT)
+    register("password.renewed", _("{actor} gave {target} a one-time password"), event_type=SECURITY_ALERT)
+    register("password.changed", _("{actor} changed the own password"), event_type=SECURITY_ALERT)
     register(
         "role.granted",
         _("{actor} gave {target} the role “{role}”"),

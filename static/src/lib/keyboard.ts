@@ -76,7 +76,7 @@ function listKeys(list: HTMLElement): void {
 
 export function startKeyboard(): void {
   for (const cap of document.querySelectorAll<HTMLElement>('kbd[data-shows]')) {
-    cap.textContent = showKey(cap.dataset['shows'] ?? '');
+    cap.dataset['shown'] = showKey(cap.dataset['shows'] ?? '');
   }
   const dialog = document.getElementById('keys-dialog');
   document.querySelector('[data-keys-open]')?.addEventListener('click', () => {
