@@ -35,10 +35,14 @@ def register() -> None:
         event_type=actions.APPLICATION_ACTIVITY,
     )
     actions.register(
-        "deidentification.approved", _("{actor} approved the de-identification {target}"), event_type=actions.SECURITY_ALERT
+        "deidentification.approved",
+        _("{actor} approved the de-identification {target}"),
+        event_type=actions.SECURITY_ALERT,
     )
     actions.register(
-        "deidentification.rejected", _("{actor} rejected the de-identification {target}"), event_type=actions.SECURITY_ALERT
+        "deidentification.rejected",
+        _("{actor} rejected the de-identification {target}"),
+        event_type=actions.SECURITY_ALERT,
     )
     actions.register(
         "deidentification.compared",

@@ -37,7 +37,7 @@ def derive() -> dict[str, Any]:
     return {
         "meta": {
             "content": "Strictest type of an attribute by SOP class, as parent sequence/keyword -> type -> classes",
-            "source": "PS3.3 module tables in JSON as carried by highdicom 0.28.2 (MIT), after innolitics/dicom-standard",
+            "source": "PS3.3 module tables as carried by highdicom 0.28.2 (MIT), from innolitics dicom-standard",
             "copyright": "DICOM PS3.3 (c) NEMA - facts extracted from the standard; keep the NEMA acknowledgement",
         },
         "sop_classes": classes,

@@ -79,7 +79,9 @@ def shown(value: Any) -> str | None:
             return ""
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
-    if isinstance(value, list) or (hasattr(value, "__iter__") and not isinstance(value, str) and hasattr(value, "append")):
+    if isinstance(value, list) or (
+        hasattr(value, "__iter__") and not isinstance(value, str) and hasattr(value, "append")
+    ):
         text = "\\".join(str(one) for one in value)
     else:
         text = str(value)

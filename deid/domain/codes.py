@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from pydicom.dataset import Dataset
 from pydicom.sr import _concepts_dict, _snomed_dict
 
 from deid.domain.identifiers import Identifiers
+from deid.domain.words import words
 
 # PS3.16 Table 8-1, the schemes met in images. Outside these nothing is known of what stands beside the code.
-KNOWN_SCHEMES: Final = frozenset(
-    """ACR ATC BARI BI CD8 CVX C4 C5 DC DCM FMA GO HPC HGNC I10 I10P I9 I9C ICDO3 IBSI ISO3166_1 ISO639_1 ISO639_2 ITIS_TSN
-    LN MA MDC MDNS MGI mmHg NCIt NDC NEU PATHLEX POS PUBCHEM_CID RADELEMENT RADLEX RFC3066 RO RXNORM SCT SDM SNM3 SRT UBERON
-    UCUM UMLS UNII""".split()
+KNOWN_SCHEMES: Final = words(
+    """
+    ACR ATC BARI BI CD8 CVX C4 C5 DC DCM FMA GO HPC HGNC I10 I10P I9 I9C ICDO3 IBSI ISO3166_1 ISO639_1 ISO639_2
+    ITIS_TSN LN MA MDC MDNS MGI mmHg NCIt NDC NEU PATHLEX POS PUBCHEM_CID RADELEMENT RADLEX RFC3066 RO RXNORM SCT
+    SDM SNM3 SRT UBERON UCUM UMLS UNII
+    """
 )
 
 _PRIVATE_SCHEME: Final = re.compile(r"99[A-Z0-9_]{1,14}")
@@ -31,7 +34,8 @@ UNKNOWN_SCHEME: Final = "99REMOVED"
 def _meanings() -> dict[tuple[str, str], str]:
     """(scheme, code) → the standard's meaning, of the context groups of PS3.16."""
     found: dict[tuple[str, str], str] = {}
-    for scheme, keywords in _concepts_dict.concepts.items():
+    concepts: Any = _concepts_dict.concepts
+    for scheme, keywords in concepts.items():
         for codes in keywords.values():
             for code, (meaning, _groups) in codes.items():
                 found[scheme, str(code)] = str(meaning)
@@ -49,8 +53,8 @@ def clean_item(item: Dataset, *, identifiers: Identifiers) -> dict[str, str]:
     """New values, by keyword, for those parts of a code item that are not what they should be.
 
     A code of a known scheme keeps its code; its meaning stays when it is the standard's own or reads like a term. Of a
-    private (99…) or unknown scheme the meaning is removed; its code and the scheme's name stay only if they have the form
-    of one.
+    private (99…) or unknown scheme the meaning is removed; its code and the scheme's name stay only if they have the
+    form of one.
     """
     changes: dict[str, str] = {}
     scheme = _text(item, "CodingSchemeDesignator")
@@ -70,9 +74,19 @@ def clean_item(item: Dataset, *, identifiers: Identifiers) -> dict[str, str]:
             scheme not in KNOWN_SCHEMES or identifiers.find(meaning) or _NOT_A_TERM.search(meaning)
         ):
             changes["CodeMeaning"] = MEANING_REMOVED
-    for keyword in ("CodingSchemeVersion", "ContextIdentifier", "MappingResource", "MappingResourceName", "CodingSchemeName"):
+    for keyword in (
+        "CodingSchemeVersion",
+        "ContextIdentifier",
+        "MappingResource",
+        "MappingResourceName",
+        "CodingSchemeName",
+    ):
         text = _text(item, keyword)
-        if text and (identifiers.find(text) or _NOT_A_TERM.search(text.replace(".", ""))) and not _VERSION.fullmatch(text):
+        if (
+            text
+            and (identifiers.find(text) or _NOT_A_TERM.search(text.replace(".", "")))
+            and not _VERSION.fullmatch(text)
+        ):
             changes[keyword] = MEANING_REMOVED.upper()[:16]
     return changes
 

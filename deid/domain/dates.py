@@ -24,7 +24,7 @@ def shift_days(*, key: bytes, patient_key: str, window_days: int = DEFAULT_WINDO
     if window_days < 1:
         raise ValueError("The window of date shifts has at least one day.")
     digest = hmac.new(key, b"dates\0" + patient_key.encode(), hashlib.sha256).digest()
-    # 2·window values: −window … −1 and 1 … window. 128 bits against a few thousand leave no measurable bias.
+    # 2·window values: -window … -1 and 1 … window. 128 bits against a few thousand leave no measurable bias.
     step = int.from_bytes(digest[:16], "big") % (2 * window_days)
     return step - window_days if step < window_days else step - window_days + 1
 

@@ -10,41 +10,46 @@ import re
 from typing import Final
 
 from deid.domain.identifiers import Identifiers, fold
+from deid.domain.words import words
 
-VOCABULARY: Final = frozenset(
+VOCABULARY: Final = words(
     """
-    abdomen abdominal acquisition acute adc adrenal after ankle angio angiography anterior aorta aortic ap apical arm arterial
-    arthrography artery asl atlas attenuation ax axial axis axl back base basal bilateral biopsy bladder blade blood bold bone
-    bowel brachial brain brainstem breast bronchial calf cardiac carotid cc ce cervical cest chamber chest cine circle clavicle
-    cochlea coil collar colon colonography combined comparison contrast control cor coronal coronary corrected cranial cranium
-    cross ct cta cube cuff data delay delayed dce deep delta derived diagnosis diaphragm diastole diastolic diff diffusion
-    dixon dorsal dose double drip dual dwi dynamic ear early echo effusion elbow enhanced enhancement epi epigastric esophagus
-    exam expiration extremity eye face facial fast fat fatsat feet female femoral femur ffe fibula fiesta filter finger fingers
-    fissure flair flash flow fluid foot for fossa fov frfse fs fse ft full function functional fundus gadolinium gall
-    gallbladder gated gd gi gland gradient gre hand haste head heart hemi hepatic high hilar hip hips hrct humerus iac iliac
-    image images imaging in inf inferior initial inner inspiration internal intracranial inversion iv ivc ivim jaw joint
-    kernel kidney kidneys knee kub large larynx lat lateral leg legs liver localiser localizer long loop low lower lumbar
-    lung lungs lymph male mammography mandible mask maxilla maxillary mean mediastinum medial medium mesenteric mid middle
-    minip mip mlo motion mp mpr mprage mr mra mrcp mri mrv multi multiplanar multiphase muscle myelography nasal native
-    navigator neck nerve non noncontrast nerves normal oblique opp opposed optic oral orbit orbital orbits out ovary pa
-    pancreas paranasal parenchyma parotid patella pc pd pe pediatric pelvic pelvis perfusion pet phase phases pituitary
-    plain plane plus popliteal portal post posterior power pre precontrast postcontrast prone prostate protocol proton
-    pulmonary quantitative radius reconstruction rectum recon reformat reformatted region renal repeat resolution rest
-    rib ribs right left roi rotator run sacral sacroiliac sacrum sag sagittal scan scapula scout screening se sella sense
-    sequence series shoulder sinus sinuses skeletal skull small soft space spgr spin spine spiral spleen standard standing
-    static stationary sternum stir stomach stress study subtraction sup superior supine susceptibility swi systole systolic
-    t1 t1w t2 t2w t2star t1rho te temporal ti tibia thick thickness thigh thin thoracic thorax throat thumb thymus thyroid
-    time tir tirm tissue tmj toe toes tof topogram tr trachea tract trans transverse trauma tse turbo ulna ultrasound unenhanced
-    upper ureter urethra urinary urography uterus vein venous ventricle ventricular vertebra vertebral vessel vessels vibe
-    view views volume vr water weighted whole window with without wrist xray cerebral cerebellum cerebellar brainlab
-    lesion nodule mass metal artifact artefact reduction model iterative smooth sharp ultra isotropic fused fusion registered
-    average averages trace map maps value values b0 b500 b800 b1000 b1500 2d 3d 4d hi res lo swi qsm dti dki mrs csi svs
-    spect fdg nm petct spectral monoenergetic kev virtual iodine overlay slice slices slab mm cm lumen axials coronals sagittals
-    and of or the to on at no off only all rt lt bi l r c/a/p cap
-    """.split()
+    abdomen abdominal acquisition acute adc adrenal after ankle angio angiography anterior aorta aortic ap apical
+    arm arterial arthrography artery asl atlas attenuation ax axial axis axl back base basal bilateral biopsy
+    bladder blade blood bold bone bowel brachial brain brainstem breast bronchial calf cardiac carotid cc ce
+    cervical cest chamber chest cine circle clavicle cochlea coil collar colon colonography combined comparison
+    contrast control cor coronal coronary corrected cranial cranium cross ct cta cube cuff data delay delayed dce
+    deep delta derived diagnosis diaphragm diastole diastolic diff diffusion dixon dorsal dose double drip dual dwi
+    dynamic ear early echo effusion elbow enhanced enhancement epi epigastric esophagus exam expiration extremity
+    eye face facial fast fat fatsat feet female femoral femur ffe fibula fiesta filter finger fingers fissure flair
+    flash flow fluid foot for fossa fov frfse fs fse ft full function functional fundus gadolinium gall gallbladder
+    gated gd gi gland gradient gre hand haste head heart hemi hepatic high hilar hip hips hrct humerus iac iliac
+    image images imaging in inf inferior initial inner inspiration internal intracranial inversion iv ivc ivim jaw
+    joint kernel kidney kidneys knee kub large larynx lat lateral leg legs liver localiser localizer long loop low
+    lower lumbar lung lungs lymph male mammography mandible mask maxilla maxillary mean mediastinum medial medium
+    mesenteric mid middle minip mip mlo motion mp mpr mprage mr mra mrcp mri mrv multi multiplanar multiphase muscle
+    myelography nasal native navigator neck nerve non noncontrast nerves normal oblique opp opposed optic oral orbit
+    orbital orbits out ovary pa pancreas paranasal parenchyma parotid patella pc pd pe pediatric pelvic pelvis
+    perfusion pet phase phases pituitary plain plane plus popliteal portal post posterior power pre precontrast
+    postcontrast prone prostate protocol proton pulmonary quantitative radius reconstruction rectum recon reformat
+    reformatted region renal repeat resolution rest rib ribs right left roi rotator run sacral sacroiliac sacrum sag
+    sagittal scan scapula scout screening se sella sense sequence series shoulder sinus sinuses skeletal skull small
+    soft space spgr spin spine spiral spleen standard standing static stationary sternum stir stomach stress study
+    subtraction sup superior supine susceptibility swi systole systolic t1 t1w t2 t2w t2star t1rho te temporal ti
+    tibia thick thickness thigh thin thoracic thorax throat thumb thymus thyroid time tir tirm tissue tmj toe toes
+    tof topogram tr trachea tract trans transverse trauma tse turbo ulna ultrasound unenhanced upper ureter urethra
+    urinary urography uterus vein venous ventricle ventricular vertebra vertebral vessel vessels vibe view views
+    volume vr water weighted whole window with without wrist xray cerebral cerebellum cerebellar brainlab lesion
+    nodule mass metal artifact artefact reduction model iterative smooth sharp ultra isotropic fused fusion
+    registered average averages trace map maps value values b0 b500 b800 b1000 b1500 2d 3d 4d hi res lo swi qsm dti
+    dki mrs csi svs spect fdg nm petct spectral monoenergetic kev virtual iodine overlay slice slices slab mm cm
+    lumen axials coronals sagittals and of or the to on at no off only all rt lt bi l r c/a/p cap
+    """
 )
 
-_MEASURE: Final = re.compile(r"\d{1,4}(?:\.\d{1,3})?(?:mm|cm|ms|msec|s|sec|t|hz|khz|kv|kvp|mas|kev|deg|°|%|ml|hu|x)", re.IGNORECASE)
+_MEASURE: Final = re.compile(
+    r"\d{1,4}(?:\.\d{1,3})?(?:mm|cm|ms|msec|s|sec|t|hz|khz|kv|kvp|mas|kev|deg|°|%|ml|hu|x)", re.IGNORECASE
+)
 _VERTEBRA: Final = re.compile(r"[ctls]\d{1,2}", re.IGNORECASE)
 _SMALL: Final = re.compile(r"\d{1,2}")
 _DECIMAL: Final = re.compile(r"\d{1,2}\.\d{1,2}")

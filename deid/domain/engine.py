@@ -1,7 +1,7 @@
 """De-identify one data set in place, by the profile, through all nested sequences.
 
-Fails closed: what is not in the data dictionary, is private, has no known VR or cannot be read is removed. Pixel data is
-neither read nor changed here (see `deid.domain.files`); what may show a patient in pixels is held back before
+Fails closed: what is not in the data dictionary, is private, has no known VR or cannot be read is removed. Pixel data
+is neither read nor changed here (see `deid.domain.files`); what may show a patient in pixels is held back before
 (`deid.domain.screening`).
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from pydicom.charset import default_encoding
-from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, repeater_has_tag
+from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
@@ -100,7 +100,7 @@ class _Work:
         used_blocks: set[tuple[int, int]] = set()
         is_code = CODE_MEANING in dataset or any(tag in dataset for tag in CODE_VALUES)
         for key in sorted(dataset.keys()):
-            tag = cast(BaseTag, Tag(key))
+            tag = Tag(key)
             if tag.is_private:
                 block = self._private(dataset, tag=tag, creators=creators, path=path)
                 if block is not None:
@@ -116,7 +116,7 @@ class _Work:
     def _standard(self, dataset: Dataset, *, tag: BaseTag, path: str, parent: str) -> None:
         rule = self.profile.rule_for(tag)
         if tag.group in (0x0000, 0x0002) or (tag.elem == 0 and rule is None):
-            # Command elements, file meta elements in the data set, group lengths: no place here (PS3.5 7.2, PS3.10 7.1).
+            # Command elements, file meta elements in the data set, group lengths: no place here (PS3.5 7.2).
             self._remove(dataset, tag=tag, path=path, rule=RULE_FILE)
             return
         if tag in PIXEL_TAGS:
@@ -197,13 +197,17 @@ class _Work:
     def _clean(
         self, dataset: Dataset, *, element: DataElement, vr: str, path: str, rule: Rule, reason: str, parent: str
     ) -> None:
-        """C under an option: dates are shifted, descriptors cut to safe words; what cannot be cleaned falls to the basic profile."""
+        """C under an option: dates are shifted, descriptors cut to safe words, the rest falls to the basic profile."""
         tag = element.tag
         basic = self._resolved(tag=tag, actions=rule.row.basic, parent=parent)
         if vr in ("DA", "DT", "TM") and rule.option is Option.RETAIN_MODIFIED_DATES:
             self._shift(dataset, element=element, vr=vr, fallback=basic, path=path, rule=reason, parent=parent)
             return
-        if vr in TEXT_VRS and vr != "AE" and rule.option in (Option.CLEAN_DESCRIPTORS, Option.RETAIN_PATIENT_CHARACTERISTICS):
+        if (
+            vr in TEXT_VRS
+            and vr != "AE"
+            and rule.option in (Option.CLEAN_DESCRIPTORS, Option.RETAIN_PATIENT_CHARACTERISTICS)
+        ):
             values = [descriptors.clean_text(text, identifiers=self.plan.identifiers) for text in strings_of(element)]
             if any(values):
                 kept = [value for value in values if value]
@@ -311,12 +315,15 @@ class _Work:
                 self._replace(dataset, tag=tag, vr=vr, value="", action=Action.EMPTY, path=path, rule=RULE_UNREADABLE)
                 return
         elif vr in TEXT_VRS and tag not in CODE_VALUES and tag not in (CODE_MEANING, CHARACTER_SET, 0x00080102):
-            if self.plan.identifiers.find_in_element(vr=vr, values=strings_of(element)) is not None:
+            values = strings_of(element)
+            named = [self.plan.identifiers.find_in_element(vr=vr, values=[one]) is not None for one in values]
+            if any(named):
+                spared = [dummies.BY_VR[vr] if hit else one for one, hit in zip(values, named, strict=True)]
                 self._replace(
                     dataset,
                     tag=tag,
                     vr=vr,
-                    value=dummies.BY_VR[vr],
+                    value=spared if len(spared) > 1 else spared[0],
                     action=Action.CLEAN,
                     path=path,
                     rule=RULE_IDENTIFIER,
@@ -468,8 +475,8 @@ class _Work:
 def _private_creators(dataset: Dataset) -> dict[tuple[int, int], str]:
     """(group, block) → creator, for every private block that is reserved in this data set (PS3.5 7.8.1)."""
     found: dict[tuple[int, int], str] = {}
-    for key in dataset.keys():
-        tag = cast(BaseTag, Tag(key))
+    for key in dataset.keys():  # noqa: SIM118 -- iterating the data set itself reads every element
+        tag = Tag(key)
         if tag.is_private_creator:
             element = _element(dataset, tag)
             value = element.value if element is not None else None

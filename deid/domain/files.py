@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
@@ -65,6 +66,11 @@ def open_source(stream: BinaryIO) -> Source:
     is_deflated = transfer_syntax == DEFLATED
     if is_deflated:
         dataset = _read(stream, stop_before_pixels=False)
+    if any(
+        isinstance(raw, RawDataElement) and raw.value is not None and raw.length not in (UNDEFINED, len(raw.value))
+        for raw in dataset.values()
+    ):
+        raise Unreadable("The file ends within an element.")
     header_end = stream.tell()
     pixels = None if is_deflated else _locate(stream, at=header_end, syntax=UID(transfer_syntax))
     return Source(
@@ -99,7 +105,7 @@ def write(*, dataset: Dataset, source: Source, target: BinaryIO) -> None:
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     dataset.file_meta = meta
-    dataset.preamble = bytes(128)  # type: ignore[attr-defined]
+    dataset.preamble = bytes(128)
     pydicom.dcmwrite(target, dataset, enforce_file_format=True)
     if source.pixels is not None:
         target.seek(0, 2)
@@ -140,7 +146,7 @@ def _locate(stream: BinaryIO, *, at: int, syntax: UID) -> PixelElement | None:
         if end > size:
             raise Unreadable("The file ends within its pixel data.")
         return PixelElement(start=at, value_start=value_start, end=end, is_encapsulated=False, fragments=())
-    fragments = []
+    fragments: list[tuple[int, int]] = []
     position = value_start
     while True:
         stream.seek(position)

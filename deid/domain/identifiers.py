@@ -16,25 +16,30 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from deid.domain import uids
+from deid.domain.words import words
 
 # Words that stand in name and number fields without naming anybody.
-PLACEHOLDERS: Final = frozenset(
-    """anon anonym anonymized anonymised anonymous case deidentified dummy empty false male female name nobody noname none
-    null other patient phantom removed subject test testing true unknown unnamed volunteer xxx dr prof med mrs mister
-    doctor professor van der den von the und and""".split()
+PLACEHOLDERS: Final = words(
+    """
+    anon anonym anonymized anonymised anonymous case deidentified dummy empty false male female name nobody noname
+    none null other patient phantom removed subject test testing true unknown unnamed volunteer xxx dr prof med mrs
+    mister doctor professor van der den von the und and
+    """
 )
 
 # Defined terms and the like: as the value of a code string (CS) they say nothing of a person, even of one called Head.
-DEFINED_TERMS: Final = frozenset(
-    """abdomen absent active adc additive ahead ankle arm average axial bone brain breast chest clavicle closed code
+DEFINED_TERMS: Final = words(
+    """
+    abdomen absent active adc additive ahead ankle arm average axial bone brain breast chest clavicle closed code
     color contains contrast coronal coded constant cor cross crossed derived diff diffusion dixon dynamic ear elbow
-    equal eye face feet female film finger flair foot fov general geometry gradient ground hand head hfs hip hips image
-    inverse iso jaw knee label leg lin linear localizer lumbar lut magnitude male manual mask maximum mean median mip mixed
-    monochrome mono multi neck negative no none normal oblique open original orbit other over panoramic patient perfusion
-    phase pixel plus point pos positive prefix primary prone real reformatted removed resampled rgb right left ring sag
-    sagittal scout secondary segment shoulder sigmoid single skull slab slice spine spiral standard static sternum stress
-    sum supine swallow thigh thorax tof total toe uniform unknown volume water fat wrist yes young dose dual energy
-    lossless lossy magnitude modified paired palette palm prior rest""".split()
+    equal eye face feet female film finger flair foot fov general geometry gradient ground hand head hfs hip hips
+    image inverse iso jaw knee label leg lin linear localizer lumbar lut magnitude male manual mask maximum mean
+    median mip mixed monochrome mono multi neck negative no none normal oblique open original orbit other over
+    panoramic patient perfusion phase pixel plus point pos positive prefix primary prone real reformatted removed
+    resampled rgb right left ring sag sagittal scout secondary segment shoulder sigmoid single skull slab slice
+    spine spiral standard static sternum stress sum supine swallow thigh thorax tof total toe uniform unknown volume
+    water fat wrist yes young dose dual energy lossless lossy magnitude modified paired palette palm prior rest
+    """
 )
 
 NAME: Final = "name"
@@ -46,20 +51,35 @@ BIRTH_DATE: Final = "birth-date"
 UID: Final = "uid"
 DEVICE: Final = "device"
 
-_NUMBER_KEYWORDS: Final = frozenset(
-    """AccessionNumber AdmissionID ServiceEpisodeID MedicalRecordLocator StudyID FillerOrderNumberImagingServiceRequest
+_NUMBER_KEYWORDS: Final = words(
+    """
+    AccessionNumber AdmissionID ServiceEpisodeID MedicalRecordLocator StudyID FillerOrderNumberImagingServiceRequest
     PlacerOrderNumberImagingServiceRequest RequestedProcedureID ScheduledProcedureStepID PerformedProcedureStepID
     PatientTelephoneNumbers ReferringPhysicianTelephoneNumbers PersonTelephoneNumbers PatientTelecomInformation
     OrderCallbackPhoneNumber InsurancePlanIdentification MilitaryRank ClinicalTrialSubjectID SpecimenIdentifier
-    ContainerIdentifier IssuerOfPatientID""".split()
+    ContainerIdentifier IssuerOfPatientID
+    """
 )
 _PATIENT_ID_KEYWORDS: Final = frozenset(("PatientID", "OtherPatientIDs", "OtherPatientNames"))
 _INSTITUTION_KEYWORDS: Final = frozenset(
-    ("InstitutionName", "InstitutionalDepartmentName", "ClinicalTrialSiteName", "VerifyingOrganization")
+    (
+        "InstitutionName",
+        "InstitutionAddress",
+        "InstitutionalDepartmentName",
+        "ClinicalTrialSiteName",
+        "VerifyingOrganization",
+    )
 )
 _ADDRESS_KEYWORDS: Final = frozenset(
-    """InstitutionAddress PatientAddress ReferringPhysicianAddress PersonAddress CountryOfResidence
-    RegionOfResidence CurrentPatientLocation PatientInstitutionResidence""".split()
+    [
+        "PatientAddress",
+        "ReferringPhysicianAddress",
+        "PersonAddress",
+        "CountryOfResidence",
+        "RegionOfResidence",
+        "CurrentPatientLocation",
+        "PatientInstitutionResidence",
+    ]
 )
 _DEVICE_KEYWORDS: Final = frozenset(("DeviceSerialNumber", "StationName", "DetectorID", "GantryID"))
 
@@ -98,6 +118,8 @@ class Identifiers:
                 self._add_word(part, NAME)
             for given_first in (parts[:2], parts[:2][::-1]):
                 run = "".join(given_first)
+                if PLACEHOLDERS.issuperset(given_first):
+                    continue
                 if len(given_first) == 2 and (len(run) >= 6 or (_EAST_ASIAN.search(run) and len(run) >= 2)):
                     self._add_run(run, NAME)
             if any(character.isdigit() for character in group):

@@ -20,7 +20,7 @@ from deid.domain.uids import UidMapper
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is the same for all instances of a run. `known` holds what the archive knows of the patient beside the file."""
+    """What is the same for all instances of a run. `known` is what the archive knows of the patient beside the file."""
 
     profile: Profile
     subject: Subject
@@ -105,13 +105,14 @@ def sought_identifiers(dataset: Dataset, *, settings: Settings) -> Identifiers:
 
 def digest_of(stream: BinaryIO) -> bytes:
     stream.seek(0)
-    return hashlib.file_digest(stream, "sha256").digest()
+    digest = hashlib.sha256()
+    while chunk := stream.read(files.CHUNK):
+        digest.update(chunk)
+    return digest.digest()
 
 
 def _plan(settings: Settings, sought: Identifiers) -> engine.Plan:
-    return engine.Plan(
-        profile=settings.profile, subject=settings.subject, uids=settings.uids, identifiers=sought
-    )
+    return engine.Plan(profile=settings.profile, subject=settings.subject, uids=settings.uids, identifiers=sought)
 
 
 def _held(reason: Reason) -> Outcome:

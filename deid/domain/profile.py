@@ -25,7 +25,7 @@ TYPES_FILE: Final = "iod_attribute_types.json"
 SHA256: Final[Mapping[str, str]] = {
     TABLE_FILE: "ca704f4154f7a732d6ea66a0f8cceb5a5646e4c2f98dfea621c4c9b46d95be1a",
     SAFE_PRIVATE_FILE: "92d5b890dfd210efdb5e0171d7ea7b1a6439307b03d7e64a3435559242e767c0",
-    TYPES_FILE: "1c1359e9de6825188bde126aa3a589d663b8c05e83c9dc68ec52a6467dce888d",
+    TYPES_FILE: "947503c410700fe50e7401da659f5ca768c4019d5289ba109add3ded5db0404b",
 }
 
 TEMPORAL_VRS: Final = frozenset({"DA", "DT", "TM"})
@@ -175,7 +175,7 @@ class Profile:
         if row.vr in TEMPORAL_VRS:
             # A date of a device or a patient's history is still a date: where a longitudinal option is chosen it alone
             # decides, so that "keep the device" never brings an unshifted date back.
-            temporal = [
+            temporal: list[tuple[Option, Action]] = [
                 (option, action)
                 for option, action in chosen
                 if option in (Option.RETAIN_FULL_DATES, Option.RETAIN_MODIFIED_DATES)
@@ -211,8 +211,8 @@ class AttributeTypes:
         return self._types.get(f"{parent}/{keyword}", {}).get(number, "3")
 
 
-# Sequences of references to other instances. Their UIDs are replaced throughout, so keeping them (U) says nothing of the
-# patient and keeps the graph of references whole.
+# Sequences of references to other instances. Their UIDs are replaced throughout, so keeping them (U) says nothing of
+# the patient and keeps the graph of references whole.
 REFERENCE_ACTION: Final = "X/Z/U*"
 
 
@@ -220,7 +220,7 @@ def resolve(*, actions: str, attribute_type: str | None) -> Action:
     """Choose one of the actions a cell of the table allows.
 
     PS3.15 E.3.1: X/Z/D means remove, unless Z or D is needed for the object to stay valid. The type in the IOD says so:
-    type 1 needs a value (D), type 2 must be present (Z), type 3 need not be (X). Of several actions that keep the object
+    type 1 needs a value (D), type 2 must be present (Z), type 3 need not be (X). Of the actions that keep the object
     valid, the first one in the table's order is taken; where the type is not known (a SOP class outside the table of
     IODs) the last one, which is valid for any type. References to instances are kept with new UIDs (U*).
     """

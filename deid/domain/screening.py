@@ -13,10 +13,11 @@ from enum import StrEnum
 from typing import Final
 
 from pydicom.dataset import Dataset
-from pydicom.uid import UID_dictionary
+from pydicom.uid import UID
 
 from deid.domain import files, uids
 from deid.domain.identifiers import fold, strings_of
+from deid.domain.words import words
 
 
 class Reason(StrEnum):
@@ -54,8 +55,8 @@ class Severity(StrEnum):
 
 
 class Verdict(StrEnum):
-    PASS = "pass"
-    PASS_WITH_WARNING = "warning"
+    PASS = "pass"  # noqa: S105 -- a verdict
+    PASS_WITH_WARNING = "warning"  # noqa: S105
     HELD_BACK = "held-back"
 
 
@@ -80,19 +81,27 @@ PRESENTATION_STATE: Final = _STORAGE + "11."
 SLIDE_CLASSES: Final = frozenset((_STORAGE + "77.1.6",))
 
 # PS3.3 C.7.3.1.1.1. Where burned-in text is the rule, silence about it is no "no".
-USUALLY_BURNED_IN: Final = frozenset(
-    "US IVUS BDUS ES XC OT DOC SC GM SMR OP OPM OPT OPTENF OAM DMS DG ECG EPS HD TG BI DSS VF SRF IVOCT".split()
+USUALLY_BURNED_IN: Final = words(
+    """
+    US IVUS BDUS ES XC OT DOC SC GM SMR OP OPM OPT OPTENF OAM DMS DG ECG EPS HD TG BI DSS VF SRF IVOCT
+    """
 )
-MAY_BE_BURNED_IN: Final = frozenset("CR DX RF XA MG IO PX RG LS AS CF DF NM".split())
-PHOTOGRAPH_MODALITIES: Final = frozenset("ES XC GM DMS SMR".split())
-FACE_MODALITIES: Final = frozenset("CT MR PT".split())
+MAY_BE_BURNED_IN: Final = words(
+    """
+    CR DX RF XA MG IO PX RG LS AS CF DF NM
+    """
+)
+PHOTOGRAPH_MODALITIES: Final = frozenset(["ES", "XC", "GM", "DMS", "SMR"])
+FACE_MODALITIES: Final = frozenset(["CT", "MR", "PT"])
 
 _SCREEN_WORDS: Final = re.compile(
     r"SCREEN ?SAVE|SCREEN ?SHOT|SCREEN|SECONDARY CAPTURE|REPORT|DOSE ?INFO|PROT|PASTED|GRAPH|TABLE|SUMMARY|FORM"
 )
-_HEAD: Final = frozenset(
-    """head brain skull cranium cranial face facial orbit orbits sinus sinuses maxilla mandible tmj iac sella pituitary neuro
-    cerebral neck headneck cerebrum eye ear""".split()
+_HEAD: Final = words(
+    """
+    head brain skull cranium cranial face facial orbit orbits sinus sinuses maxilla mandible tmj iac sella pituitary
+    neuro cerebral neck headneck cerebrum eye ear
+    """
 )
 _WORDS: Final = re.compile(r"[a-z]+")
 
@@ -113,7 +122,8 @@ def screen_pixels(source: files.Source) -> list[Finding]:
     """Findings that need the pixel data element: text beside the image inside it."""
     pixels = source.pixels
     if pixels is None:
-        return []
+        is_whole = not _has_pixels(source.dataset) or any(tag in source.dataset for tag in _IMAGE_VALUES)
+        return [] if is_whole else [Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK)]
     found = []
     if pixels.is_encapsulated:
         if _has_comment(source, pixels=pixels):
@@ -209,7 +219,7 @@ def _text_annotation(dataset: Dataset, syntax: str) -> bool:
             return True
     return "TextObjectSequence" in dataset or (
         _sop_class(dataset).startswith(PRESENTATION_STATE)
-        and any(key >> 24 == 0x60 and key & 0xFFFF == 0x3000 for key in dataset.keys())
+        and any(key >> 24 == 0x60 and key & 0xFFFF == 0x3000 for key in dataset.keys())  # noqa: SIM118
     )
 
 
@@ -233,7 +243,9 @@ def _raw_data(dataset: Dataset, syntax: str) -> bool:
 
 
 def _unknown_class(dataset: Dataset, syntax: str) -> bool:
-    return _sop_class(dataset) not in UID_dictionary
+    # A UID that the registry of PS3.6 does not hold has no name but itself.
+    sop_class = _sop_class(dataset)
+    return not sop_class or UID(sop_class).name == sop_class
 
 
 def _private_syntax(dataset: Dataset, syntax: str) -> bool:
@@ -257,10 +269,11 @@ def _face(dataset: Dataset, syntax: str) -> bool:
 
 
 def _unstated(dataset: Dataset, syntax: str) -> bool:
-    return (
-        _modality(dataset) in MAY_BE_BURNED_IN and _has_pixels(dataset) and not _text(dataset, "BurnedInAnnotation")
-    )
+    return _modality(dataset) in MAY_BE_BURNED_IN and _has_pixels(dataset) and not _text(dataset, "BurnedInAnnotation")
 
+
+# Pixel data (here of deflated files only) and spectroscopy data.
+_IMAGE_VALUES: Final = (0x7FE00008, 0x7FE00009, 0x7FE00010, 0x56000020)
 
 _Predicate = Callable[[Dataset, str], bool]
 

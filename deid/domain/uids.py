@@ -41,7 +41,9 @@ class UidMapper:
             return original
         known = self._known.get(original)
         if known is None:
-            digest = hmac.new(self._key, b"uid\0" + original.encode("utf-8", "surrogateescape"), hashlib.sha256).digest()
+            digest = hmac.new(
+                self._key, b"uid\0" + original.encode("utf-8", "surrogateescape"), hashlib.sha256
+            ).digest()
             # RFC 9562 version 8: the content of the UUID is our own; version and variant bits still say so.
             number = bytearray(digest[:16])
             number[6] = number[6] & 0x0F | 0x80

@@ -25,7 +25,9 @@ def approve_run(*, actor: User, run: DeidentificationRun, note: str = "", reques
     """A second person lets the checked copy be stored. Needs to see the source and to add to the target."""
     _may_decide(actor=actor, run=run)
     with transaction.atomic():
-        job = start_job(organisation=run.organisation, owner=run.requested_by, archive=run.target_archive, total=run.total)
+        job = start_job(
+            organisation=run.organisation, owner=run.requested_by, archive=run.target_archive, total=run.total
+        )
         _decide(run=run, actor=actor, state=State.STORING, note=note, job=job)
         run = execution.load(run.pk)
         point_job_at(run)
@@ -88,9 +90,9 @@ def retry_run(*, actor: User, run: DeidentificationRun, request: Any = None) -> 
         job = start_job(organisation=run.organisation, owner=actor, archive=run.target_archive, total=run.total)
         # An approval that was given holds for the same bytes only, which storing checks again.
         state = State.STORING if run.decided_by_id is not None else State.RUNNING
-        changed = DeidentificationRun.objects.filter(
-            pk=run.pk, state__in=DeidentificationRun.RETRIABLE_STATES
-        ).update(state=state, job=job, error="", finished_at=None)
+        changed = DeidentificationRun.objects.filter(pk=run.pk, state__in=DeidentificationRun.RETRIABLE_STATES).update(
+            state=state, job=job, error="", finished_at=None
+        )
         if not changed:
             raise WrongState
         run = execution.load(run.pk)

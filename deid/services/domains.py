@@ -50,7 +50,9 @@ def domain_of(archive: Archive) -> PseudonymDomain:
     return result
 
 
-def change_domain(*, actor: User, domain: PseudonymDomain, changes: dict[str, Any], request: Any = None) -> PseudonymDomain:
+def change_domain(
+    *, actor: User, domain: PseudonymDomain, changes: dict[str, Any], request: Any = None
+) -> PseudonymDomain:
     """Change what later copies do; pseudonyms that exist stay. Needs `archive.manage_archive` on the target."""
     require(actor, "archive.manage_archive", domain.archive)
     unknown = set(changes) - set(CHANGEABLE)

@@ -30,8 +30,8 @@ from core.errors import PacswebError, RetriableError
 from core.jobs import JobCancelled, JobHandle
 from deid import hooks
 from deid.domain import pipeline
-from deid.domain.identifiers import PATIENT_ID, Identifiers
 from deid.domain.identifiers import NUMBER as NUMBER_KIND
+from deid.domain.identifiers import PATIENT_ID, Identifiers
 from deid.domain.profile import Option, Profile, load_table
 from deid.domain.pseudonyms import Subject
 from deid.domain.screening import Reason, Verdict
@@ -159,9 +159,7 @@ def _delivery(run: DeidentificationRun) -> Delivery:
             return run.delivery
         if state == Delivery.State.CLOSED:
             index_delivery(delivery=run.delivery)
-    delivery = deliveries.open_delivery(
-        archive=run.target_archive, source=Delivery.Source.DEID, actor=run.requested_by
-    )
+    delivery = deliveries.open_delivery(archive=run.target_archive, source=Delivery.Source.DEID, actor=run.requested_by)
     DeidentificationRun.objects.filter(pk=run.pk).update(delivery=delivery)
     run.delivery = delivery
     return delivery
@@ -182,9 +180,11 @@ def _each_instance(
             _one(run=run, instance=instance, settings=settings, writer=writer)
         elif writer is not None and not earlier.is_held_back and not earlier.spool_name:
             _store_approved(run=run, row=earlier, instance=instance, settings=settings, writer=writer)
-        handle.progress(done=count, total=total, message=_("Removing identity: %(done)d of %(total)d") % {
-            "done": count, "total": total
-        })
+        handle.progress(
+            done=count,
+            total=total,
+            message=_("Removing identity: %(done)d of %(total)d") % {"done": count, "total": total},
+        )
 
 
 def _one(
@@ -350,9 +350,9 @@ def _ask_for_approval(*, run: DeidentificationRun, handle: JobHandle) -> None:
 def cancelled(*, run_id: int, actor: Any) -> bool:
     """Note that a run was cancelled; what is stored already stays. Returns whether this call did it."""
     with transaction.atomic():
-        ended = DeidentificationRun.objects.filter(
-            pk=run_id, state__in=DeidentificationRun.CANCELLABLE_STATES
-        ).update(state=State.CANCELLED, finished_at=timezone.now())
+        ended = DeidentificationRun.objects.filter(pk=run_id, state__in=DeidentificationRun.CANCELLABLE_STATES).update(
+            state=State.CANCELLED, finished_at=timezone.now()
+        )
         if ended:
             run = load(run_id)
             _close(run)

@@ -52,7 +52,9 @@ def work(run: DeidentificationRun) -> DeidentificationRun:
 
 def copies(house: House) -> list[pydicom.Dataset]:
     with tenant(house.organisation):
-        keys = list(Instance.objects.filter(archive=house.teaching).order_by("pk").values_list("storage_key", flat=True))
+        keys = list(
+            Instance.objects.filter(archive=house.teaching).order_by("pk").values_list("storage_key", flat=True)
+        )
     return [pydicom.dcmread(storage().path(key)) for key in keys]
 
 
@@ -185,9 +187,7 @@ def test_the_receipt_proves_every_output_and_names_nobody(house: House) -> None:
     assert receipt["sha256"] == receipts.digest_of(receipt)
     assert receipt["profile"]["edition"] == "2026d" and len(receipt["profile"]["table_sha256"]) == 64
     with tenant(house.organisation):
-        stored = {
-            i.sop_instance_uid: bytes(i.digest).hex() for i in Instance.objects.filter(archive=house.teaching)
-        }
+        stored = {i.sop_instance_uid: bytes(i.digest).hex() for i in Instance.objects.filter(archive=house.teaching)}
     assert {o["sop_instance_uid"]: o["sha256"] for o in receipt["outputs"]} == stored
     text = str(receipt).lower()
     assert "noether" not in text and "en-1882" not in text and study.study_instance_uid not in text

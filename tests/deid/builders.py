@@ -1,0 +1,64 @@
+"""Data sets and plans for tests of the domain layer."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any
+
+import pydicom
+from pydicom.dataset import Dataset
+
+from deid.domain import engine, identifiers, pipeline
+from deid.domain.changes import Record
+from deid.domain.profile import DEFAULT_OPTIONS, Option, Profile, load_table
+from deid.domain.pseudonyms import Subject, subject
+from deid.domain.uids import UidMapper
+from tests.archive.factories import make_dataset, to_bytes
+
+KEY = bytes(range(32))
+
+
+def make_plan(
+    *, options: Iterable[Option] = DEFAULT_OPTIONS, dataset: Dataset | None = None, who: Subject | None = None
+) -> engine.Plan:
+    return engine.Plan(
+        profile=Profile(table=load_table(), options=options),
+        subject=who or subject(key=KEY, patient_key="somebody"),
+        uids=UidMapper(key=KEY),
+        identifiers=_sought(dataset, options=options) if dataset is not None else identifiers.Identifiers(),
+    )
+
+
+def _sought(dataset: Dataset, *, options: Iterable[Option]) -> identifiers.Identifiers:
+    return pipeline.sought_identifiers(dataset, settings=make_settings(options=options))
+
+
+def make_settings(*, options: Iterable[Option] = DEFAULT_OPTIONS, who: Subject | None = None) -> pipeline.Settings:
+    return pipeline.Settings(
+        profile=Profile(table=load_table(), options=options),
+        subject=who or subject(key=KEY, patient_key="somebody"),
+        uids=UidMapper(key=KEY),
+    )
+
+
+def clean(dataset: Dataset, *, options: Iterable[Option] = DEFAULT_OPTIONS, **more: Any) -> Record:
+    """De-identify in place."""
+    return engine.deidentify(dataset, plan=make_plan(options=options, dataset=dataset), **more)
+
+
+def process(
+    content: bytes | Dataset, *, options: Iterable[Option] = DEFAULT_OPTIONS, **more: Any
+) -> tuple[pipeline.Outcome, bytes]:
+    """Through the whole pipeline, file to file."""
+    target = io.BytesIO()
+    source = io.BytesIO(to_bytes(content) if isinstance(content, Dataset) else content)
+    outcome = pipeline.process(source=source, target=target, settings=make_settings(options=options, **more))
+    return outcome, target.getvalue()
+
+
+def read(content: bytes) -> pydicom.FileDataset:
+    return pydicom.dcmread(io.BytesIO(content))
+
+
+__all__ = ["KEY", "clean", "make_dataset", "make_plan", "make_settings", "process", "read", "to_bytes"]

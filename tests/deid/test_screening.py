@@ -1,0 +1,243 @@
+"""What is held back, and why; what passes; the way of the bytes through the file layer."""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import Any
+
+import pytest
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    RLELossless,
+)
+
+from deid.domain import files, pipeline, screening
+from deid.domain.identifiers import DEFINED_TERMS
+from deid.domain.screening import Reason, Severity, Verdict
+from deid.reasons import EXPLANATIONS
+from tests.deid.builders import make_dataset, make_settings, process, read, to_bytes
+
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+HELD: list[tuple[str, dict[str, Any], Reason]] = [
+    ("burned in", {"BurnedInAnnotation": "YES"}, Reason.BURNED_IN),
+    ("burned in, odd value", {"BurnedInAnnotation": "MAYBE"}, Reason.BURNED_IN),
+    ("other modality without a word", {"Modality": "OT"}, Reason.BURNED_IN_LIKELY),
+    ("endoscopy", {"Modality": "ES"}, Reason.BURNED_IN_LIKELY),
+    ("photo", {"Modality": "XC", "BurnedInAnnotation": "NO"}, Reason.PHOTOGRAPH),
+    ("no modality", {"Modality": None}, Reason.BURNED_IN_LIKELY),
+    ("ultrasound", {"SOPClassUID": STORAGE + "6.1", "Modality": "US", "BurnedInAnnotation": "NO"}, Reason.ULTRASOUND),
+    ("ultrasound multi-frame", {"SOPClassUID": STORAGE + "3.1"}, Reason.ULTRASOUND),
+    ("intravascular", {"Modality": "IVUS"}, Reason.ULTRASOUND),
+    ("secondary capture", {"SOPClassUID": STORAGE + "7", "BurnedInAnnotation": "NO"}, Reason.SECONDARY_CAPTURE),
+    ("multi-frame capture", {"SOPClassUID": STORAGE + "7.4"}, Reason.SECONDARY_CAPTURE),
+    ("capture in another class", {"ConversionType": "WSD"}, Reason.SECONDARY_CAPTURE),
+    ("screen save", {"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, Reason.SCREEN_SAVE),
+    ("dose sheet", {"ImageType": ["DERIVED", "SECONDARY", "DOSE_INFO", "REPORT"]}, Reason.SCREEN_SAVE),
+    ("scanned film", {"ConversionType": "DF"}, Reason.DIGITIZED_FILM),
+    ("pdf", {"SOPClassUID": STORAGE + "104.1", "EncapsulatedDocument": b"%PDF"}, Reason.ENCAPSULATED_DOCUMENT),
+    ("cda", {"SOPClassUID": STORAGE + "104.2"}, Reason.ENCAPSULATED_DOCUMENT),
+    ("report", {"SOPClassUID": STORAGE + "88.11", "Modality": "SR"}, Reason.STRUCTURED_REPORT),
+    ("key objects", {"SOPClassUID": STORAGE + "88.59", "Modality": "KO"}, Reason.STRUCTURED_REPORT),
+    ("video class", {"SOPClassUID": STORAGE + "77.1.4.1"}, Reason.VIDEO),
+    (
+        "slide label",
+        {"SOPClassUID": STORAGE + "77.1.6", "ImageType": ["ORIGINAL", "PRIMARY", "LABEL"]},
+        Reason.SLIDE_LABEL,
+    ),
+    ("label in image", {"SpecimenLabelInImage": "YES"}, Reason.SLIDE_LABEL),
+    ("face", {"RecognizableVisualFeatures": "YES"}, Reason.RECOGNIZABLE_FEATURES),
+    ("raw data", {"SOPClassUID": STORAGE + "66"}, Reason.RAW_DATA),
+    ("private class", {"SOPClassUID": "1.3.12.2.1107.5.9.1"}, Reason.UNKNOWN_CLASS),
+]
+
+
+@pytest.mark.parametrize(("elements", "reason"), [case[1:] for case in HELD], ids=[case[0] for case in HELD])
+def test_held_back(elements: dict[str, Any], reason: Reason) -> None:
+    outcome, _output = process(make_dataset(**elements))
+    assert outcome.verdict is Verdict.HELD_BACK
+    assert reason in outcome.reasons
+
+
+def test_a_presentation_state_with_text_is_held_back_and_one_without_passes() -> None:
+    annotation = Dataset()
+    annotation.GraphicLayer, annotation.TextObjectSequence = "L", [Dataset()]
+    pr = {"SOPClassUID": STORAGE + "11.1", "Modality": "PR", "PixelData": None, "Rows": None, "Columns": None}
+    assert process(make_dataset(GraphicAnnotationSequence=[annotation], **pr))[0].reasons == (Reason.TEXT_ANNOTATION,)
+    assert process(make_dataset(**pr))[0].verdict is Verdict.PASS
+
+
+def test_an_overlay_in_the_pixels_is_held_back() -> None:
+    dataset = make_dataset()
+    dataset.add(DataElement(0x60000010, "US", 16))
+    dataset.add(DataElement(0x60000102, "US", 12))
+    assert Reason.OVERLAY_IN_PIXELS in process(dataset)[0].reasons
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {},
+        {"Modality": "CT", "SOPClassUID": STORAGE + "2", "BodyPartExamined": "CHEST"},
+        {"ImageType": ["DERIVED", "SECONDARY", "MPR"]},
+        {"Modality": "MG", "SOPClassUID": STORAGE + "1.2", "BurnedInAnnotation": "NO"},
+    ],
+)
+def test_images_of_the_examination_pass(elements: dict[str, Any]) -> None:
+    assert process(make_dataset(**elements))[0].verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("elements", "reason"),
+    [
+        ({"Modality": "CT", "SOPClassUID": STORAGE + "2", "BodyPartExamined": "HEAD"}, Reason.FACE),
+        ({"BodyPartExamined": None, "SeriesDescription": "T1 brain"}, Reason.FACE),
+        ({"Modality": "CR", "SOPClassUID": STORAGE + "1"}, Reason.BURNED_IN_UNSTATED),
+    ],
+)
+def test_a_warning_lets_it_pass(elements: dict[str, Any], reason: Reason) -> None:
+    outcome, output = process(make_dataset(**elements))
+    assert (outcome.verdict, outcome.reasons) == (Verdict.PASS_WITH_WARNING, (reason,))
+    assert output
+
+
+def test_every_reason_is_explained_and_says_what_to_do() -> None:
+    assert set(EXPLANATIONS) == set(Reason)
+    for explanation in EXPLANATIONS.values():
+        assert (
+            str(explanation.title) and str(explanation.sentence).endswith(".") and str(explanation.remedy).endswith(".")
+        )
+
+
+def test_defined_terms_are_folded() -> None:
+    assert all(term == term.casefold() for term in DEFINED_TERMS)
+
+
+class TestEncodings:
+    @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])
+    def test_native_pixels_are_the_same_in_every_encoding(self, syntax: Any) -> None:
+        dataset = make_dataset(PatientName="Quixano^Alonso")
+        content = _encoded(dataset, syntax=syntax)
+        outcome, output = process(content)
+        assert outcome.verdict is Verdict.PASS
+        after = read(output)
+        assert after.file_meta.TransferSyntaxUID == syntax
+        assert after.PixelData == read(content).PixelData
+        assert (after.pixel_array == read(content).pixel_array).all()
+        assert "Quixano" not in str(after)
+
+    def test_fragments_pass_as_they_are(self) -> None:
+        frames = [b"\xff\xd8\xff\xda" + bytes([number]) * 100 for number in range(3)]
+        content = _compressed(frames, syntax=JPEGBaseline8Bit)
+        outcome, output = process(content)
+        assert outcome.verdict is Verdict.PASS
+        assert read(output).PixelData == read(content).PixelData
+        assert output.endswith(struct.pack("<HHL", 0xFFFE, 0xE0DD, 0))
+
+    @pytest.mark.parametrize(
+        ("head", "syntax"),
+        [
+            (b"\xff\xd8\xff\xfe\x00\x10Alonso Quixano\xff\xda", JPEGBaseline8Bit),
+            (b"\xff\xd8\xff\xe1\x00\x10Exif\0\0abcdefgh\xff\xda", JPEGBaseline8Bit),
+            (b"\xff\x4f\xff\x64\x00\x12\x00\x01Alonso Quixano\xff\x90", JPEG2000Lossless),
+            (b"\0\0\0\x0cjP  \r\n\x87\n", JPEG2000Lossless),
+        ],
+    )
+    def test_a_comment_in_a_compressed_image_is_held_back(self, head: bytes, syntax: Any) -> None:
+        outcome, _output = process(_compressed([head + bytes(50)], syntax=syntax))
+        assert outcome.reasons == (Reason.COMPRESSED_COMMENT,)
+
+    @pytest.mark.parametrize("text", [b"Kakadu-v5.2.1 ", b"Created by OpenJPEG version 2.5.0"])
+    def test_an_encoder_s_own_comment_is_none(self, text: bytes) -> None:
+        segment = b"\xff\x64" + struct.pack(">H", len(text) + 4) + b"\x00\x01" + text
+        outcome, _output = process(
+            _compressed([b"\xff\x4f" + segment + b"\xff\x90" + bytes(50)], syntax=JPEG2000Lossless)
+        )
+        assert outcome.verdict is Verdict.PASS
+
+    def test_what_follows_the_pixel_data_is_left_out(self) -> None:
+        dataset = make_dataset()
+        dataset.add(DataElement(0xFFFCFFFC, "OB", b"Alonso Quixano"))
+        outcome, output = process(dataset)
+        assert outcome.verdict is Verdict.PASS and b"Quixano" not in output
+        assert 0xFFFCFFFC not in read(output)
+
+    def test_bytes_beside_the_image_are_held_back(self) -> None:
+        outcome, _output = process(make_dataset(PixelData=bytes(512) + b"Alonso Quixano"))
+        assert outcome.reasons == (Reason.PIXEL_LENGTH,)
+
+    def test_a_private_transfer_syntax_is_held_back(self) -> None:
+        content = to_bytes(make_dataset()).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.113619.5.2\0\0")
+        assert Reason.PRIVATE_TRANSFER_SYNTAX in process(content)[0].reasons
+
+    def test_a_file_cut_at_any_byte_is_never_passed_as_whole(self) -> None:
+        content = to_bytes(make_dataset())
+        end = content.index(struct.pack("<HH", 0x7FE0, 0x0010))
+        for length in [*range(0, end, 37), *range(end + 1, len(content), 61)]:
+            outcome = pipeline.process(
+                source=io.BytesIO(content[:length]), target=io.BytesIO(), settings=make_settings()
+            )
+            assert outcome.verdict is Verdict.HELD_BACK or not _is_image(content[:length]), length
+
+    def test_pixel_data_is_never_wholly_in_memory(self) -> None:
+        import tracemalloc
+
+        size = 64 << 20
+        dataset = make_dataset(Rows=4096, Columns=4096, BitsAllocated=16, NumberOfFrames=2, PixelData=bytes(size))
+        source = io.BytesIO(to_bytes(dataset))
+        del dataset
+        with open("/dev/null", "wb"):
+            opened = files.open_source(source)
+            sink = _Counter()
+            tracemalloc.start()
+            assert opened.pixels is not None
+            for chunk in files.read_range(source, start=opened.pixels.start, end=opened.pixels.end):
+                sink.write(chunk)
+            screening.screen_pixels(opened)
+            _now, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        assert sink.count > size and peak < 4 << 20
+
+
+def _is_image(content: bytes) -> bool:
+    """Whether the header got as far as saying that there is an image."""
+    return "Columns" in read(content)
+
+
+class _Counter:
+    count = 0
+
+    def write(self, chunk: bytes) -> None:
+        self.count += len(chunk)
+
+
+def _encoded(dataset: Dataset, *, syntax: Any) -> bytes:
+    if syntax == ExplicitVRBigEndian or "PixelData" in dataset:
+        dataset["PixelData"].VR = "OW"
+    return to_bytes(dataset, transfer_syntax_uid=syntax)
+
+
+def _compressed(frames: list[bytes], *, syntax: Any) -> bytes:
+    dataset = make_dataset(
+        BitsAllocated=8, BitsStored=8, HighBit=7, NumberOfFrames=len(frames), PixelData=encapsulate(frames)
+    )
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    return to_bytes(dataset, transfer_syntax_uid=syntax)
+
+
+def test_rle_images_have_no_markers_to_search() -> None:
+    segment = struct.pack("<16L", 1, 64, *[0] * 14) + bytes(20)
+    assert process(_compressed([segment], syntax=RLELossless))[0].verdict is Verdict.PASS
+
+
+def test_findings_name_their_severity() -> None:
+    found = screening.screen(make_dataset(Modality="US"), transfer_syntax="1.2.840.10008.1.2")
+    assert found[0].severity is Severity.HOLD_BACK
