@@ -215,6 +215,10 @@ class Reception:
             transfer_syntax_uid=self.transfer_syntax,
             is_whole=self.size_bytes == len(self._beginning),
         ).fault(sop_class_uid=self.command.sop_class_uid, sop_instance_uid=self.command.sop_instance_uid)
+        if fault is not None and fault[0] == "class":
+            # The index could not tell: command and data set agree on everything it looks at.
+            self.refuse(MISMATCH, fault[1])
+            return
         writer, self._writer = self._writer, None
         try:
             # What is refused for its content is spooled too: the index keeps it in quarantine with the reason.
@@ -226,7 +230,7 @@ class Reception:
         self.is_spooled = True
         if fault is not None:
             kind, self.comment = fault
-            self.status = MISMATCH if kind == "mismatch" else CANNOT_UNDERSTAND
+            self.status = MISMATCH if kind == "instance" else CANNOT_UNDERSTAND
 
     def abandon(self) -> None:
         """Forget what came of the object; safe to repeat."""

@@ -127,6 +127,7 @@ VARIABLES: tuple[Variable, ...] = (
              meaning="The address every port listens on; `0.0.0.0` opens them to the network."),
     Variable(name="PACSWEB_HTTP_PORT", read=_port, default=8000, meaning="HTTP: pages, API, DICOMweb."),
     Variable(name="PACSWEB_DICOM_PORT", read=_port, default=11112, meaning="DICOM listener."),
+    Variable(name="PACSWEB_DICOM_PROCESSES", read=_positive, default=2, meaning="Processes of the DICOM listener."),
     Variable(name="PACSWEB_DICOM_TLS_PORT", read=_port, default=2762, meaning="DICOM listener with TLS."),
     Variable(name="PACSWEB_DICOM_TLS_CERTIFICATE", read=_path,
              meaning="Certificate chain (PEM) of the TLS listener; without it the TLS port stays closed."),

@@ -71,13 +71,16 @@ class Identity:
         return self.values.get(tag, b"").decode("latin-1")
 
     def fault(self, *, sop_class_uid: str, sop_instance_uid: str) -> tuple[str, str] | None:
-        """("mismatch" or "missing", sentence) when the object contradicts its command or does not say who it is."""
-        for tag, expected, name in (
-            (SOP_CLASS_UID, sop_class_uid, "SOP Class UID"),
-            (SOP_INSTANCE_UID, sop_instance_uid, "SOP Instance UID"),
+        """(kind, sentence) when the object contradicts its command or does not say who it is.
+
+        Kinds: "class" and "instance" (another one than the command names), "missing" (a UID is, or is none).
+        """
+        for tag, expected, kind, name in (
+            (SOP_CLASS_UID, sop_class_uid, "class", "SOP Class UID"),
+            (SOP_INSTANCE_UID, sop_instance_uid, "instance", "SOP Instance UID"),
         ):
             if tag in self.values and self.values[tag] and self.text(tag) != expected:
-                return "mismatch", f"{name} of data set and command differ"
+                return kind, f"{name} of data set and command differ"
         for tag, name in (
             (SOP_CLASS_UID, "SOP Class UID"),
             (SOP_INSTANCE_UID, "SOP Instance UID"),

@@ -1,0 +1,465 @@
+"""One association from its first byte to its last: negotiate, serve messages, release (PS3.8 9.2 as acceptor)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from dimse import services
+from dimse.directory import Destination, Directory
+from dimse.domain import command as commands
+from dimse.domain import negotiation, pdu
+from dimse.domain.command import Command
+from dimse.domain.pdu import (
+    PDV,
+    AbortReason,
+    AbortSource,
+    AnsweredContext,
+    AssociateRequest,
+    ContextResult,
+    ProtocolError,
+    Rejection,
+    Role,
+)
+from dimse.errors import DatabaseAway, Draining, PeerGone, PeerSilent
+from dimse.limits import Limits
+from dimse.services import Reply, Request, Service
+from dimse.storage import Reception, Session
+from dimse.stream import Stream
+
+logger = structlog.get_logger(__name__)
+
+SHORT_PDU = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """An accepted presentation context."""
+
+    context_id: int
+    abstract_syntax: str
+    transfer_syntax: str
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the trail says of an association."""
+
+    called_ae_title: str = ""
+    calling_ae_title: str = ""
+    address: str = ""
+    ended: str = ""
+    rejection: Rejection | None = None
+    destination: Destination | None = None
+    delivery: str = ""
+    stored: int = 0
+    refused: int = 0
+    bytes_received: int = 0
+    echoes: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Incoming:
+    """A request other than C-STORE whose identifier is on its way."""
+
+    context: Context
+    command: Command
+    data: bytearray = field(default_factory=bytearray)
+
+
+class Association:
+    """Runs in its own thread. `must_refuse`: the listener is full, and the peer learns it in the protocol's words."""
+
+    def __init__(
+        self,
+        *,
+        stream: Stream,
+        address: str,
+        directory: Directory,
+        limits: Limits,
+        must_refuse: Rejection | None = None,
+        is_draining: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._stream = stream
+        self._directory = directory
+        self._limits = limits
+        self._must_refuse = must_refuse
+        self._is_draining = is_draining
+        self._contexts: dict[int, Context] = {}
+        self._peer_maximum = 0
+        self._session: Session | None = None
+        self._command = bytearray()
+        self._command_context = 0
+        self._reception: Reception | None = None
+        self._reception_context = 0
+        self._incoming: _Incoming | None = None
+        self._cancelled: set[int] = set()
+        self._busy_since = time.monotonic()
+        self._is_serving = False
+        self.summary = Summary(address=address)
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long nothing came, for a listener that goes down; 0 in the middle of a message."""
+        if self._reception is not None or self._incoming is not None or self._is_serving:
+            return 0.0
+        return time.monotonic() - self._busy_since
+
+    def hang_up(self) -> None:
+        """From the listener's thread: end it now."""
+        self._stream.hang_up(pdu.encode_abort(source=AbortSource.PROVIDER))
+
+    def run(self) -> Summary:
+        """Serve until the end, whatever the peer does; returns what the trail should say. Raises nothing of the peer's."""
+        begun = time.monotonic()
+        try:
+            if self._negotiate():
+                self.summary.ended = self._serve()
+        except ProtocolError as error:
+            logger.info("dimse_protocol_error", why=str(error), reason=error.reason.name)
+            self.summary.ended = "protocol-error"
+            self._abort(reason=error.reason)
+        except PeerSilent:
+            self.summary.ended = self.summary.ended or "timeout"
+            self._abort(reason=AbortReason.NOT_SPECIFIED)
+        except PeerGone:
+            self.summary.ended = self.summary.ended or "connection-lost"
+        except Draining:
+            self.summary.ended = "shutdown"
+            self._abort(reason=AbortReason.NOT_SPECIFIED)
+        finally:
+            self._finish()
+            self.summary.seconds = round(time.monotonic() - begun, 3)
+        return self.summary
+
+    def _abort(self, *, reason: AbortReason) -> None:
+        try:
+            self._stream.write(pdu.encode_abort(source=AbortSource.PROVIDER, reason=reason))
+        except (PeerGone, PeerSilent):
+            return
+
+    def _finish(self) -> None:
+        """Nothing half-received stays; the delivery is closed so that what was acknowledged is indexed."""
+        self._stream.close()
+        if self._reception is not None:
+            self._reception.abandon()
+            self._reception = None
+        if self._session is not None:
+            session, self._session = self._session, None
+            self.summary.delivery = session.delivery_id
+            session.close()
+            self.summary.stored = session.stored
+            self.summary.refused = session.refused
+            self.summary.bytes_received = session.bytes_received
+
+    # Negotiation ------------------------------------------------------------------------------------------------------
+
+    def _negotiate(self) -> bool:
+        kind, body = self._stream.read(
+            patience=self._limits.artim_seconds,
+            whole_within=self._limits.artim_seconds,
+            most=pdu.MAXIMUM_ASSOCIATE_LENGTH,
+        )
+        if kind == pdu.ABORT:
+            self.summary.ended = "aborted"
+            return False
+        if kind != pdu.ASSOCIATE_RQ:
+            raise ProtocolError("The first PDU is not an association request.", reason=AbortReason.UNEXPECTED_PDU)
+        request = pdu.parse_associate_request(bytes(body))
+        self.summary.called_ae_title = _printable(request.called_ae_title)
+        self.summary.calling_ae_title = _printable(request.calling_ae_title)
+        rejection = self._judge(request)
+        if rejection is not None:
+            self._reject(rejection)
+            return False
+        self._accept(request)
+        return True
+
+    def _judge(self, request: AssociateRequest) -> Rejection | None:
+        if not request.protocol_version & pdu.PROTOCOL_VERSION:
+            return pdu.PROTOCOL_VERSION_NOT_SUPPORTED
+        if request.application_context != pdu.APPLICATION_CONTEXT:
+            return pdu.APPLICATION_CONTEXT_NOT_SUPPORTED
+        if self._must_refuse is not None:
+            return self._must_refuse
+        if self._is_draining():
+            return pdu.TEMPORARY_CONGESTION
+        if not pdu.is_sound_ae_title(request.called_ae_title):
+            return pdu.CALLED_AE_NOT_RECOGNISED
+        if not pdu.is_sound_ae_title(request.calling_ae_title):
+            return pdu.CALLING_AE_NOT_RECOGNISED
+        try:
+            destination = self._directory.find(request.called_ae_title)
+        except DatabaseAway:
+            # Unknown is not the same as away: a sender keeps its objects and tries again.
+            return pdu.TEMPORARY_CONGESTION
+        if destination is None:
+            return pdu.CALLED_AE_NOT_RECOGNISED
+        self.summary.destination = destination
+        if not destination.may_call(request.calling_ae_title):
+            return pdu.CALLING_AE_NOT_RECOGNISED
+        return None
+
+    def _reject(self, rejection: Rejection) -> None:
+        self.summary.ended = "rejected"
+        self.summary.rejection = rejection
+        self._stream.write(pdu.encode_associate_reject(rejection))
+        self._stream.wait_for_close()
+
+    def _accept(self, request: AssociateRequest) -> None:
+        answers = negotiation.answer(proposed=request.contexts, offers=services.offers())
+        syntaxes = {context.context_id: context.abstract_syntax for context in request.contexts}
+        accepted = [answer for answer in answers if answer.result == ContextResult.ACCEPTED]
+        self._contexts = {
+            answer.context_id: Context(answer.context_id, syntaxes[answer.context_id], answer.transfer_syntax)
+            for answer in accepted
+        }
+        self._peer_maximum = request.maximum_length
+        destination = self.summary.destination
+        assert destination is not None
+        self._session = Session(
+            destination=destination,
+            calling_ae_title=request.calling_ae_title,
+            address=self.summary.address,
+            limits=self._limits,
+        )
+        self._stream.write(
+            pdu.encode_associate_accept(
+                request=request,
+                contexts=answers,
+                maximum_length=self._limits.pdu_bytes,
+                implementation_class=IMPLEMENTATION_CLASS_UID,
+                implementation_version=IMPLEMENTATION_VERSION,
+                roles=self._roles(request, accepted),
+                extended=self._extended(request),
+            )
+        )
+
+    def _roles(self, request: AssociateRequest, accepted: list[AnsweredContext]) -> list[Role]:
+        """The requestor is always SCU; SCP only where a service needs it (PS3.7 D.3.3.4)."""
+        held = {self._contexts[answer.context_id].abstract_syntax for answer in accepted}
+        may_be_scp = {uid for uid in held if (service := services.find(uid)) is not None and service.allow_scp_role}
+        # C-GET sends instances back on this association: the requestor is then the SCP of storage classes.
+        gets = bool(may_be_scp)
+        return [
+            Role(
+                role.sop_class,
+                scu=role.scu,
+                scp=role.scp and (role.sop_class in may_be_scp or (gets and negotiation.is_storage_class(role.sop_class))),
+            )
+            for role in request.roles
+            if role.sop_class in held
+        ]
+
+    def _extended(self, request: AssociateRequest) -> dict[str, bytes]:
+        found = {}
+        for sop_class, information in request.extended.items():
+            service = services.find(sop_class)
+            if service is not None and service.negotiate is not None:
+                answer = service.negotiate(information)
+                if answer is not None:
+                    found[sop_class] = answer
+        return found
+
+    # Data transfer ----------------------------------------------------------------------------------------------------
+
+    def _serve(self) -> str:
+        """Take PDUs until the association ends; returns how it ended."""
+        stream, limits = self._stream, self._limits
+        while True:
+            kind, body = stream.read(
+                patience=limits.idle_seconds, whole_within=limits.pdu_seconds, most=limits.pdu_bytes
+            )
+            self._busy_since = time.monotonic()
+            if kind == pdu.P_DATA_TF:
+                self._take_data(body)
+            elif kind == pdu.RELEASE_RQ:
+                if len(body) != SHORT_PDU:
+                    raise ProtocolError("The release request has a wrong length.")
+                stream.write(pdu.encode_release_reply())
+                stream.wait_for_close()
+                return "released"
+            elif kind == pdu.ABORT:
+                return "aborted"
+            else:
+                raise ProtocolError("The PDU has no place here.", reason=AbortReason.UNEXPECTED_PDU)
+
+    def _take_data(self, body: memoryview) -> None:
+        """Each presentation data value of a P-DATA-TF (PS3.8 9.3.5, annex E)."""
+        position, end = 0, len(body)
+        if not end:
+            raise ProtocolError("The data PDU is empty.")
+        while position < end:
+            if end - position < PDV.size:
+                raise ProtocolError("The data PDU ends inside a header.")
+            length, context_id, control = PDV.unpack_from(body, position)
+            if length < 2 or length > end - position - 4:
+                raise ProtocolError("A presentation data value is longer than its PDU.")
+            fragment = body[position + PDV.size : position + 4 + length]
+            position += 4 + length
+            if control & 0x01:
+                self._take_command(context_id, fragment, is_last=bool(control & 0x02))
+            elif self._reception is not None:
+                if context_id != self._reception_context:
+                    raise ProtocolError("The data set comes in another presentation context than its command.")
+                self._reception.write(fragment)
+                if control & 0x02:
+                    self._finish_store()
+            else:
+                self._take_identifier(context_id, fragment, is_last=bool(control & 0x02))
+
+    def _take_command(self, context_id: int, fragment: memoryview, *, is_last: bool) -> None:
+        if self._reception is not None or self._incoming is not None:
+            raise ProtocolError("A command comes in the middle of a data set.", reason=AbortReason.UNEXPECTED_PDU)
+        if self._command and context_id != self._command_context:
+            raise ProtocolError("A command changes its presentation context.")
+        self._command_context = context_id
+        self._command += fragment
+        if len(self._command) > commands.MAXIMUM_LENGTH:
+            raise ProtocolError("The command set is too long.")
+        if not is_last:
+            return
+        raw = bytes(self._command)
+        self._command.clear()
+        context = self._contexts.get(context_id)
+        if context is None:
+            raise ProtocolError("The presentation context was not accepted.", reason=AbortReason.UNEXPECTED_PARAMETER)
+        self._dispatch(context, commands.decode(raw))
+
+    def _dispatch(self, context: Context, command: Command) -> None:
+        if command.field == commands.C_CANCEL_RQ:
+            # Nothing is running any more when it is read here: the final response crossed it on its way.
+            return
+        if command.field & commands.RESPONSE:
+            raise ProtocolError("A response comes without a request.", reason=AbortReason.UNEXPECTED_PDU)
+        service = services.find(context.abstract_syntax)
+        if service is None and command.field == commands.C_STORE_RQ:
+            self._begin_store(context, command)
+            return
+        if command.has_data_set:
+            self._incoming = _Incoming(context, command)
+            return
+        self._answer(context, command, data_set=None, service=service)
+
+    def _begin_store(self, context: Context, command: Command) -> None:
+        assert self._session is not None
+        if not command.has_data_set:
+            self._send(context, commands.response(
+                request=command, status=commands.CANNOT_UNDERSTAND, comment="The request has no data set"
+            ))  # fmt: skip
+            return
+        self._reception_context = context.context_id
+        self._reception = self._session.begin(
+            command=command, abstract_syntax=context.abstract_syntax, transfer_syntax=context.transfer_syntax
+        )
+
+    def _finish_store(self) -> None:
+        reception, session = self._reception, self._session
+        assert reception is not None and session is not None
+        reception.finish()
+        self._reception = None
+        session.count(reception)
+        self._send(
+            self._contexts[self._reception_context],
+            commands.response(request=reception.command, status=reception.status, comment=reception.comment),
+        )
+        session.index_when_due()
+
+    def _take_identifier(self, context_id: int, fragment: memoryview, *, is_last: bool) -> None:
+        incoming = self._incoming
+        if incoming is None:
+            raise ProtocolError("A data set comes without a command.", reason=AbortReason.UNEXPECTED_PDU)
+        if context_id != incoming.context.context_id:
+            raise ProtocolError("The data set comes in another presentation context than its command.")
+        incoming.data += fragment
+        if len(incoming.data) > self._limits.identifier_bytes:
+            raise ProtocolError("The identifier is too long.")
+        if is_last:
+            self._incoming = None
+            self._answer(
+                incoming.context,
+                incoming.command,
+                data_set=bytes(incoming.data),
+                service=services.find(incoming.context.abstract_syntax),
+            )
+
+    def _answer(self, context: Context, command: Command, *, data_set: bytes | None, service: Service | None) -> None:
+        if service is None or command.field not in service.operations:
+            self._send(context, commands.response(request=command, status=commands.UNRECOGNIZED_OPERATION))
+            return
+        destination = self.summary.destination
+        assert destination is not None
+        if command.field == commands.C_ECHO_RQ:
+            self.summary.echoes += 1
+        else:
+            self.summary.requests += 1
+        self._cancelled.discard(command.message_id)
+        request = Request(
+            command=command,
+            data_set=data_set,
+            transfer_syntax=context.transfer_syntax,
+            destination=destination,
+            calling_ae_title=self.summary.calling_ae_title,
+            address=self.summary.address,
+            is_cancelled=lambda: self._was_cancelled(command.message_id),
+        )
+        self._is_serving = True
+        try:
+            for reply in service.handler(request=request):
+                self._send_reply(context, command, reply)
+        except (ProtocolError, PeerGone, PeerSilent, Draining):
+            raise
+        # A fault of a service must not take the association's other messages with it.
+        except Exception:
+            logger.exception("dimse_service_failed", abstract_syntax=context.abstract_syntax)
+            self._send(context, commands.response(request=command, status=commands.PROCESSING_FAILURE))
+        finally:
+            self._is_serving = False
+            self._busy_since = time.monotonic()
+
+    def _send_reply(self, context: Context, command: Command, reply: Reply) -> None:
+        message = commands.response(
+            request=command,
+            status=reply.status,
+            has_data_set=reply.data_set is not None,
+            comment=reply.comment,
+            fields=reply.fields,
+        )
+        self._send(context, message, data_set=reply.data_set)
+
+    def _was_cancelled(self, message_id: int) -> bool:
+        """Look for a C-CANCEL between two replies (PS3.7 9.3.2.3); anything else at this point breaks the protocol."""
+        while message_id not in self._cancelled and self._stream.has_input():
+            kind, body = self._stream.read(
+                patience=self._limits.pdu_seconds, whole_within=self._limits.pdu_seconds, most=self._limits.pdu_bytes
+            )
+            if kind == pdu.ABORT:
+                raise PeerGone
+            if kind != pdu.P_DATA_TF or len(body) < PDV.size:
+                raise ProtocolError("The PDU has no place here.", reason=AbortReason.UNEXPECTED_PDU)
+            length, _context_id, control = PDV.unpack_from(body)
+            if length != len(body) - 4 or control & 0x03 != 0x03:
+                raise ProtocolError("Only a cancel request may come here.", reason=AbortReason.UNEXPECTED_PDU)
+            command = commands.decode(bytes(body[PDV.size :]))
+            if command.field != commands.C_CANCEL_RQ:
+                raise ProtocolError("Only a cancel request may come here.", reason=AbortReason.UNEXPECTED_PDU)
+            self._cancelled.add(command.number(commands.MESSAGE_ID_RESPONDED_TO) or 0)
+        return message_id in self._cancelled
+
+    def _send(self, context: Context, command: bytes, *, data_set: bytes | None = None) -> None:
+        self._stream.write(
+            pdu.encode_message(
+                context_id=context.context_id, command=command, data_set=data_set, maximum_length=self._peer_maximum
+            )
+        )
+
+
+def _printable(title: str) -> str:
+    """An AE title for logs and the trail, whatever the peer sent."""
+    return "".join(character if " " <= character <= "~" else "?" for character in title)[:16]

@@ -1,0 +1,128 @@
+"""Associations in the audit trail: one event for each that did something, floods of refusals summed up."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+
+from audit import services as audit
+from core.tenancy import tenant
+from dimse import database
+from dimse.association import Summary
+from dimse.limits import Limits
+
+logger = structlog.get_logger(__name__)
+
+MAXIMUM_ENTRIES = 2000
+DOOR = "dimse"
+
+
+class Trail:
+    """Writes what the associations of this process did. Repetition is held back and counted, never dropped."""
+
+    def __init__(self, *, limits: Limits) -> None:
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._told: dict[tuple[str, ...], tuple[float, int]] = {}
+
+    def tell(self, summary: Summary) -> None:
+        """Record the end of an association. A database that is away does not stop the listener: it is logged."""
+        logger.info(
+            "association_ended",
+            called=summary.called_ae_title,
+            calling=summary.calling_ae_title,
+            ended=summary.ended,
+            stored=summary.stored,
+            refused=summary.refused,
+            bytes=summary.bytes_received,
+            seconds=summary.seconds,
+        )
+        try:
+            if summary.rejection is not None:
+                self._tell_refusal(summary)
+            elif summary.destination is not None:
+                self._tell_association(summary)
+        # Whatever the database raises: the images are safe, and the log above has the line.
+        except Exception as error:
+            logger.error("association_not_in_trail", kind=type(error).__name__)
+
+    def _tell_refusal(self, summary: Summary) -> None:
+        assert summary.rejection is not None
+        reason = summary.rejection.name
+        key = ("refused", summary.address, summary.calling_ae_title, summary.called_ae_title, reason)
+        repeated = self._repeated(key, seconds=self._limits.refusals_seconds)
+        if repeated is None:
+            return
+        destination = summary.destination
+        organisation = destination.archive.organisation if destination is not None else None
+        detail = {
+            "called_ae_title": summary.called_ae_title,
+            "calling_ae_title": summary.calling_ae_title,
+            "reason": reason,
+            "repeated": repeated,
+        }
+        database.run(
+            lambda: audit.record(
+                action="association.refused",
+                organisation=organisation,
+                target=destination.archive if destination is not None else None,
+                detail=detail,
+                outcome="refused",
+                door=DOOR,
+                address=summary.address or None,
+            )
+        )
+
+    def _tell_association(self, summary: Summary) -> None:
+        destination = summary.destination
+        assert destination is not None
+        repeated: int | None = 0
+        if not (summary.stored or summary.refused or summary.requests):
+            key = ("verified", summary.address, summary.calling_ae_title, summary.called_ae_title, summary.ended)
+            repeated = self._repeated(key, seconds=self._limits.echo_audit_seconds)
+        if repeated is None:
+            return
+        failed = summary.ended not in ("released", "aborted")
+        detail = {
+            "called_ae_title": summary.called_ae_title,
+            "calling_ae_title": summary.calling_ae_title,
+            "archive": destination.archive.slug,
+            "ended": summary.ended,
+            "stored": summary.stored,
+            "refused": summary.refused,
+            "bytes": summary.bytes_received,
+            "echoes": summary.echoes,
+            "requests": summary.requests,
+            "seconds": summary.seconds,
+            "delivery": summary.delivery,
+            "repeated": repeated,
+        }
+
+        def write() -> None:
+            with tenant(destination.archive.organisation):
+                audit.record(
+                    action="association.ended",
+                    organisation=destination.archive.organisation,
+                    target=destination.archive,
+                    detail=detail,
+                    outcome="failed" if failed else "success",
+                    door=DOOR,
+                    address=summary.address or None,
+                )
+
+        database.run(write)
+
+    def _repeated(self, key: tuple[str, ...], *, seconds: float) -> int | None:
+        """How many alike were held back since the last one told; None: hold this one back too."""
+        now = time.monotonic()
+        with self._lock:
+            told_at, count = self._told.get(key, (float("-inf"), 0))
+            if now - told_at < seconds:
+                self._told[key] = (told_at, count + 1)
+                return None
+            if len(self._told) >= MAXIMUM_ENTRIES:
+                self._told.clear()
+            self._told[key] = (now, 0)
+            return count
