@@ -10,6 +10,15 @@ class DeidConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from deid import audit_actions
+        from core import navigation
+        from deid import audit_actions, queries
 
         audit_actions.register()
+        navigation.register(
+            key="deidentification",
+            label=_("De-identification"),
+            icon="shield-check",
+            url="deid:run-list",
+            order=220,
+            may=queries.is_concerned,
+        )

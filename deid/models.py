@@ -197,6 +197,19 @@ class DeidentificationRun(TenantModel, TimeStampedModel):
         return self.state in self.FINAL_STATES
 
     @property
+    def tone(self) -> str:
+        """How the state is coloured."""
+        tones = {
+            self.State.COMPLETED: "pass",
+            self.State.PARTIALLY_HELD: "query",
+            self.State.HELD: "fail",
+            self.State.FAILED: "fail",
+            self.State.REJECTED: "fail",
+            self.State.AWAITING_APPROVAL: "query",
+        }
+        return tones.get(self.State(self.state), "info")
+
+    @property
     def asks_second_person(self) -> bool:
         return self.domain.require_second_person
 

@@ -135,6 +135,11 @@ def targets_for(*, user: User, organisation: Organisation) -> QuerySet[Archive]:
     return visible_to(user, rows, "archive.add_images")
 
 
+def is_concerned(request: Any) -> bool:
+    """Whether the list of runs has a place in the person's navigation."""
+    return targets_for(user=request.user, organisation=request.organisation).exists()
+
+
 def before_and_after(changes: list[Change], *, shows: str) -> list[Change]:
     """Changes for the page: all, or only what was changed."""
     return changes if shows == "all" else [change for change in changes if not change.is_kept]
