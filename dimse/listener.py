@@ -146,6 +146,10 @@ class Listener:
                 for key, _events in selector.select(POLL_SECONDS):
                     if key.fileobj is not self._wake_reader and not self._stopping.is_set():
                         self._accept(key.fileobj, tls=key.data)  # type: ignore[arg-type]
+        # An open port would go on taking connections that nobody answers.
+        self._plain.close()
+        if self._secure is not None:
+            self._secure.close()
         self._drain()
 
     def _accept(self, listening: socket.socket, *, tls: ssl.SSLContext | None) -> None:
@@ -280,9 +284,11 @@ class Supervisor:
     LONGEST_DELAY = 10.0
     STEADY_SECONDS = 30.0
 
-    def __init__(self, *, processes: int, serve: Callable[[int], None], patience: float) -> None:
-        self._processes = processes
+    def __init__(
+        self, *, processes: int, serve: Callable[[int], None], close_ports: Callable[[], None], patience: float
+    ) -> None:
         self._serve = serve
+        self._close_ports = close_ports
         self._patience = patience
         self._children: dict[int, int] = {}
         self._started: dict[int, float] = {}
@@ -341,6 +347,7 @@ class Supervisor:
             logger.error("dimse_process_died", slot=slot, status=status, again_in_seconds=round(delay, 1))
 
     def _end_children(self) -> int:
+        self._close_ports()
         for process in self._children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGTERM)

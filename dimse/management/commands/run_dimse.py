@@ -37,6 +37,7 @@ class Command(BaseCommand):
         supervisor = Supervisor(
             processes=processes,
             serve=lambda slot: _serve(plain=plain, secure=secure, tls=tls, load=load, slot=slot),
+            close_ports=lambda: _close(plain, secure),
             patience=limits().drain_seconds + 10,
         )
         status = supervisor.run()
@@ -49,6 +50,12 @@ def _open(*, port: int) -> socket.socket:
         return listen(address=settings.BIND, port=port)
     except OSError as error:
         raise CommandError(f"Port {port} on {settings.BIND} cannot be opened: {error.strerror}.") from error
+
+
+def _close(*ports: socket.socket | None) -> None:
+    for port in ports:
+        if port is not None:
+            port.close()
 
 
 def _serve(
