@@ -1,0 +1,115 @@
+"""The demo loads through the services, is whole, and does not change when it is loaded again."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+
+from access.models import Membership, User
+from archive.models import Archive, Instance, QuarantinedFile, Series, Study
+from core.tenancy import all_tenants, tenant
+from deid.models import DeidentificationRun
+from pacsweb.demo.cases import CASES
+from pacsweb.demo.catalogue import ENTRIES
+from pacsweb.demo.loader.accounts import PEOPLE
+from practice.domain import curves  # noqa: F401 -- the figures below need what it reads
+from practice.models import Attempt, Card
+from teaching.models import Assignment, Case, CaseStudy, Course, Library, TruthMark
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _counts() -> dict[str, int]:
+    with all_tenants():
+        return {
+            model._meta.label: model.objects.count()
+            for label in ("access", "archive", "deid", "teaching", "practice", "audit")
+            for model in apps.get_app_config(label).get_models()
+        }
+
+
+@pytest.fixture
+def loaded(settings: Any, tmp_path: Path) -> Iterator[Path]:
+    settings.DATA_DIR = tmp_path
+    call_command("load_demo", size="small", processes=0)
+    yield tmp_path
+
+
+def test_the_demo_is_whole_and_loading_it_again_changes_nothing(loaded: Path) -> None:
+    file = loaded / "demo-accounts.json"
+    accounts = json.loads(file.read_text())
+    assert set(accounts) == set(PEOPLE)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    for username, password in accounts.items():
+        assert User.objects.get(username=username).check_password(password)
+    assert Membership.objects.filter(organisation__slug="demo").count() == 10
+    assert Membership.objects.filter(organisation__slug="partner").count() == 1
+
+    with all_tenants():
+        titles = dict(Archive.objects.values_list("slug", "ae_title").filter(organisation__slug="demo"))
+        assert titles == {"clinical": "DEMO_CLINICAL", "teaching": "DEMO_TEACHING", "trial-lung": "DEMO_LUNG"}
+        assert Archive.objects.get(organisation__slug="partner", slug="clinical").ae_title == "PARTNER"
+        for entry in ENTRIES.values():
+            organisation, slug = entry.archive.split("/")
+            found = Study.objects.get(
+                archive__organisation__slug=organisation, archive__slug=slug, study_instance_uid=entry.visit.study_uid
+            )
+            assert found.instance_count > 0
+            assert found.announced_at is not None
+        assert not Series.objects.filter(thumbnail_key="", instance_count__gt=0, modality__in=("CT", "MR", "DX", "MG", "US")).exists()
+        # The same real image lies in two tenants.
+        assert Counter(
+            Instance.objects.filter(sop_instance_uid="1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322").values_list(
+                "archive__organisation__slug", flat=True
+            )
+        ) == {"demo": 1, "partner": 1}
+        assert not QuarantinedFile.objects.filter(archive__slug__in=("teaching", "trial-lung")).exists()
+
+        published = Case.objects.filter(library__organisation__slug="demo", state=Case.State.PUBLISHED)
+        assert published.count() == len(CASES)
+        assert published.filter(is_normal=True).count() == sum(text.is_normal for text in CASES)
+        assert all(case.has_unpublished_changes is False for case in published)
+        assert Case.objects.get(title="Dilated renal pelvis").held_back
+        assert CaseStudy.objects.filter(is_prior=True).count() == 1
+        for text in CASES:
+            marks = TruthMark.objects.filter(case__title=text.title, case__library__organisation__slug="demo")
+            assert (marks.count() == 0) is text.is_normal, text.study
+        assert {run.state for run in DeidentificationRun.objects.exclude(source_study__modalities=["US"])} == {"completed"}
+
+        assert Course.objects.count() == 2
+        assert Assignment.objects.count() == 4
+        for username in ("trainee@demo", "trainee2@demo"):
+            attempts = Attempt.objects.filter(user__username=username)
+            assert attempts.count() >= 20
+            assert not attempts.exclude(state=Attempt.State.SCORED).exists()
+            days = attempts.order_by("committed_at").values_list("committed_at", flat=True)
+            assert (days[len(days) - 1] - days[0]).days > 28
+            assert 0.2 < sum((a.grade or 0) > 9 for a in attempts) / attempts.count() < 0.95
+            assert Card.objects.filter(user__username=username).count() > 15
+
+    before = _counts()
+    call_command("load_demo", size="small", processes=0)
+    assert _counts() == before
+    assert json.loads(file.read_text()) == accounts
+
+
+def test_nothing_that_a_trainee_may_read_names_the_patients_or_the_diagnosis_in_its_images(loaded: Path) -> None:
+    names = {part.upper() for entry in ENTRIES.values() for part in entry.person.name.replace("=", "^").split("^") if len(part) > 4}
+    with all_tenants():
+        archive = Archive.objects.get(organisation__slug="demo", slug="teaching")
+    with tenant(archive.organisation):
+        for study in Study.objects.filter(archive=archive).select_related("patient"):
+            shown = json.dumps([study.attributes, study.patient.patient_name, study.description], ensure_ascii=False).upper()
+            assert not [name for name in names if name in shown and not name.startswith("TEACH")]
+        library = Library.objects.get(slug="radiology")
+        for case in library.cases.filter(state=Case.State.PUBLISHED).select_related("current_version"):
+            assert case.current_version is not None
+            assert case.current_version.alternative_title
