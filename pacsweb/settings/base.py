@@ -81,6 +81,7 @@ INSTALLED_APPS = [
     "viewer",
     "teaching",
     "practice",
+    "pacsweb",
 ]
 ROOT_URLCONF = "pacsweb.urls"
 WSGI_APPLICATION = "pacsweb.wsgi.application"
