@@ -86,7 +86,7 @@ def down(*, folders: Folders) -> int:
             raise LaunchError(f"PACSWeb is just starting or stopping in {folders.data}; try again in a moment.")
         os.kill(state.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_PATIENCE_SECONDS
-        while lock_is_held(folders=folders):
+        while lock_is_held(folders=folders) or state.supervisor_lives():
             if time.monotonic() > deadline:
                 raise LaunchError(f"PACSWeb (process {state.pid}) did not stop within {STOP_PATIENCE_SECONDS} seconds.")
             time.sleep(0.1)

@@ -32,6 +32,8 @@ def reap(*, folders: Folders, tree: str, state: TreeState | None) -> int:
     processes.end(pids=others, first=signal.SIGTERM, patience_seconds=10)
     # Fast shutdown; a database that is still flushing gets the time, since killing it only costs a recovery.
     processes.end(pids=databases, first=signal.SIGINT, patience_seconds=30)
+    for pid in databases:
+        processes.wait_until_reaped(pid=pid)
     staying = [pid for pid in (*others, *databases) if processes.started_at(pid) is not None]
     if staying:
         raise LaunchError(

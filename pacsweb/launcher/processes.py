@@ -111,6 +111,7 @@ def end(*, pids: Iterable[int], first: int = signal.SIGTERM, patience_seconds: f
     waiting = {pid: ticks for pid in pids if (ticks := started_at(pid)) is not None}
     for pid in waiting:
         _signal(pid=pid, number=first)
+        _signal(pid=pid, number=signal.SIGCONT)  # a stopped process would not notice
     deadline = time.monotonic() + patience_seconds
     while waiting and time.monotonic() < deadline:
         waiting = {pid: ticks for pid, ticks in waiting.items() if started_at(pid) == ticks}
@@ -121,6 +122,13 @@ def end(*, pids: Iterable[int], first: int = signal.SIGTERM, patience_seconds: f
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline and any(started_at(pid) == ticks for pid, ticks in waiting.items()):
         time.sleep(0.02)
+
+
+def wait_until_reaped(*, pid: int, patience_seconds: float = 15) -> None:
+    """Until even the zombie is gone: PostgreSQL takes one for a server that still runs."""
+    deadline = time.monotonic() + patience_seconds
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _signal(*, pid: int, number: int) -> None:

@@ -24,7 +24,7 @@ from pacsweb.launcher.valkey import Valkey
 from pacsweb.local_services import LocalServices, ensure_secret, secret_key_path
 
 LOOK_SECONDS = 0.2
-READY_PATIENCE_SECONDS = 120
+READY_PATIENCE_SECONDS = 180
 TRIES_BEFORE_READY = 3
 
 
@@ -134,7 +134,15 @@ class Supervisor:
         fresh = postgres.initialise()
         child = self._add(plan=postgres_plan(postgres=postgres, tree=self.tree))
         self.state.ports["postgres"] = port
-        postgres.wait(is_alive=child.is_alive)
+        try:
+            postgres.wait(is_alive=child.is_alive)
+        except LaunchError:
+            # The last processes of a server that was killed may hold its memory for another moment.
+            if not any(words in last_line(path=child.log_path) for words in ("still in use", "already exists")):
+                raise
+            time.sleep(5)
+            child.start()
+            postgres.wait(is_alive=child.is_alive)
         postgres.ensure_database()
         return fresh, postgres
 
