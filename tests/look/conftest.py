@@ -87,10 +87,14 @@ def _watch(visitor: Visitor) -> None:
     visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
 
     def hear(message: Any) -> None:
-        if message.type in ("error", "warning") and not (
-            visitor.expects_refusal and "Failed to load resource" in message.text
-        ):
-            visitor.complaints.append(message.text)
+        if message.type not in ("error", "warning"):
+            return
+        if visitor.expects_refusal and "Failed to load resource" in message.text:
+            return
+        # htmx reports a search that was overtaken by the next letter.
+        if message.text.startswith(("htmx:sendAbort", "htmx:afterRequest")):
+            return
+        visitor.complaints.append(message.text)
 
     visitor.page.on("console", hear)
 

@@ -32,7 +32,7 @@ def test_typing_narrows_the_list_and_the_address_carries_it(
     page.keyboard.press("/")
     page.keyboard.type("crowd 07", delay=20)
     expect(page.locator("[data-row]")).to_have_count(1)
-    expect(page).to_have_url(f"{visitor.base}/o/hospital/admin/people/?q=crowd+07")
+    expect(page).to_have_url(f"{visitor.base}/o/hospital/admin/people/?q=crowd%2007")
     expect(page.get_by_role("searchbox", name="Search people")).to_be_focused()
     page.reload()
     expect(page.locator("[data-row]")).to_have_count(1)

@@ -55,7 +55,9 @@ class Poll extends HTMLElement {
       const answer = await fetch(src, { headers: { 'HX-Request': 'true', 'HX-Target': this.id }, redirect: 'error' });
       if (!answer.ok) throw new Error(String(answer.status));
       this.#failures = 0;
-      htmx.swap(this, await answer.text(), { swapStyle: 'morph:outerHTML', swapDelay: 0, settleDelay: 0 } as never);
+      htmx.swap(this, await answer.text(), { swapStyle: 'morph:outerHTML', swapDelay: 0, settleDelay: 0 } as never, {
+        contextElement: this,
+      });
       this.#announce(before);
     } catch {
       this.#failures = Math.min(this.#failures + 1, 6);
