@@ -180,9 +180,7 @@ def logging_configuration(*, log_format: str, level: str) -> dict[str, Any]:
     }
 
 
-def log_uncaught(
-    kind: type[BaseException], error: BaseException | None, found: TracebackType | None
-) -> None:
+def log_uncaught(kind: type[BaseException], error: BaseException | None, found: TracebackType | None) -> None:
     """What the interpreter would print with its message, which may quote data."""
     if error is None or issubclass(kind, (KeyboardInterrupt, SystemExit)):
         sys.__excepthook__(kind, error or kind(), found)

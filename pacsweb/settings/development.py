@@ -19,7 +19,7 @@ SECRET_KEY = (
     if ENV.given("PACSWEB_SECRET_KEY")
     else read_secret_key(data=DATA_DIR) or "only-for-commands-that-need-no-secret-because-nothing-was-started-here"
 )
-ALLOWED_HOSTS = [*ALLOWED_HOSTS, "127.0.0.1", "localhost", "[::1]", *([BIND] if BIND != "0.0.0.0" else [])]  # noqa: F405, S104
+ALLOWED_HOSTS = [*ALLOWED_HOSTS, "127.0.0.1", "localhost", "[::1]", *([BIND] if BIND != "0.0.0.0" else [])]  # noqa: S104
 DATABASES = {"default": database_from_url(url=_database_url)}
 REDIS_URL = _redis_url
 CACHES = caches_from_url(url=_redis_url)

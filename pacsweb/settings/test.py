@@ -9,7 +9,7 @@ from pacsweb.settings.base import *  # noqa: F403 -- a settings module is its na
 from pacsweb.settings.base import ENV, caches_from_url, database_from_url
 
 DEBUG = False
-SECRET_KEY = "not-a-secret-of-anything-that-runs-outside-the-test-suite-0123456789"
+SECRET_KEY = "not-a-secret-of-anything-that-runs-outside-the-test-suite-0123456789"  # noqa: S105 -- signs nothing real
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 _database_url = ENV.get("DATABASE_URL") or "postgresql://pacsweb@127.0.0.1:1/started-by-conftest"
 REDIS_URL: str = ENV.get("REDIS_URL") or "redis://127.0.0.1:1/0"

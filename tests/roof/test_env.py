@@ -10,7 +10,9 @@ from pacsweb.env import BY_NAME, ROOT, VARIABLES, Environment, SettingError
 
 
 def test_unknown_name_is_refused_and_the_right_one_named() -> None:
-    with pytest.raises(SettingError, match="PACSWEB_HTTP_PROT is not a setting of PACSWeb; did you mean PACSWEB_HTTP_PORT"):
+    with pytest.raises(
+        SettingError, match="PACSWEB_HTTP_PROT is not a setting of PACSWeb; did you mean PACSWEB_HTTP_PORT"
+    ):
         Environment(environ={"PACSWEB_HTTP_PROT": "8000"})
 
 
@@ -31,7 +33,9 @@ def test_foreign_names_are_none_of_our_business() -> None:
 def test_secret_is_read_from_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "key"
     secret.write_text("from-a-file\n", encoding="utf-8")
-    assert Environment(environ={"PACSWEB_METRICS_TOKEN_FILE": str(secret)}).get("PACSWEB_METRICS_TOKEN") == "from-a-file"
+    assert (
+        Environment(environ={"PACSWEB_METRICS_TOKEN_FILE": str(secret)}).get("PACSWEB_METRICS_TOKEN") == "from-a-file"
+    )
 
 
 def test_value_and_file_together_are_a_contradiction(tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ def test_taken_port_is_one_sentence_with_its_holder() -> None:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
-        with pytest.raises(LaunchError, match=rf"Port {port} \(HTTP\) is already used by .*process {os.getpid()}.*PACSWEB_HTTP_PORT"):
+        with pytest.raises(
+            LaunchError, match=rf"Port {port} \(HTTP\) is already used by .*process {os.getpid()}.*PACSWEB_HTTP_PORT"
+        ):
             ports.require_free(host="127.0.0.1", port=port, purpose="HTTP", variable="PACSWEB_HTTP_PORT")
 
 
@@ -41,7 +43,12 @@ def test_full_disk_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(errno.ENOSPC, "is full"), (errno.EDQUOT, "is full"), (errno.EROFS, "cannot be written"), (errno.EACCES, "cannot be written")],
+    [
+        (errno.ENOSPC, "is full"),
+        (errno.EDQUOT, "is full"),
+        (errno.EROFS, "cannot be written"),
+        (errno.EACCES, "cannot be written"),
+    ],
 )
 def test_trouble_with_the_data_folder_is_told_in_words(number: int, words: str) -> None:
     assert words in folders.explain(error=OSError(number, "x"), folder=Path("/data"))
@@ -184,5 +191,7 @@ def test_wheel_brings_a_working_node_and_npm() -> None:
     folder = front_end._wheel_node()
     environment = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/")}
     for name in ("node", "npm", "npx"):
-        done = subprocess.run([folder / name, "--version"], env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [folder / name, "--version"], env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr

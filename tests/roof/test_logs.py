@@ -30,18 +30,29 @@ def lines() -> Iterator[Lines]:
     logging.getLogger().removeHandler(handler)
 
 
-@pytest.mark.parametrize("key", ["patient_name", "PatientName", "patient-id", "accessionNumber", "username", "path", "token"])
+@pytest.mark.parametrize(
+    "key", ["patient_name", "PatientName", "patient-id", "accessionNumber", "username", "path", "token"]
+)
 def test_identifying_keys_are_masked(key: str) -> None:
     assert logs.redact({key: SECRET}) == {key: logs.MASK}
 
 
-@given(st.recursive(st.just(SECRET), lambda inner: st.dictionaries(st.sampled_from(["patient_name", "a"]), inner, min_size=1) | st.lists(inner, min_size=1)))
+@given(
+    st.recursive(
+        st.just(SECRET),
+        lambda inner: (
+            st.dictionaries(st.sampled_from(["patient_name", "a"]), inner, min_size=1) | st.lists(inner, min_size=1)
+        ),
+    )
+)
 def test_nothing_below_an_identifying_key_survives(value: Any) -> None:
     assert SECRET not in str(logs.redact({"patient_name": value}))
 
 
 def test_own_events_are_one_json_line_without_identifying_values(lines: Lines) -> None:
-    structlog.get_logger("archive").info("instance_indexed", instance_id=7, patient_name=SECRET, nested={"PatientID": SECRET})
+    structlog.get_logger("archive").info(
+        "instance_indexed", instance_id=7, patient_name=SECRET, nested={"PatientID": SECRET}
+    )
     (line,) = lines()
     assert line["event"] == "instance_indexed"
     assert line["instance_id"] == 7
@@ -75,10 +86,7 @@ def test_causes_of_an_exception_are_told_without_their_messages() -> None:
 
 
 def test_errors_of_our_code_keep_their_message() -> None:
-    try:
-        raise AttributeError("no attribute 'frame'")
-    except AttributeError as error:
-        assert "no attribute 'frame'" in logs.describe_exception(error=error)
+    assert "no attribute 'frame'" in logs.describe_exception(error=AttributeError("no attribute 'frame'"))
 
 
 def test_data_set_libraries_say_nothing(lines: Lines) -> None:
@@ -89,7 +97,9 @@ def test_data_set_libraries_say_nothing(lines: Lines) -> None:
 
 def test_failed_request_is_logged_by_route(lines: Lines) -> None:
     request = RequestFactory().get(f"/o/demo/{SECRET}?PatientName={SECRET}")
-    logging.getLogger("django.request").error("Internal Server Error: %s", request.path, extra={"request": request, "status_code": 500})
+    logging.getLogger("django.request").error(
+        "Internal Server Error: %s", request.path, extra={"request": request, "status_code": 500}
+    )
     assert SECRET not in json.dumps(lines())
 
 

@@ -37,7 +37,9 @@ def test_production_passes_the_deployment_check() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("missing", ["PACSWEB_SECRET_KEY", "DATABASE_URL", "REDIS_URL", "PACSWEB_STORAGE_URL", "PACSWEB_PUBLIC_URL"])
+@pytest.mark.parametrize(
+    "missing", ["PACSWEB_SECRET_KEY", "DATABASE_URL", "REDIS_URL", "PACSWEB_STORAGE_URL", "PACSWEB_PUBLIC_URL"]
+)
 def test_production_does_not_start_without(missing: str) -> None:
     done = manage("check", environment={name: value for name, value in PRODUCTION.items() if name != missing})
     assert done.returncode != 0
