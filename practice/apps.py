@@ -10,7 +10,27 @@ class PracticeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from practice import audit_actions, permissions
+        from core import home, navigation, palette
+        from practice import audit_actions, doorways, permissions
+        from practice.results import Results
+        from teaching import hooks as teaching_hooks
+        from viewer import hooks as viewer_hooks
 
         audit_actions.register()
         permissions.register()
+        teaching_hooks.register_results(Results())
+        viewer_hooks.on_view_events("attempt", doorways.hear_looks)
+        navigation.register(
+            key="practice",
+            label=_("Practice"),
+            icon="graduation-cap",
+            url="practice:home",
+            order=210,
+            go="p",
+            may=doorways.may_practise,
+            count=doorways.waiting,
+        )
+        home.register(doorways.learner_sections, order=10)
+        home.register(doorways.educator_sections, order=31)
+        home.register_figures(doorways.learner_figures, order=10)
+        palette.register(key="unknowns", label=_("Cases to read"), find=doorways.find_unknowns, order=31)

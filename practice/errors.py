@@ -5,7 +5,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import Conflict, Invalid, PermanentError
+from core.errors import Conflict, Invalid
+from viewer.errors import MarksClosed
 
 
 class Incomplete(Invalid):
@@ -18,10 +19,9 @@ class Incomplete(Invalid):
         super().__init__(fields=fields)
 
 
-class AttemptClosed(PermanentError):
+class AttemptClosed(MarksClosed):
     """Drafts and marks of a committed or abandoned read are frozen (423 Locked)."""
 
-    status_code = 423
     code = "attempt-closed"
     default_message = _("This read is committed: its answers and marks can no longer change.")
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, Prefetch, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from access.models import ContainerRole
+from access.queries import containers_with
 from core.errors import NotFound
 from practice.models import Attempt, Card
 from teaching import queries as teaching
-from teaching.models import Assignment, CaseVersion
+from teaching import vocabulary
+from teaching.domain import content as documents
+from teaching.domain import markup
+from teaching.models import Assignment, AssignmentCase, CaseVersion, Course, CourseCase, Library
 
 
 def readable_versions(user: Any) -> QuerySet[CaseVersion]:
@@ -52,3 +59,171 @@ def has_committed(user: Any) -> Exists:
     return Exists(
         Attempt.objects.filter(user=user, version__case=OuterRef("case"), state__in=Attempt.REVEALED_STATES)
     )
+
+
+def visible_attempt(user: Any, public_id: str) -> Attempt:
+    """An own attempt; or, once it is committed, one that an educator may see the result of."""
+    found: Attempt | None = (
+        Attempt.objects.select_related("version__case__library", "assignment__course", "user", "organisation")
+        .filter(public_id=public_id)
+        .first()
+    )
+    if found is None:
+        raise NotFound
+    if found.user_id == user.pk:
+        return found
+    if found.is_revealed and attempts_of_learners(user).filter(pk=found.pk).exists():
+        return found
+    raise NotFound
+
+
+def attempts_of_learners(user: Any) -> QuerySet[Attempt]:
+    """Committed reads whose results an educator may see: cases of their libraries, cases and learners of their courses."""
+    libraries = containers_with(user=user, permission="teaching.view_results", container=Library)
+    courses = containers_with(user=user, permission="teaching.view_results", container=Course)
+    in_course = CourseCase.objects.filter(course__in=courses.values("pk")).values("case")
+    learners = ContainerRole.objects.filter(
+        container_kind=Course.container_kind(), container_id__in=courses.values("pk"), role="learner"
+    ).values("group__user")
+    rows: QuerySet[Attempt] = Attempt.objects.filter(state__in=Attempt.REVEALED_STATES).filter(
+        Q(version__case__library__in=libraries.values("pk"))
+        | Q(assignment__course__in=courses.values("pk"))
+        | (Q(version__case__in=in_course) & Q(user__in=learners))
+    )
+    return rows
+
+
+def explanation(attempt: Attempt, *, user: Any) -> str:
+    """What makes looking at this read the person's business."""
+    if attempt.user_id != user.pk:
+        return f"results of library {attempt.version.case.library.slug}"
+    if attempt.assignment is not None:
+        return f"assignment {attempt.assignment.public_id}"
+    return "own read"
+
+
+def diagnosis_of(version: CaseVersion) -> str:
+    """One line; only for those who may know."""
+    return markup.first_line(documents.diagnosis_text(version.content))
+
+
+def next_version(user: Any) -> CaseVersion | None:
+    """What to read next: under way, assigned (earliest due date first), due for repetition, then never read."""
+    readable = readable_versions(user)
+    under_way = Attempt.objects.filter(user=user, state=Attempt.State.STARTED).order_by("started_at").first()
+    if under_way is not None and readable.filter(pk=under_way.version_id).exists():
+        return readable.get(pk=under_way.version_id)
+    for row in assigned_rows(user):
+        for item in row["cases"]:
+            if not item["done"] and item["version"] is not None:
+                found: CaseVersion = item["version"]
+                return found
+    due = due_versions(user)
+    if due:
+        return due[0][1]
+    fresh = readable.exclude(pk__in=_read_versions(user)).order_by("published_at", "pk").first()
+    return fresh
+
+
+def _read_versions(user: Any) -> QuerySet[Any]:
+    cases = Attempt.objects.filter(user=user, state__in=Attempt.REVEALED_STATES).values("version__case")
+    rows: QuerySet[Any] = CaseVersion.objects.filter(case__in=cases).values("pk")
+    return rows
+
+
+def assigned_rows(user: Any) -> list[dict[str, Any]]:
+    """Open assignments with their cases and which of them are read; three queries."""
+    assignments = list(
+        open_assignments(user).prefetch_related(
+            Prefetch("assignment_cases", queryset=AssignmentCase.objects.select_related("case")),
+        )
+    )
+    versions = {version.case_id: version for version in readable_versions(user)}
+    done = set(
+        Attempt.objects.filter(
+            user=user, state__in=Attempt.REVEALED_STATES, assignment__in=assignments
+        ).values_list("assignment_id", "version__case_id")
+    )
+    now = timezone.now()
+    rows = []
+    for assignment in assignments:
+        cases = [
+            {
+                "version": versions.get(item.case_id),
+                "case": item.case,
+                "done": (assignment.pk, item.case_id) in done,
+            }
+            for item in assignment.assignment_cases.all()
+        ]
+        read = sum(bool(item["done"]) for item in cases)
+        rows.append(
+            {
+                "assignment": assignment,
+                "cases": cases,
+                "read": read,
+                "total": len(cases),
+                "is_done": read == len(cases),
+                "is_overdue": assignment.is_overdue_at(now) and read < len(cases),
+            }
+        )
+    return rows
+
+
+def due_versions(user: Any, *, moment: datetime | None = None) -> list[tuple[Card, CaseVersion]]:
+    """Diagnoses due by `moment` (now), each with the case to read: a sibling not read yet, else the one read longest ago."""
+    until = moment or timezone.now()
+    cards = list(Card.objects.filter(user=user, due_at__lte=until).order_by("due_at"))
+    by_group: dict[str, list[CaseVersion]] = {}
+    for version in readable_versions(user).filter(diagnosis_group__in=[card.diagnosis_group for card in cards]):
+        by_group.setdefault(version.diagnosis_group, []).append(version)
+    last_read = dict(
+        Attempt.objects.filter(user=user, state__in=Attempt.REVEALED_STATES)
+        .values_list("version__case_id")
+        .annotate(at=Max("committed_at"))
+    )
+    found = []
+    for card in cards:
+        candidates = by_group.get(card.diagnosis_group, [])
+        if candidates:
+            found.append((card, min(candidates, key=lambda v: _longest_ago(last_read.get(v.case_id), v))))
+    return found
+
+
+def _longest_ago(moment: datetime | None, version: CaseVersion) -> tuple[bool, float, int]:
+    return (moment is not None, moment.timestamp() if moment else 0.0, version.pk)
+
+
+def streak(user: Any, *, today: date) -> int:
+    """Days in a row with at least one committed read, up to today or yesterday, in the person's time zone."""
+    moments = Attempt.objects.filter(user=user, committed_at__isnull=False).values_list("committed_at", flat=True)
+    days = {timezone.localtime(moment).date() for moment in moments}
+    day = today if today in days else today - timedelta(days=1)
+    count = 0
+    while day in days:
+        count += 1
+        day -= timedelta(days=1)
+    return count
+
+
+def topics(user: Any) -> list[dict[str, Any]]:
+    """Share of points by category over the person's scored reads, the weakest first."""
+    rows = Attempt.objects.filter(user=user, state=Attempt.State.SCORED).values_list(
+        "version__content__category", "points", "max_points"
+    )
+    sums: dict[str, list[float]] = {}
+    for category, points, most in rows:
+        entry = sums.setdefault(category or "", [0.0, 0.0, 0])
+        entry[0] += points or 0.0
+        entry[1] += most or 0.0
+        entry[2] += 1
+    labels = dict(vocabulary.CATEGORIES)
+    found = [
+        {
+            "key": key,
+            "label": str(labels.get(key, _("Without a category"))),
+            "percent": round(100 * points / most) if most else 0,
+            "reads": int(reads),
+        }
+        for key, (points, most, reads) in sums.items()
+    ]
+    return sorted(found, key=lambda row: (row["percent"], row["label"]))

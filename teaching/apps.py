@@ -10,7 +10,26 @@ class TeachingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from teaching import audit_actions, permissions
+        from core import home, navigation, palette
+        from deid import hooks as deid_hooks
+        from teaching import audit_actions, doorways, permissions
+        from teaching.services.making import run_completed
+        from teaching.views.lists import find_in_palette
+        from viewer import hooks as viewer_hooks
 
         audit_actions.register()
         permissions.register()
+        deid_hooks.on_run_completed(run_completed)
+        viewer_hooks.register_action("make-case", doorways.make_case_action, order=10)
+        navigation.register(
+            key="teaching",
+            label=_("Teaching"),
+            icon="book-open",
+            url="teaching:home",
+            order=200,
+            go="t",
+            may=doorways.may_teach,
+            count=doorways.reviews_waiting,
+        )
+        home.register(doorways.home_sections, order=30)
+        palette.register(key="cases", label=_("Cases"), find=find_in_palette, order=30)

@@ -9,9 +9,18 @@ from markdown_it import MarkdownIt
 _renderer: Final = MarkdownIt("js-default", {"html": False, "linkify": False, "typographer": True}).disable(["image"])
 
 
-def to_html(text: str) -> str:
-    """Safe HTML of a Markdown text; links open as they are, with http, https and mailto only (the parser's rule)."""
-    return str(_renderer.render(text))
+class Html(str):
+    """Text that is HTML already. Templates know it by the `__html__` protocol, which needs no framework."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return self
+
+
+def to_html(text: str) -> Html:
+    """Safe HTML of a Markdown text; the parser lets links to http, https and mailto pass, and escapes all HTML."""
+    return Html(_renderer.render(text))
 
 
 def first_line(text: str, *, limit: int = 120) -> str:

@@ -59,7 +59,7 @@ class Case(TenantModel, TimeStampedModel):
 
     #: The de-identification run that brings (or brought) the images; empty for a case that did not come that way.
     deid_run_key = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
-    #: Images that de-identification held back: `[{"reason", "count", "series"}]`, and whether somebody has looked.
+    #: Images that de-identification held back: `[{"reasons": [codes], "count"}]`, and whether somebody has looked.
     held_back = models.JSONField(default=list, blank=True)
     held_back_resolved = models.BooleanField(default=False)
     preparation_error = models.CharField(max_length=500, blank=True)

@@ -36,7 +36,7 @@ def editing(
 ) -> Iterator[Case]:
     """The locked case to edit; on leaving, its revision rises and the new state enters the history.
 
-    :param revision: the revision the caller saw; another one stored means somebody else was faster.
+    :param revision: the revision the caller saw; an edit of somebody else since then means they were faster.
     :param coalesce: merge with the same person's last edit with the same summary (autosave).
     :raises CaseBusy: while the images are still being prepared. CaseChanged: on a stale revision.
     """
@@ -45,7 +45,7 @@ def editing(
         require(actor, "teaching.edit_cases", locked.library)
         if not locked.is_editable:
             raise CaseBusy
-        if revision is not None and revision != locked.revision:
+        if revision is not None and _changed_by_others(case=locked, actor=actor, since=revision):
             raise CaseChanged
         yield locked
         locked.revision += 1
@@ -62,6 +62,13 @@ def editing(
                 explained_by=f"editor of library {locked.library.slug}",
             )
     _bring_up_to_date(case=case, locked=locked)
+
+
+def _changed_by_others(*, case: Case, actor: Any, since: int) -> bool:
+    """Whether somebody else edited since that revision. Own edits (text beside truth marks) do not collide."""
+    if since == case.revision:
+        return False
+    return CaseRevision.objects.filter(case=case, number__gt=since).exclude(actor=actor).exists() or since > case.revision
 
 
 def _bring_up_to_date(*, case: Case, locked: Case) -> None:

@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 from access.queries import get_visible, require
 from archive.models import Study
 from audit.services import record
+from deid import services as deid
+from deid.models import DeidentificationRun, DeidentifiedInstance
 from teaching.models import Case, Library
 from teaching.services.cases import create_case, link_studies
 from teaching.services.editing import keep_revision
@@ -22,31 +24,70 @@ def make_case_from_study(
 ) -> Case:
     """A case in state *preparing*, and the de-identification run that will bring its images.
 
-    `options` go to the run (which profile, which series). The study's archive has to allow copying to the actor.
+    `options` go to the run. The actor needs to read the study's archive, to send images to the library's archive and
+    to write cases in the library.
     """
-    from deid import services as deid
-
     require(actor, "teaching.edit_cases", library)
-    source = get_visible(actor, Study.objects.select_related("archive"), "archive.view_archive", pk=study.pk)
-    require(actor, "archive.export_images", source.archive)
+    rows = Study.objects.select_related("archive__organisation")
+    source = get_visible(actor, rows, "archive.view_archive", pk=study.pk)
     case = create_case(actor=actor, library=library, title=title, state=Case.State.PREPARING, request=request)
-    run = deid.deidentify_study(actor=actor, study=source, target_archive=library.archive, request=request, **options)
+    run = deid.deidentify_study(
+        actor=actor,
+        study=source,
+        target_archive=library.archive,
+        request=request,
+        explained_by=f"case {case.public_id}",
+        **options,
+    )
     Case.objects.filter(pk=case.pk).update(deid_run_key=str(run.pk))
     case.refresh_from_db()
     return case
 
 
+def run_completed(*, run: DeidentificationRun) -> None:
+    """Hear of the end of a run (`deid.hooks.on_run_completed`), in its organisation's scope."""
+    key = str(run.pk)
+    if run.is_successful:
+        studies = list(
+            Study.objects.filter(archive=run.target_archive, study_instance_uid=run.target_study_instance_uid)
+        )
+        preparation_finished(run_key=key, studies=studies, held_back=held_back_of(run))
+    elif run.state == run.State.HELD:
+        preparation_finished(run_key=key, studies=[], held_back=held_back_of(run))
+    else:
+        reasons = {
+            run.State.REJECTED: _("The second person did not approve the de-identified images."),
+            run.State.CANCELLED: _("The de-identification was cancelled."),
+        }
+        preparation_failed(run_key=key, reason=run.error or reasons.get(run.state, _("De-identification failed.")))
+
+
+def held_back_of(run: DeidentificationRun) -> list[dict[str, Any]]:
+    """Images that were not copied, counted by their reasons (codes of `deid.domain.screening.Reason`)."""
+    counts: dict[tuple[str, ...], int] = {}
+    rows = DeidentifiedInstance.objects.filter(run=run, verdict=DeidentifiedInstance.Verdict.HELD_BACK)
+    for reasons in rows.values_list("reasons", flat=True):
+        key = tuple(sorted(str(reason) for reason in reasons)) or ("",)
+        counts[key] = counts.get(key, 0) + 1
+    return [{"reasons": list(reasons), "count": count} for reasons, count in sorted(counts.items())]
+
+
 @transaction.atomic
-def preparation_finished(*, run_key: str, studies: Sequence[Study], held_back: Sequence[dict[str, Any]]) -> Case | None:
-    """A run came to its end with images. Repeating it changes nothing. None: the run was not for a case."""
-    case = (
+def preparation_finished(
+    *, run_key: str, studies: Sequence[Study], held_back: Sequence[dict[str, Any]]
+) -> list[Case]:
+    """A run came to its end; its cases become drafts. Repeating it changes nothing. Empty: it was not for a case."""
+    cases = list(
         Case.objects.select_for_update(of=("self",))
         .select_related("library", "owner")
         .filter(deid_run_key=run_key, state=Case.State.PREPARING)
-        .first()
     )
-    if case is None:
-        return None
+    for case in cases:
+        _receive_images(case=case, studies=studies, held_back=held_back)
+    return cases
+
+
+def _receive_images(*, case: Case, studies: Sequence[Study], held_back: Sequence[dict[str, Any]]) -> None:
     link_studies(case=case, studies=studies)
     case.held_back = [dict(entry) for entry in held_back]
     case.held_back_resolved = not case.held_back
@@ -63,25 +104,25 @@ def preparation_finished(*, run_key: str, studies: Sequence[Study], held_back: S
         detail={"studies": len(studies), "held_back": sum(int(e.get("count", 1)) for e in held_back)},
         explained_by=f"editor of library {case.library.slug}",
     )
-    return case
 
 
 @transaction.atomic
-def preparation_failed(*, run_key: str, reason: str) -> Case | None:
-    """A run ended without images; the case stays and says why, to be deleted or tried again."""
-    case: Case | None = (
-        Case.objects.select_for_update(of=("self",)).filter(deid_run_key=run_key, state=Case.State.PREPARING).first()
+def preparation_failed(*, run_key: str, reason: str) -> list[Case]:
+    """A run ended without images; its cases stay and say why, to be deleted."""
+    cases = list(
+        Case.objects.select_for_update(of=("self",))
+        .select_related("library")
+        .filter(deid_run_key=run_key, state=Case.State.PREPARING)
     )
-    if case is None:
-        return None
-    case.preparation_error = reason[:500]
-    case.save(update_fields=["preparation_error", "updated_at"])
-    record(
-        action="case.preparation_failed",
-        organisation=case.organisation,
-        actor=case.owner,
-        target=case,
-        outcome="failed",
-        explained_by=f"editor of library {case.library.slug}",
-    )
-    return case
+    for case in cases:
+        case.preparation_error = reason[:500]
+        case.save(update_fields=["preparation_error", "updated_at"])
+        record(
+            action="case.preparation_failed",
+            organisation=case.organisation,
+            actor=case.owner,
+            target=case,
+            outcome="failed",
+            explained_by=f"editor of library {case.library.slug}",
+        )
+    return cases

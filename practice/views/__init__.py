@@ -1,0 +1,1 @@
+"""Doors of practice: the list of the day, the read, and progress."""

@@ -1,0 +1,7 @@
+/** The read: answers kept while they are given, a timer that can be hidden, keys. */
+import '../practice/read.css';
+import { startRead } from '../practice/read';
+import { ReadTimer } from '../practice/timer';
+
+customElements.define('read-timer', ReadTimer);
+startRead();

@@ -1,0 +1,1 @@
+"""Doors of teaching: libraries, cases, the editor, courses and results."""
