@@ -10,6 +10,7 @@ class ArchiveConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from archive import audit_actions
+        from archive import audit_actions, shell
 
         audit_actions.register()
+        shell.register()

@@ -23,6 +23,7 @@ from django.db import models
 from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+from pydicom.uid import UID
 
 from access.models import RoleContainer, validate_slug
 from core.models import TenantModel, TimeStampedModel, new_public_id
@@ -175,7 +176,9 @@ class Study(TenantModel, TimeStampedModel):
                 name="study_unannounced",
             ),
             GinIndex(OpClass(Upper("description"), name="gin_trgm_ops"), name="study_description_search"),
+            GinIndex(OpClass(Upper("accession_number"), name="gin_trgm_ops"), name="study_accession_search"),
             GinIndex(fields=["modalities"], name="study_modalities"),
+            GinIndex(fields=["body_parts"], name="study_body_parts"),
         ]
 
     def __str__(self) -> str:
@@ -255,6 +258,11 @@ class Instance(TenantModel):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def transfer_syntax_name(self) -> str:
+        """The standard's name of the transfer syntax; the UID itself when it has none."""
+        return str(UID(self.transfer_syntax_uid).name)
 
 
 class Delivery(TenantModel):
@@ -361,3 +369,16 @@ class QuarantinedFile(TenantModel):
     @property
     def audit_label(self) -> str:
         return self.public_id
+
+
+class Removal(TenantModel):
+    """Stored bytes that nothing refers to any more: written with the change that let go of them, gone with the bytes."""
+
+    storage_key = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.pk)

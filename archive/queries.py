@@ -40,6 +40,10 @@ def delivery_url(delivery: Delivery) -> str:
     )
 
 
+def export_url(*, organisation: Any, job_id: Any) -> str:
+    return reverse("archive:export", kwargs={"organisation": organisation.slug, "job": job_id})
+
+
 def open_instance(instance: Instance) -> BinaryIO:
     """The stored file, seekable. The caller has authorised."""
     return storage().open(instance.storage_key)

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import time
 import uuid
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from archive import queries
-from archive.models import Delivery
-from archive.services import index, settle, sweep, unpack
+from archive.models import Delivery, Study
+from archive.services import deletion, export, index, removal, settle, sweep, unpack
 from core import jobs
 from core.tasks import task
 
@@ -38,9 +43,11 @@ def settle_due_studies() -> None:
 
 @task(queue="ingest", installation_wide=True, time_limit_seconds=300)
 def sweep_spool() -> None:
-    """Beat: index what a dead process left behind."""
+    """Beat: index what a dead process left behind; remove bytes that nothing refers to and exports past their time."""
     for organisation_id, delivery_id in sweep.sweep_spool():
         index_delivery.enqueue(organisation_id=organisation_id, delivery_id=delivery_id)
+    removal.purge()
+    export.sweep_exports(now=time.time())
 
 
 @task(queue="heavy", time_limit_seconds=6 * 3600)
@@ -62,4 +69,52 @@ def unpack_zip(*, organisation_id: int, delivery_id: str, name: str, job_id: str
         except jobs.JobCancelled:
             unpack.forget_zip(delivery=delivery, name=name)
             raise
-        job.finish(result=tally.as_result(), result_url=queries.delivery_url(delivery), message=tally.sentence())
+        job.finish(
+            result={"delivery": delivery_id, **tally.as_result()},
+            result_url=queries.delivery_url(delivery),
+            message=tally.sentence(),
+        )
+
+
+@task(queue="heavy", time_limit_seconds=6 * 3600)
+def export_studies(*, organisation_id: int, job_id: str, study_ids: list[int]) -> None:
+    """Pack studies into the zip that the job's owner may fetch."""
+    with jobs.running(job_id=job_id) as job:
+        if job is None:
+            return
+        try:
+            files, unlisted = export.write_export(
+                job_id=job_id,
+                study_ids=study_ids,
+                progress=lambda done, total: job.progress(done=done, total=total),
+            )
+        except jobs.JobCancelled:
+            export.export_path(job_id).unlink(missing_ok=True)
+            raise
+        job.finish(
+            result={"files": files, "unlisted": unlisted},
+            result_url=queries.export_url(organisation=job.job.organisation, job_id=job_id),
+            message=ngettext("%(n)s file", "%(n)s files", files) % {"n": files},
+        )
+
+
+@task(queue="heavy", time_limit_seconds=6 * 3600)
+def delete_studies(*, organisation_id: int, job_id: str, study_ids: list[int]) -> None:
+    """Delete studies one by one; what another part of the system holds stays and is counted."""
+    with jobs.running(job_id=job_id) as job:
+        if job is None:
+            return
+        tally: dict[str, Any] = {"deleted": 0, "kept": 0}
+        for number, study_id in enumerate(study_ids, start=1):
+            study = Study.objects.select_related("archive", "organisation").filter(pk=study_id).first()
+            if study is not None:
+                try:
+                    deletion.delete_study(actor=job.job.owner, study=study)
+                    tally["deleted"] += 1
+                except deletion.StillUsed:
+                    tally["kept"] += 1
+            job.progress(done=number, total=len(study_ids))
+        message = _("%(deleted)s deleted") % tally
+        if tally["kept"]:
+            message = _("%(deleted)s deleted, %(kept)s kept because they are used elsewhere") % tally
+        job.finish(result=tally, message=message)

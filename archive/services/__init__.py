@@ -11,6 +11,8 @@ from archive.services.deliveries import (
     receive,
     request_indexing,
 )
+from archive.services.deletion import delete_study
+from archive.services.export import start_export
 from archive.services.index import Outcome, index_delivery
 
 __all__ = [
@@ -19,9 +21,11 @@ __all__ = [
     "change_archive",
     "close_delivery",
     "create_archive",
+    "delete_study",
     "discard_spool",
     "index_delivery",
     "open_delivery",
     "receive",
     "request_indexing",
+    "start_export",
 ]

@@ -19,6 +19,7 @@ from archive.domain.header import Header
 from archive.domain.text import fold
 from archive.limits import limit
 from archive.models import Archive, Delivery, Instance, Patient, QuarantinedFile, Series, Study
+from archive.services import removal
 from archive.services.inspect import Inspected
 from archive.storage import storage
 
@@ -114,6 +115,7 @@ def commit_batch(*, delivery: Delivery, archive: Archive, files: list[Inspected]
     if good:
         _index(batch, good)
     QuarantinedFile.objects.bulk_create(batch.quarantined, ignore_conflicts=True)
+    removal.note(organisation_id=archive.organisation_id, keys=batch.stale_keys)
     storage().sync(batch.folders)
     _count(batch)
     return batch

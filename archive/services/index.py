@@ -20,10 +20,9 @@ from django.utils import timezone
 from archive import spool
 from archive.limits import limit
 from archive.models import Delivery, Instance, QuarantinedFile
-from archive.services import commit
+from archive.services import commit, removal
 from archive.services.commit import Outcome
 from archive.services.inspect import Inspected, inspect
-from archive.storage import storage
 from audit import services as audit
 from core.errors import RetriableError
 from core.tenancy import tenant
@@ -122,8 +121,8 @@ def _index_batch(*, delivery: Delivery, names: list[str]) -> list[Outcome]:
                 raise RetriableError from error
             logger.info("index_batch_repeated", delivery=str(delivery.pk), attempt=attempt, kind=type(error).__name__)
             time.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311 -- jitter, not a secret
-    for key in batch.stale_keys:
-        storage().delete(key)
+    if batch.stale_keys:
+        removal.purge(organisation_id=delivery.organisation_id)
     spool.remove(delivery.pk, names)
     return batch.outcomes
 

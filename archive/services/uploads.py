@@ -157,6 +157,7 @@ def _begin_unpacking(delivery: Delivery, *, name: str, actor: User) -> Job:
             kind="archive.unpack",
             title=_("Unpack a zip file into %(archive)s") % {"archive": delivery.archive.name},
         )
+        Job.objects.filter(pk=job.pk).update(result={"delivery": str(delivery.pk)})
         tasks.unpack_zip.enqueue(
             organisation_id=delivery.organisation_id, delivery_id=str(delivery.pk), name=name, job_id=str(job.pk)
         )

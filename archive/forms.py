@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from access.models import validate_slug
+from archive.models import Archive, validate_ae_title
+
+RESERVED = frozenset({"new", "series", "exports"})
+
+
+class _Titles(forms.CharField):
+    """AE titles, one a line or with commas."""
+
+    def to_python(self, value: Any) -> Any:
+        words = str(value or "").replace(",", "\n").split()
+        return list(dict.fromkeys(words))
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def run_validators(self, value: Any) -> None:
+        for title in value:
+            validate_ae_title(title)
+
+    def validate(self, value: Any) -> None:
+        return None
+
+
+class ArchiveForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=150, widget=forms.TextInput(attrs={"autofocus": True}))
+    ae_title = forms.CharField(
+        label=_("AE title"),
+        max_length=16,
+        validators=[validate_ae_title],
+        help_text=_("What scanners and PACS call this archive. It is unique on this installation."),
+        widget=forms.TextInput(attrs={"class": "mono", "autocapitalize": "characters", "spellcheck": "false"}),
+    )
+    is_open_to_dimse = forms.BooleanField(label=_("Takes DICOM associations"), required=False, initial=True)
+    calling_ae_titles = _Titles(
+        label=_("AE titles that may send"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
+        help_text=_("One a line. Empty: any calling AE title may send."),
+    )
+    overwrite = forms.ChoiceField(
+        label=_("Other content under a known UID"),
+        choices=Archive.Overwrite.choices,
+        widget=forms.RadioSelect,
+        initial=Archive.Overwrite.NEVER,
+    )
+    settle_seconds = forms.IntegerField(
+        label=_("Seconds of silence until a study counts as complete"),
+        min_value=1,
+        max_value=86400,
+        initial=10,
+        help_text=_("Then its pictures are made, and rules and listeners hear of it."),
+    )
+
+
+class NewArchiveForm(ArchiveForm):
+    slug = forms.CharField(
+        label=_("Address"),
+        max_length=63,
+        validators=[validate_slug],
+        help_text=_("Part of every link to the archive; it never changes."),
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false"}),
+    )
+    purpose = forms.ChoiceField(
+        label=_("Purpose"), choices=Archive.Purpose.choices, widget=forms.RadioSelect, initial=Archive.Purpose.CLINICAL
+    )
+    field_order = (
+        "name",
+        "slug",
+        "purpose",
+        "ae_title",
+        "is_open_to_dimse",
+        "calling_ae_titles",
+        "overwrite",
+        "settle_seconds",
+    )
+
+    def clean_slug(self) -> str:
+        slug = slugify(self.cleaned_data["slug"])
+        if slug in RESERVED:
+            raise forms.ValidationError(_("This address is used by PACSWeb itself; choose another."))
+        return slug

@@ -1,0 +1,336 @@
+"""The archive's lists: studies, archives, deliveries, quarantine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import Count, F, Func, Q, QuerySet, TextField
+from django.db.models.functions import Now
+from django.http import QueryDict
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
+
+from archive import reading
+from archive.domain.text import fold
+from archive.models import Archive, Delivery, Instance, Patient, QuarantinedFile, Series, Study
+from audit import services as audit
+from core.tables import Choice, Column, DateRange, Flag, Table
+from core.tables.filters import Chip, Filter, Option
+
+UID_WORD = re.compile(r"^[0-9]+(?:\.[0-9]+)+$")
+LONGEST_WORD = 64
+
+
+class ListedValue(Choice):
+    """A choice among the values of a JSON list column; every row may count under several."""
+
+    def narrow(self, queryset: QuerySet[Any], state: list[str]) -> QuerySet[Any]:
+        condition = Q()
+        for value in state:
+            condition |= Q(**{f"{self.field}__contains": [value]})
+        return queryset.filter(condition)
+
+    def options(self, queryset: QuerySet[Any], state: list[str], *, counted: bool) -> tuple[Option, ...]:
+        unnested = Func(F(self.field), function="jsonb_array_elements_text", output_field=TextField())
+        rows = queryset.order_by().annotate(one_value=unnested).values("one_value").annotate(n=Count("pk"))
+        counts = {row["one_value"]: row["n"] for row in rows.order_by("one_value")[:100]}
+        return tuple(
+            Option(value, value, counts.get(value, 0) if counted else None, value in state)
+            for value in dict.fromkeys([*counts, *state])
+        )
+
+
+KEY_PATTERN = re.compile(r"^[0-9a-z-]{1,40}$")
+
+
+@dataclass(frozen=True)
+class One(Filter):
+    """Narrowed by a link from elsewhere to what belongs to one thing; shows as a chip only."""
+
+    key: str
+    label: Any
+    field: str
+    shown: Any
+    template: ClassVar[str] = "archive/filter_one.html"
+
+    def read(self, query: QueryDict) -> tuple[str, list[str]]:
+        value = query.get(self.key, "")
+        if not value or KEY_PATTERN.match(value):
+            return value, []
+        return "", [_("“%(value)s” is not a key of %(filter)s.") % {"value": value[:40], "filter": self.label}]
+
+    def narrow(self, queryset: QuerySet[Any], state: str) -> QuerySet[Any]:
+        try:
+            return queryset.filter(**{self.field: state})
+        except ValidationError:
+            return queryset.none()
+
+    def chips(self, state: str) -> list[Chip]:
+        return [Chip(str(self.label), str(self.shown), {self.key: None})]
+
+
+def viewer_url(*, organisation: str, study: Study) -> str:
+    """The viewer is on a floor above: its address is known by name only, and may be missing."""
+    try:
+        return reverse("viewer:study", kwargs={"organisation": organisation, "study": study.public_id})
+    except NoReverseMatch:
+        return ""
+
+
+class StudyTable(Table):
+    key = "studies"
+    noun = ngettext_lazy("%(n)s study", "%(n)s studies", "n")
+    columns = (
+        Column("picture", gettext_lazy("Picture"), template="archive/cells/picture.html", shrink=True, heading=False, exported=False),
+        Column(
+            "patient",
+            gettext_lazy("Patient"),
+            sort=("patient__search_name", "patient__patient_id", "patient_id", "study_date"),
+            primary=True,
+            template="archive/cells/patient.html",
+            csv=lambda study: reading.person_name(study.patient.patient_name),
+        ),
+        Column("id", gettext_lazy("Patient ID"), value="patient.patient_id", sort="patient__patient_id"),
+        Column("born", gettext_lazy("Born"), value=lambda study: reading.shown_date(study.patient.birth_date), sort="patient__birth_date", shown=False),
+        Column("sex", gettext_lazy("Sex"), value="patient.sex", sort="patient__sex", shown=False),
+        Column(
+            "date",
+            gettext_lazy("Study date"),
+            sort=("study_date", "study_time"),
+            template="archive/cells/study_date.html",
+            csv=lambda study: reading.shown_date(study.study_date),
+            shrink=True,
+        ),
+        Column("modality", gettext_lazy("Modality"), template="archive/cells/modalities.html", csv=lambda study: " ".join(study.modalities), sort="modalities"),
+        Column("description", gettext_lazy("Description"), value="description", sort="description"),
+        Column("body", gettext_lazy("Body part"), value=lambda study: ", ".join(study.body_parts), sort="body_parts", shown=False),
+        Column("accession", gettext_lazy("Accession"), value="accession_number", sort="accession_number"),
+        Column("referrer", gettext_lazy("Referrer"), value=lambda study: reading.person_name(study.referring_physician_name), sort="referring_physician_name", shown=False),
+        Column("series", gettext_lazy("Series"), value="series_count", sort="series_count", kind="number"),
+        Column("images", gettext_lazy("Images"), value="instance_count", sort="instance_count", kind="number"),
+        Column("size", gettext_lazy("Size"), value="size_bytes", sort="size_bytes", kind="size", shown=False),
+        Column("priors", gettext_lazy("Others"), template="archive/cells/priors.html", hint=gettext_lazy("Other studies of the same patient in this archive"), csv=lambda study: getattr(study, "prior_count", ""), kind="number"),
+        Column("received", gettext_lazy("Received"), value="last_received_at", sort="last_received_at", kind="date", template="archive/cells/received.html", csv=lambda study: study.last_received_at.isoformat(timespec="seconds")),
+        Column("uid", gettext_lazy("Study UID"), value="study_instance_uid", sort="study_instance_uid", kind="uid", shown=False),
+        Column("details", gettext_lazy("Details"), template="archive/cells/study_actions.html", shrink=True, heading=False, exported=False),
+    )  # fmt: skip
+    filters = (
+        ListedValue("modality", gettext_lazy("Modality"), field="modalities"),
+        DateRange("date", gettext_lazy("Study date"), field="study_date_parsed"),
+        ListedValue("body", gettext_lazy("Body part"), field="body_parts"),
+        Flag("new", gettext_lazy("Last 24 hours"), condition=Q(last_received_at__gte=Now() - timedelta(hours=24))),
+        Flag("arriving", gettext_lazy("Still arriving"), condition=Q(settled_at=None)),
+        One("patient", gettext_lazy("Patient"), field="patient__public_id", shown=gettext_lazy("one patient")),
+    )
+    default_sort = "-received"
+    search_label = gettext_lazy("Name, ID, accession, description or UID")
+    selectable = True
+    bulk_template = "archive/study_list_bulk.html"
+    card_template = "archive/cells/study_card.html"
+    empty_template = "archive/study_list_empty.html"
+
+    def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
+        """Every word must be found somewhere; each place is asked by its own index."""
+        for word in words.split()[:8]:
+            queryset = queryset.filter(pk__in=matching_studies(archive=self.archive, word=word[:LONGEST_WORD]))
+        return queryset
+
+    @property
+    def archive(self) -> Archive:
+        found: Archive = self.context["archive"]
+        return found
+
+    def row_url(self, row: Study) -> str:
+        return row.viewer_url or row.detail_url  # type: ignore[attr-defined]
+
+    def row_drawer(self, row: Study) -> str:
+        return f"{row.detail_url}?part=drawer"  # type: ignore[attr-defined]
+
+    def row_label(self, row: Study) -> str:
+        return _("%(name)s, %(date)s") % {
+            "name": reading.person_name(row.patient.patient_name) or row.patient.patient_id or _("no name"),
+            "date": reading.shown_date(row.study_date),
+        }
+
+    def prepare(self, rows: Sequence[Study]) -> None:
+        organisation = self.archive.organisation.slug
+        pictures = thumbnails([row.pk for row in rows])
+        counts = prior_counts(rows)
+        before = None
+        grouped = self.sort_column is not None and self.sort_column.key == "patient"
+        for row in rows:
+            row.viewer_url = viewer_url(organisation=organisation, study=row)
+            row.detail_url = detail_url(organisation=organisation, archive=self.archive, study=row)
+            row.thumbnail_url = pictures.get(row.pk, "")
+            row.prior_count = counts.get(row.patient_id, 1) - 1
+            row.is_same_patient = grouped and row.patient_id == before
+            before = row.patient_id
+
+    def exported(self, *, rows: int) -> None:
+        audit.record(
+            action="study.list_exported",
+            organisation=self.archive.organisation,
+            target=self.archive,
+            detail={"archive": self.archive.slug, "count": rows},
+            request=self.request,
+        )
+
+
+def detail_url(*, organisation: str, archive: Archive, study: Study) -> str:
+    return reverse(
+        "archive:study", kwargs={"organisation": organisation, "archive": archive.slug, "study": study.public_id}
+    )
+
+
+def thumbnails(study_ids: Sequence[int]) -> dict[int, str]:
+    """The address of one picture for each study: of its largest series that has one."""
+    rows = (
+        Series.objects.filter(study_id__in=study_ids)
+        .exclude(thumbnail_key="")
+        .order_by("study_id", "-instance_count", "pk")
+        .distinct("study_id")
+        .select_related("organisation")
+        .only("study_id", "public_id", "version", "organisation__slug", "instance_count")
+    )
+    return {row.study_id: thumbnail_url(row) for row in rows}
+
+
+def thumbnail_url(series: Series) -> str:
+    """The address holds the version: the browser may keep the picture for ever."""
+    path = reverse(
+        "archive:thumbnail", kwargs={"organisation": series.organisation.slug, "series": series.public_id}
+    )
+    return f"{path}?v={series.version}"
+
+
+def prior_counts(rows: Sequence[Study]) -> dict[int, int]:
+    """How many studies each patient of the page has."""
+    counted = (
+        Study.objects.filter(patient_id__in={row.patient_id for row in rows})
+        .order_by()
+        .values("patient_id")
+        .annotate(n=Count("pk"))
+    )
+    return {row["patient_id"]: row["n"] for row in counted}
+
+
+def matching_studies(*, archive: Archive, word: str) -> QuerySet[Any]:
+    """Primary keys of an archive's studies in which a word occurs: one indexed search a place, put together."""
+    studies = Study.objects.filter(archive=archive).order_by()
+    patients = Patient.objects.filter(archive=archive).order_by()
+    folded = fold(word)
+    places = [
+        studies.filter(patient__in=patients.filter(patient_id__icontains=word).values("pk")),
+        studies.filter(description__icontains=word),
+        studies.filter(accession_number__icontains=word),
+    ]
+    if folded:
+        named = patients.filter(search_name__contains=folded)
+        places.append(studies.filter(patient__in=named.values("pk")))
+    if UID_WORD.match(word):
+        places.append(studies.filter(study_instance_uid__startswith=word))
+        places.append(studies.filter(series__series_instance_uid=word))
+        inside = Instance.objects.filter(archive=archive, sop_instance_uid=word).values("study_id")
+        places.append(studies.filter(pk__in=inside))
+    keys = [place.values("pk") for place in places]
+    return keys[0].union(*keys[1:])
+
+
+class ArchiveTable(Table):
+    key = "archives"
+    noun = ngettext_lazy("%(n)s archive", "%(n)s archives", "n")
+    columns = (
+        Column("name", gettext_lazy("Archive"), sort="name", primary=True, template="archive/cells/archive.html", csv=lambda row: row.name),
+        Column("purpose", gettext_lazy("Purpose"), value="get_purpose_display", sort="purpose"),
+        Column("ae", gettext_lazy("AE title"), value="ae_title", sort="ae_title", template="archive/cells/ae_title.html"),
+        Column("studies", gettext_lazy("Studies"), value="study_count", sort="study_count", kind="number"),
+        Column("images", gettext_lazy("Images"), value="image_count", sort="image_count", kind="number"),
+        Column("size", gettext_lazy("Size"), value="bytes", sort="bytes", kind="size"),
+        Column("last", gettext_lazy("Last images"), value="last_images", sort="last_images", kind="date"),
+        Column("quarantine", gettext_lazy("In quarantine"), template="archive/cells/quarantine_count.html", csv=lambda row: row.kept_count, kind="number"),
+    )  # fmt: skip
+    search_fields = ("name", "slug", "ae_title")
+    default_sort = "name"
+    empty_template = "archive/archive_list_empty.html"
+
+    def row_url(self, row: Archive) -> str:
+        return reverse(
+            "archive:study-list", kwargs={"organisation": self.request.organisation.slug, "archive": row.slug}  # type: ignore[attr-defined]
+        )
+
+
+class DeliveryTable(Table):
+    key = "deliveries"
+    noun = ngettext_lazy("%(n)s delivery", "%(n)s deliveries", "n")
+    columns = (
+        Column("opened", gettext_lazy("Began"), value="opened_at", sort="opened_at", kind="date", primary=True, template="archive/cells/delivery.html", csv=lambda row: row.opened_at.isoformat(timespec="seconds")),
+        Column("source", gettext_lazy("By"), value="get_source_display", sort="source"),
+        Column("from", gettext_lazy("From"), template="archive/cells/sender.html", csv=lambda row: row.calling_ae_title or (row.actor.username if row.actor else "")),
+        Column("address", gettext_lazy("Address"), value="address", shown=False),
+        Column("state", gettext_lazy("State"), template="archive/cells/delivery_state.html", sort="state", csv=lambda row: row.get_state_display()),
+        Column("received", gettext_lazy("Received"), value="received", sort="received", kind="number"),
+        Column("stored", gettext_lazy("Stored"), value=lambda row: row.stored + row.replaced, sort="stored", kind="number"),
+        Column("duplicate", gettext_lazy("Known"), value="duplicate", sort="duplicate", kind="number", hint=gettext_lazy("Files that were here already, byte for byte")),
+        Column("skipped", gettext_lazy("Left out"), value="skipped", sort="skipped", kind="number", shown=False),
+        Column("refused", gettext_lazy("Refused"), template="archive/cells/refused.html", csv=lambda row: row.refused, sort="refused", kind="number"),
+        Column("took", gettext_lazy("Took"), value=lambda row: reading.duration(row.opened_at, row.indexed_at)),
+    )  # fmt: skip
+    filters = (
+        Choice("source", gettext_lazy("By"), choices=Delivery.Source.choices),
+        Choice("state", gettext_lazy("State"), choices=Delivery.State.choices),
+        DateRange("opened", gettext_lazy("Began"), field="opened_at", is_moment=True),
+        Flag("refused", gettext_lazy("With refusals"), condition=Q(refused__gt=0)),
+    )
+    search_fields = ("calling_ae_title", "actor__username", "actor__display_name")
+    default_sort = "-opened"
+    empty_template = "archive/delivery_list_empty.html"
+
+    def row_url(self, row: Delivery) -> str:
+        return reverse(
+            "archive:delivery",
+            kwargs={
+                "organisation": self.request.organisation.slug,  # type: ignore[attr-defined]
+                "archive": self.context["archive"].slug,
+                "delivery": row.pk,
+            },
+        )
+
+    def row_label(self, row: Delivery) -> str:
+        return str(row.opened_at)
+
+
+class QuarantineTable(Table):
+    key = "quarantine"
+    noun = ngettext_lazy("%(n)s file", "%(n)s files", "n")
+    columns = (
+        Column("name", gettext_lazy("File"), sort="original_name", primary=True, template="archive/cells/quarantined.html", csv=lambda row: row.original_name),
+        Column("reason", gettext_lazy("Why it was refused"), value="reason"),
+        Column("code", gettext_lazy("Code"), value="code", sort="code", template="archive/cells/code.html"),
+        Column("size", gettext_lazy("Size"), value="size_bytes", sort="size_bytes", kind="size"),
+        Column("received", gettext_lazy("Received"), value="received_at", sort="received_at", kind="date"),
+        Column("from", gettext_lazy("From"), template="archive/cells/quarantined_sender.html", csv=lambda row: row.delivery.calling_ae_title),
+        Column("uid", gettext_lazy("SOP Instance UID"), value="sop_instance_uid", kind="uid", shown=False),
+        Column("digest", gettext_lazy("SHA-256"), value=lambda row: bytes(row.digest).hex(), kind="uid", shown=False),
+        Column("state", gettext_lazy("State"), template="archive/cells/quarantine_state.html", csv=lambda row: row.get_state_display()),
+        Column("actions", gettext_lazy("Actions"), template="archive/cells/quarantine_actions.html", shrink=True, heading=False, exported=False),
+    )  # fmt: skip
+    filters = (
+        Choice("code", gettext_lazy("Reason")),
+        Choice("state", gettext_lazy("State"), choices=QuarantinedFile.State.choices),
+        DateRange("received", gettext_lazy("Received"), field="received_at", is_moment=True),
+        One("delivery", gettext_lazy("Delivery"), field="delivery_id", shown=gettext_lazy("one delivery")),
+    )
+    search_fields = ("original_name", "reason", "sop_instance_uid")
+    default_sort = "-received"
+    selectable = True
+    bulk_template = "archive/quarantine_bulk.html"
+    empty_template = "archive/quarantine_empty.html"
+
+    def row_label(self, row: QuarantinedFile) -> str:
+        return row.original_name or row.public_id

@@ -1,0 +1,110 @@
+"""Decide on files that were refused: try again, or discard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from access.models import User
+from access.queries import require
+from archive import spool
+from archive.errors import StillQuarantined
+from archive.models import Delivery, QuarantinedFile
+from archive.services import removal
+from archive.services.deliveries import close_delivery, open_delivery, write_one
+from archive.services.index import index_delivery
+from archive.spool import SpoolWriter
+from archive.storage import storage
+from audit import services as audit
+from core.errors import Conflict
+from core.tenancy import tenant
+
+
+def release(*, actor: User, file: QuarantinedFile, request: Any = None) -> None:
+    """Try to store the file again, after the reason was removed (another policy, the other study deleted).
+
+    Raises `StillQuarantined` with the present reason; the file then stays as it is.
+    """
+    archive = file.archive
+    require(actor, "archive.add_images", archive)
+    with tenant(archive.organisation):
+        _claim(file, state=QuarantinedFile.State.RELEASED, actor=actor)
+        try:
+            outcome = _try_again(actor=actor, file=file, request=request)
+        except BaseException:
+            _give_back(file)
+            raise
+        if not outcome.is_success:
+            _give_back(file)
+            raise StillQuarantined(outcome.reason)
+        with transaction.atomic():
+            removal.note(organisation_id=archive.organisation_id, keys=[file.storage_key])
+            audit.record(
+                action="quarantine.released",
+                organisation=archive.organisation,
+                actor=actor,
+                target=file,
+                detail={"archive": archive.slug, "code": file.code},
+                request=request,
+            )
+        removal.purge(organisation_id=archive.organisation_id)
+
+
+def _try_again(*, actor: User, file: QuarantinedFile, request: Any) -> Any:
+    delivery = open_delivery(
+        archive=file.archive, source=Delivery.Source.UPLOAD, actor=actor, request=request
+    )
+    try:
+        with storage().open(file.storage_key) as content, SpoolWriter(delivery.pk) as writer:
+            spooled = write_one(writer=writer, chunks=content, name=file.original_name)
+        outcome = index_delivery(delivery=delivery, only=[spooled.name])[0]
+        with transaction.atomic():
+            # The second refusal of the same bytes is no second file.
+            again = QuarantinedFile.objects.filter(delivery=delivery)
+            removal.note(
+                organisation_id=file.organisation_id, keys=list(again.values_list("storage_key", flat=True))
+            )
+            again.delete()
+    finally:
+        close_delivery(delivery=delivery)
+        spool.remove_parts(delivery.pk)
+    return outcome
+
+
+def discard(*, actor: User, file: QuarantinedFile, request: Any = None) -> None:
+    """Give the bytes up for good; the row stays as a trace."""
+    archive = file.archive
+    require(actor, "archive.delete_images", archive)
+    with tenant(archive.organisation), transaction.atomic():
+        _claim(file, state=QuarantinedFile.State.DISCARDED, actor=actor)
+        removal.note(organisation_id=archive.organisation_id, keys=[file.storage_key])
+        audit.record(
+            action="quarantine.discarded",
+            organisation=archive.organisation,
+            actor=actor,
+            target=file,
+            detail={"archive": archive.slug, "code": file.code},
+            request=request,
+        )
+        organisation_id = archive.organisation_id
+        transaction.on_commit(lambda: _purge(organisation_id))
+
+
+def _purge(organisation_id: int) -> None:
+    removal.purge(organisation_id=organisation_id)
+
+
+def _claim(file: QuarantinedFile, *, state: str, actor: User) -> None:
+    claimed = QuarantinedFile.objects.filter(pk=file.pk, state=QuarantinedFile.State.KEPT).update(
+        state=state, decided_at=timezone.now(), decided_by=actor
+    )
+    if not claimed:
+        raise Conflict
+
+
+def _give_back(file: QuarantinedFile) -> None:
+    QuarantinedFile.objects.filter(pk=file.pk).update(
+        state=QuarantinedFile.State.KEPT, decided_at=None, decided_by=None
+    )

@@ -1,0 +1,1 @@
+"""Doors for people: archives, studies, deliveries, quarantine, upload."""

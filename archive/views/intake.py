@@ -1,0 +1,188 @@
+"""What came in: upload page, deliveries, quarantine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_GET, require_POST
+
+from archive import lists
+from archive.errors import StillQuarantined
+from archive.models import Archive, Delivery, QuarantinedFile, Study
+from archive.permissions import ADD, DELETE, EXPORT
+from archive.services import quarantine as quarantine_service
+from archive.storage import storage
+from archive.views.common import load_archive, page_context, send_file
+from audit import services as audit
+from core.errors import Conflict, Invalid, NotFound
+
+SELECTED_LIMIT = 1000
+
+
+@require_GET
+@ensure_csrf_cookie
+def upload(request: Any, organisation: str, archive: str) -> HttpResponse:
+    found = load_archive(request, archive, ADD)
+    context = page_context(request, found, tab="upload") | {"upload_words": upload_words()}
+    return render(request, "archive/upload.html", context)
+
+
+def upload_words() -> dict[str, str]:
+    """Sentences that the page's script shows."""
+    return {
+        "collecting": _("Looking through the folders…"),
+        "sending": _("Sending"),
+        "paused": _("Paused"),
+        "unpacking": _("Unpacking on the server"),
+        "waiting": _("No connection. Trying again in {seconds} s; nothing is lost."),
+        "cancelled": _("Cancelled. What was stored until then stays."),
+        "done": _("All files went in."),
+        "doneWithProblems": _("Done. Some files did not go in; see below why."),
+        "noConnection": _("The server cannot be reached. Try again in a moment."),
+        "notClosed": _("All files were sent. The server finishes the delivery by itself."),
+        "pause": _("Pause"),
+        "resume": _("Go on"),
+        "amount": _("{files} of {all} files · {sent} of {bytes}"),
+        "remaining": _("about {time} left"),
+        "images": _("{n} images"),
+        "refused": _("Refused"),
+        "skipped": _("Left out"),
+        "failed": _("Not sent"),
+        "unreadable": _("The file cannot be read on this computer."),
+        "no-answer": _("The server did not say what became of the file."),
+        "firstOf": _("the first {shown} of {all}"),
+        "zip-queued": _("Zip file: waits to be unpacked"),
+        "zip-running": _("Zip file: being unpacked"),
+        "zip-succeeded": _("Zip file: unpacked"),
+        "zip-failed": _("Zip file: failed"),
+        "zip-cancelled": _("Zip file: cancelled"),
+    }
+
+
+@require_GET
+def delivery_list(request: Any, organisation: str, archive: str) -> HttpResponse:
+    found = load_archive(request, archive, ADD)
+    rows = Delivery.objects.filter(archive=found).select_related("actor")
+    table = lists.DeliveryTable(request=request, queryset=rows, context={"archive": found})
+    return table.respond("archive/delivery_list.html", page_context(request, found, tab="deliveries"))
+
+
+@require_GET
+def delivery_detail(request: Any, organisation: str, archive: str, delivery: Any) -> HttpResponse:
+    found = load_archive(request, archive, ADD)
+    row = Delivery.objects.select_related("actor").filter(archive=found, pk=delivery).first()
+    if row is None:
+        raise NotFound
+    studies = list(
+        Study.objects.filter(instances__delivery=row)
+        .annotate(from_here=Count("instances"))
+        .select_related("patient")
+        .order_by("-from_here")[:200]
+    )
+    for study in studies:
+        study.detail_url = lists.detail_url(organisation=organisation, archive=found, study=study)
+    reasons = (
+        row.quarantined_files.order_by().values("code", "reason").annotate(n=Count("pk")).order_by("-n", "code")[:50]
+    )
+    context = page_context(request, found, tab="deliveries") | {
+        "delivery": row,
+        "studies": studies,
+        "reasons": list(reasons),
+    }
+    template = "archive/_delivery.html" if request.GET.get("part") == "body" else "archive/delivery_detail.html"
+    return render(request, template, context)
+
+
+@require_GET
+def quarantine(request: Any, organisation: str, archive: str) -> HttpResponse:
+    found = load_archive(request, archive, ADD)
+    rows = QuarantinedFile.objects.filter(archive=found).select_related("delivery", "delivery__actor")
+    if "state" not in request.GET:
+        rows = rows.filter(state=QuarantinedFile.State.KEPT)
+    table = lists.QuarantineTable(request=request, queryset=rows, context={"archive": found})
+    return table.respond("archive/quarantine.html", page_context(request, found, tab="quarantine"))
+
+
+def load_quarantined(archive: Archive, public_id: str) -> QuarantinedFile:
+    file = QuarantinedFile.objects.select_related("archive", "archive__organisation").filter(
+        archive=archive, public_id=public_id
+    )
+    found = file.first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+@require_GET
+def quarantine_file(request: Any, organisation: str, archive: str, file: str) -> HttpResponse:
+    found = load_archive(request, archive, EXPORT)
+    row = load_quarantined(found, file)
+    if row.state != QuarantinedFile.State.KEPT:
+        raise NotFound
+    audit.record(
+        action="quarantine.downloaded",
+        organisation=request.organisation,
+        target=row,
+        detail={"archive": found.slug, "code": row.code},
+        request=request,
+    )
+    return send_file(
+        storage().open(row.storage_key),
+        size=row.size_bytes,
+        name=f"quarantined-{row.public_id}.bin",
+        content_type="application/octet-stream",
+    )
+
+
+def selected_files(request: Any, archive: Archive) -> list[QuarantinedFile]:
+    keys = list(dict.fromkeys(request.POST.getlist("selected")))
+    if not keys or len(keys) > SELECTED_LIMIT:
+        raise Invalid(_("Choose between 1 and %(n)s files.") % {"n": SELECTED_LIMIT})
+    rows = QuarantinedFile.objects.select_related("archive", "archive__organisation")
+    found = list(rows.filter(archive=archive, public_id__in=keys))
+    if len(found) != len(keys):
+        raise NotFound
+    return found
+
+
+@require_POST
+def quarantine_release(request: Any, organisation: str, archive: str) -> HttpResponse:
+    found = load_archive(request, archive, ADD)
+    stored, reasons = 0, []
+    for file in selected_files(request, found):
+        try:
+            quarantine_service.release(actor=request.user, file=file, request=request)
+            stored += 1
+        except (StillQuarantined, Conflict) as error:
+            reasons.append(str(error.message))
+    if stored:
+        messages.success(request, ngettext("%(n)s file was stored.", "%(n)s files were stored.", stored) % {"n": stored})
+    for reason in dict.fromkeys(reasons[:5]):
+        messages.warning(request, _("Still refused: %(reason)s") % {"reason": reason})
+    return redirect("archive:quarantine", organisation=organisation, archive=archive)
+
+
+@require_POST
+def quarantine_discard(request: Any, organisation: str, archive: str) -> HttpResponse:
+    """Ask with the number; with it typed, give the bytes up."""
+    found = load_archive(request, archive, DELETE)
+    files = selected_files(request, found)
+    wanted = str(len(files))
+    if "confirm_name" not in request.POST:
+        context = page_context(request, found, tab="quarantine") | {"files": files, "confirm": wanted}
+        return render(request, "archive/quarantine_discard.html", context)
+    if request.POST["confirm_name"].strip() != wanted:
+        raise Conflict(_("The number typed is not the number of files. Nothing was discarded."))
+    for file in files:
+        quarantine_service.discard(actor=request.user, file=file, request=request)
+    messages.success(
+        request, ngettext("%(n)s file was discarded.", "%(n)s files were discarded.", len(files)) % {"n": len(files)}
+    )
+    return redirect("archive:quarantine", organisation=organisation, archive=archive)
