@@ -54,6 +54,6 @@ def register() -> None:
         url="access:administration",
         order=900,
         may=may_manage_people,
-        go="p",
+        go="u",
     )
     palette.register(key="people", label=_("People"), find=find_people, order=80)
