@@ -28,7 +28,8 @@ class Change:
 
     @property
     def is_kept(self) -> bool:
-        return self.action is Action.KEEP and self.before == self.after
+        """Whether the element is there and says what it said before, whatever the action was."""
+        return self.before is not None and self.before == self.after
 
 
 @dataclass(slots=True)

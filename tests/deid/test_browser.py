@@ -1,0 +1,104 @@
+"""The pages in a real browser: whole on a desk and on a phone, light and dark, nothing for axe to find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.tenancy import tenant
+from deid import services, tasks
+from deid.models import DeidentificationRun
+from deid.services import execution
+from deid.services.domains import domain_of
+from tests.archive.factories import deliver, make_file
+from tests.deid.conftest import House, make_house
+from tests.look.conftest import (  # noqa: F401 -- fixtures
+    _allow_queries_beside_the_browser,
+    chromium,
+    new_visitor,
+)
+
+pytestmark = pytest.mark.e2e
+
+
+def make_run(house: House, *, patient_id: str) -> DeidentificationRun:
+    shared: dict[str, Any] = {
+        "PatientID": patient_id,
+        "PatientName": "Meitner^Lise",
+        "InstitutionName": "Kaiser Wilhelm Hospital",
+        "BodyPartExamined": "HEAD",
+        "SeriesDescription": "T1 axial for Dr. Hahn",
+    }
+    study = house.study(count=4, **shared)
+    extra = [
+        make_file(StudyInstanceUID=study.study_instance_uid, **{**shared, **more})
+        for more in ({"BurnedInAnnotation": "YES"}, {"Modality": "US"}, {"Modality": "US", "InstanceNumber": 2})
+    ]
+    deliver(house.clinical, extra)
+    with tenant(house.organisation):
+        run = services.deidentify_study(actor=house.educator, study=study, target_archive=house.teaching)
+    tasks.execute_run(organisation_id=run.organisation_id, run_id=run.pk, job_id=str(run.job_id))
+    with tenant(house.organisation):
+        return execution.load(run.pk)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_every_page_has_no_violations(
+    scheme: str,
+    width: int,
+    transactional_db: None,
+    new_visitor: Any,  # noqa: F811
+) -> None:
+    house = make_house()
+    run = make_run(house, patient_id="LM-1")
+    colleague = house.person(clinical="reader", teaching="manager")
+    with tenant(house.organisation):
+        services.change_domain(
+            actor=colleague, domain=domain_of(house.teaching), changes={"require_second_person": True}
+        )
+    waiting = make_run(house, patient_id="LM-2")
+    assert waiting.is_awaiting_approval
+    with tenant(house.organisation):
+        study = house.study(count=1)
+    root = f"/o/{house.organisation.slug}/deidentification"
+    visitor = new_visitor(scheme=scheme, width=width).sign_in(colleague)
+    found = {}
+    for path in (
+        f"{root}/",
+        f"{root}/runs/{run.public_id}/",
+        f"{root}/runs/{run.public_id}/compare/",
+        f"{root}/runs/{run.public_id}/receipt/",
+        f"{root}/runs/{waiting.public_id}/",
+        f"{root}/new/{study.public_id}/",
+        f"{root}/settings/{house.teaching.slug}/",
+    ):
+        page = visitor.go(path)
+        found[path] = visitor.axe()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{path} scrolls sideways"
+    assert {path: violations for path, violations in found.items() if violations} == {}
+
+
+def test_a_colleague_compares_and_approves(transactional_db: None, new_visitor: Any) -> None:  # noqa: F811
+    house = make_house()
+    colleague = house.person(clinical="reader", teaching="manager")
+    with tenant(house.organisation):
+        services.change_domain(
+            actor=colleague, domain=domain_of(house.teaching), changes={"require_second_person": True}
+        )
+    run = make_run(house, patient_id="LM-3")
+    visitor = new_visitor().sign_in(colleague)
+    page = visitor.go(f"/o/{house.organisation.slug}/deidentification/runs/{run.public_id}/")
+    page.get_by_role("link", name="Before and after").first.click()
+    page.get_by_role("cell", name="Meitner^Lise").wait_for()
+    page.get_by_role("searchbox", name="Name, tag or rule").fill("institution")
+    page.get_by_text("1 of").wait_for()
+    assert page.get_by_role("cell", name="Meitner^Lise").count() == 0
+    page.go_back()
+    page.wait_for_url(f"**/runs/{run.public_id}/")
+    page.get_by_label("Note").fill("Four images compared")
+    page.get_by_role("button", name="Approve and store").click()
+    page.get_by_text("Approved. The images are being stored.").wait_for()
+    with tenant(house.organisation):
+        after = execution.load(run.pk)
+        assert (after.state, after.decided_by) == (DeidentificationRun.State.STORING, colleague)
