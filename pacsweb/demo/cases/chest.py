@@ -69,8 +69,8 @@ CHEST = (
     CaseText(
         study="chest-part-solid",
         title="Part-solid nodule: adenocarcinoma spectrum",
-        alternative_title="45-year-old woman, never smoker, incidental finding on an outside film",
-        history="A 45-year-old woman who never smoked is sent for CT because of an indistinct opacity on a film made for "
+        alternative_title="44-year-old woman, never smoker, incidental finding on an outside film",
+        history="A 44-year-old woman who never smoked is sent for CT because of an indistinct opacity on a film made for "
         "immigration. She has no complaints.",
         findings="In the apicoposterior left upper lobe lies a 20 mm nodule of hazy density through which vessels stay "
         "visible; a solid core of about 8 mm lies off its centre. No spicules, no pleural tag, no enlarged nodes.",
