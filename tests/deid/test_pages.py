@@ -139,9 +139,7 @@ def test_a_second_person_approves_on_the_page(house: House) -> None:
         domain_of(house.teaching)
     manager = house.person(clinical="reader", teaching="manager")
     settings = page(house, "domain-settings", archive=house.teaching.slug)
-    answer = signed_in(manager).post(
-        settings, {"prefix": "TF", "date_window_days": 400, "require_second_person": "on"}
-    )
+    answer = signed_in(manager).post(settings, {"prefix": "TF", "date_window_days": 400, "require_second_person": "on"})
     assert answer.status_code == 302
     assert signed_in(house.educator).get(settings).status_code == 403
     study = house.study(count=1)

@@ -16,6 +16,10 @@ from tests.deid.builders import KEY, make_dataset, make_settings, process, read
 
 days = st.integers(min_value=-3650, max_value=3650)
 moments = st.dates(min_value=dt.date(1911, 1, 1), max_value=dt.date(2090, 1, 1))
+datetimes = st.datetimes(
+    min_value=dt.datetime(1911, 1, 1),  # noqa: DTZ001 -- DT values without offset
+    max_value=dt.datetime(2090, 1, 1),  # noqa: DTZ001
+)
 components = st.integers(min_value=0, max_value=10**12).map(str)
 any_uid = st.lists(components, min_size=2, max_size=5).map(lambda parts: "1.2." + ".".join(parts))
 
@@ -25,10 +29,10 @@ class TestDates:
     def test_intervals_survive(self, first: dt.date, second: dt.date, shift: int) -> None:
         moved = [dates.shift_date(day.strftime("%Y%m%d"), days=shift) for day in (first, second)]
         assert None not in moved
-        a, b = (dt.datetime.strptime(str(value), "%Y%m%d").date() for value in moved)
+        a, b = (dt.date.fromisoformat(str(value)) for value in moved)
         assert b - a == second - first
 
-    @given(st.datetimes(min_value=dt.datetime(1911, 1, 1), max_value=dt.datetime(2090, 1, 1)), days)
+    @given(datetimes, days)
     def test_the_time_of_day_and_the_zone_stay(self, moment: dt.datetime, shift: int) -> None:
         text = moment.strftime("%Y%m%d%H%M%S.%f") + "-0530"
         moved = dates.shift_datetime(text, days=shift)

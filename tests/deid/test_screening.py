@@ -241,3 +241,9 @@ def test_rle_images_have_no_markers_to_search() -> None:
 def test_findings_name_their_severity() -> None:
     found = screening.screen(make_dataset(Modality="US"), transfer_syntax="1.2.840.10008.1.2")
     assert found[0].severity is Severity.HOLD_BACK
+
+
+def test_one_object_that_cannot_be_written_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "write", lambda **_arguments: [][1])
+    outcome, _output = process(make_dataset())
+    assert (outcome.reasons, outcome.error) == ((Reason.NOT_PROCESSED,), "IndexError")

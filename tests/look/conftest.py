@@ -75,7 +75,9 @@ class Visitor:
         # Through the debugger, as the page's own policy forbids foreign scripts.
         session = self.page.context.new_cdp_session(self.page)
         session.send("Runtime.evaluate", {"expression": AXE.read_text(encoding="utf-8")})
-        found: dict[str, Any] = self.page.evaluate("async () => await window.axe.run(document, {resultTypes: ['violations']})")
+        found: dict[str, Any] = self.page.evaluate(
+            "async () => await window.axe.run(document, {resultTypes: ['violations']})"
+        )
         return [
             f"{violation['id']}: {node['target']} {node.get('failureSummary', '')}"
             for violation in found["violations"]

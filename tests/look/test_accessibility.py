@@ -30,7 +30,9 @@ def test_pages_of_the_shell_have_no_violations(
     scheme: str, width: int, new_visitor: Any, hospital: Organisation, administrator: User, member: User
 ) -> None:
     start_job(organisation=hospital, owner=administrator, title="Import", state=Job.State.RUNNING, done=3)
-    start_job(organisation=hospital, owner=administrator, title="Export", state=Job.State.FAILED, error="The disk is full.")
+    start_job(
+        organisation=hospital, owner=administrator, title="Export", state=Job.State.FAILED, error="The disk is full."
+    )
     visitor = new_visitor(scheme=scheme, width=width)
     visitor.go("/accounts/sign-in/")
     assert visitor.axe() == []
@@ -61,7 +63,10 @@ def test_what_floats_has_no_violations(new_visitor: Any, administrator: User) ->
 def test_error_pages_have_no_violations(scheme: str, new_visitor: Any, member: User) -> None:
     visitor = new_visitor(scheme=scheme).sign_in(member)
     visitor.expects_refusal = True
-    for path, words in (("/o/nowhere/", "There is nothing here"), ("/o/hospital/admin/people/", "You may not open this")):
+    for path, words in (
+        ("/o/nowhere/", "There is nothing here"),
+        ("/o/hospital/admin/people/", "You may not open this"),
+    ):
         page = visitor.go(path)
         assert words in page.content()
         assert (path, visitor.axe()) == (path, [])

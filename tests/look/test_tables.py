@@ -80,7 +80,9 @@ def test_columns_are_chosen_and_remembered(new_visitor: Any, administrator: User
     expect(page.get_by_role("columnheader", name="E-mail")).to_be_visible()
 
 
-def test_without_scripts_a_list_still_searches(chromium: Any, live_server: Any, administrator: User, crowd: Any) -> None:
+def test_without_scripts_a_list_still_searches(
+    chromium: Any, live_server: Any, administrator: User, crowd: Any
+) -> None:
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{live_server.url}/accounts/sign-in/")

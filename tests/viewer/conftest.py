@@ -18,7 +18,7 @@ FLAGS = (
     "--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update "
     "--disable-sync --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader"
 ).split()
-PATIENCE = 40.0
+PATIENCE = float(os.environ.get("PACSWEB_TEST_PATIENCE", "40"))
 
 
 class _Server(ThreadingMixIn, WSGIServer):
