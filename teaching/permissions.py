@@ -17,7 +17,7 @@ VIEW_LIBRARY: Final = "teaching.view_library"
 #: Objects beside the images that may spell out what is to be found: reports, presentation states, key images,
 #: segmentations, structure sets, measurements. No learner gets them before or after; the truth layer shows the lesion.
 TELLING_MODALITIES: Final = (
-    "SR", "DOC", "PR", "KO", "SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "FID", "RWV", "ANN", "PLAN", "AU", "OT",
+    "SR", "DOC", "PR", "KO", "SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "FID", "RWV", "ANN", "PLAN",
 )  # fmt: skip
 
 
@@ -42,6 +42,13 @@ def _authored_studies(user: Any) -> QuerySet[Any]:
     return rows
 
 
+def _archives_of_writers(user: Any) -> QuerySet[Any]:
+    """Archives of the libraries one writes in: any of their (de-identified) studies can become a case."""
+    libraries = containers_with(user=user, permission="teaching.edit_cases", container=Library)
+    rows: QuerySet[Any] = libraries.values("archive")
+    return rows
+
+
 def _version_studies_of_authors(user: Any) -> QuerySet[Any]:
     libraries = containers_with(user=user, permission=VIEW_LIBRARY, container=Library)
     rows: QuerySet[Any] = VersionStudy.objects.filter(version__case__library__in=libraries.values("pk")).values("study")
@@ -59,7 +66,8 @@ def studies(*, user: Any, permission: str) -> Q | None:
     if permission != VIEW_ARCHIVE:
         return None
     return (
-        Q(pk__in=_authored_studies(user))
+        Q(archive__in=_archives_of_writers(user))
+        | Q(pk__in=_authored_studies(user))
         | Q(pk__in=_version_studies_of_authors(user))
         | Q(pk__in=_learnable_studies(user))
     )
@@ -69,7 +77,8 @@ def series(*, user: Any, permission: str) -> Q | None:
     if permission != VIEW_ARCHIVE:
         return None
     return (
-        Q(study__in=_authored_studies(user))
+        Q(archive__in=_archives_of_writers(user))
+        | Q(study__in=_authored_studies(user))
         | Q(study__in=_version_studies_of_authors(user))
         | (Q(study__in=_learnable_studies(user)) & ~Q(modality__in=TELLING_MODALITIES))
     )
@@ -79,7 +88,8 @@ def instances(*, user: Any, permission: str) -> Q | None:
     if permission != VIEW_ARCHIVE:
         return None
     return (
-        Q(study__in=_authored_studies(user))
+        Q(archive__in=_archives_of_writers(user))
+        | Q(study__in=_authored_studies(user))
         | Q(study__in=_version_studies_of_authors(user))
         | (Q(study__in=_learnable_studies(user)) & ~Q(series__modality__in=TELLING_MODALITIES))
     )

@@ -14,7 +14,7 @@ from access.queries import containers_with, visible_to
 from archive.models import Archive, Series, Study
 from teaching.domain import checklist
 from teaching.models import Assignment, Case, CaseVersion, Course, CourseCase, Library, Review
-from teaching.permissions import learnable_versions
+from teaching.permissions import TELLING_MODALITIES, learnable_versions
 
 LIBRARY_RIGHTS = ("view_library", "edit_cases", "review_cases", "publish_cases", "view_results", "manage_library")
 
@@ -74,7 +74,14 @@ def checklist_of(*, case: Case, content: Mapping[str, Any]) -> list[checklist.Ch
         is_deidentified=is_deidentified(case),
         held_back_open=0 if case.held_back_resolved else sum(int(e.get("count", 1)) for e in case.held_back),
         image_texts=image_texts(case),
+        telling_objects=telling_objects(case),
     )
+
+
+def telling_objects(case: Case) -> list[str]:
+    """Kinds of objects in the case's studies that could spell out what is to be found."""
+    rows = Series.objects.filter(study__case_studies__case=case, modality__in=TELLING_MODALITIES)
+    return sorted(set(rows.values_list("modality", flat=True)))
 
 
 def is_deidentified(case: Case) -> bool:
@@ -116,6 +123,7 @@ def check_sentence(check: checklist.Check) -> str:
         "alternative-title": _("The case has a title as an unknown"),
         "not-revealing": _("Nothing shown before the answer names the diagnosis"),
         "images-not-revealing": _("No text that came with the images names the diagnosis"),
+        "no-telling-objects": _("The studies hold images only: no reports, segmentations or presentation states"),
         "diagnosis": _("The diagnosis is written, or coded"),
         "questions": _("At least one question is asked"),
         "questions-valid": _("Every question is complete"),

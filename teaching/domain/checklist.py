@@ -26,13 +26,19 @@ class Check:
 
 
 def run(
-    content: Mapping[str, Any], *, is_deidentified: bool, held_back_open: int, image_texts: Sequence[str] = ()
+    content: Mapping[str, Any],
+    *,
+    is_deidentified: bool,
+    held_back_open: int,
+    image_texts: Sequence[str] = (),
+    telling_objects: Sequence[str] = (),
 ) -> list[Check]:
     """Every check, green ones too.
 
     :param is_deidentified: the images come from a finished de-identification run or stand in a de-identified archive.
     :param held_back_open: images held back by de-identification that nobody has dealt with yet.
     :param image_texts: every text in the images' own attributes that a reader could come across.
+    :param telling_objects: kinds of objects beside the images (reports, segmentations) that stand in the studies.
     """
     asked = content.get("questions", ())
     has_mark_question = any(q["kind"] == "mark" for q in asked)
@@ -46,6 +52,7 @@ def run(
         _check("alternative-title", bool(str(content.get("alternative_title", "")).strip())),
         _check("not-revealing", not found, soft=True, detail=_leak_detail(found)),
         _check("images-not-revealing", not told, detail=tuple(told[:8])),
+        _check("no-telling-objects", not telling_objects, detail=tuple(telling_objects)),
         _check("diagnosis", _has_diagnosis(content)),
         _check("questions", bool(asked)),
         _check("questions-valid", not faults, detail=tuple(faults)),
