@@ -38,7 +38,7 @@ build: install-local  ## Build the front end if its sources changed
 test: install-dev  ## Run every test, browser included (ARGS="tests/access -k roles" for some)
 	@$(PY) -m pacsweb build
 	@$(PY) -m tests.prepare
-	@$(PYTEST) $(if $(ARGS),$(ARGS),tests --ignore=tests/bench)
+	@$(PYTEST) $(if $(ARGS),$(ARGS),tests --ignore=tests/bench -n 2 --dist loadfile -q)
 
 e2e: install-dev  ## Run the browser tests
 	@$(PY) -m pacsweb build
