@@ -10,9 +10,9 @@ class AccessConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from access import shell
+        from access import (
+            schema,  # noqa: F401 -- importing registers it
+            shell,
+        )
 
         shell.register()
-
-    def ready(self) -> None:
-        from access import schema  # noqa: F401 -- importing registers it

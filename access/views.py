@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -66,7 +66,7 @@ def front_door(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
-        return HttpResponseRedirect(_next(request))
+        return redirect(_next(request))
     form = SignInForm(request.POST or None)
     status = 200
     if request.method == "POST":
@@ -95,7 +95,7 @@ def _enter(request: HttpRequest, user: User) -> HttpResponse:
         request.session["choosing"] = {"user": user.pk, "since": int(time.time()), "next": target}
         return redirect("access:choose-password")
     login(request, user)
-    return HttpResponseRedirect(target)
+    return redirect(target)
 
 
 @never_cache
@@ -104,7 +104,7 @@ def _enter(request: HttpRequest, user: User) -> HttpResponse:
 def choose_password(request: HttpRequest) -> HttpResponse:
     """The first sign-in with a one-time password: choose an own one, then enter."""
     choosing = request.session.get("choosing") or {}
-    user = User.objects.filter(pk=choosing.get("user"), is_active=True).first()
+    user = User.objects.filter(pk=choosing.get("user") or 0, is_active=True).first()
     if user is None or time.time() - choosing.get("since", 0) > CHOOSING_SECONDS:
         request.session.pop("choosing", None)
         return redirect("access:sign-in")
@@ -113,7 +113,7 @@ def choose_password(request: HttpRequest) -> HttpResponse:
         people_service.choose_password(user=user, password=form.cleaned_data["password"], request=request)
         del request.session["choosing"]
         login(request, user, backend="access.backends.PasswordBackend")
-        return HttpResponseRedirect(choosing.get("next") or reverse("access:front-door"))
+        return redirect(choosing.get("next") or reverse("access:front-door"))
     status = 422 if form.errors else 200
     return render(request, "access/choose_password.html", {"form": form, "person": user}, status=status)
 
@@ -136,11 +136,12 @@ def preferences(request: HttpRequest) -> HttpResponse:
         people_service.save_preferences(user=_person(request), changes=changes)
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204)
-    return HttpResponseRedirect(request.headers.get("Referer") or reverse("access:profile"))
+    return redirect(request.headers.get("Referer") or reverse("access:profile"))
 
 
 def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
+    if not isinstance(request.user, User):
+        raise NotFound
     return request.user
 
 
@@ -230,7 +231,7 @@ def token_revoke(request: HttpRequest, token: str) -> HttpResponse:
         raise NotFound
     services.revoke_token(actor=user, token=found, request=request)
     messages.success(request, _("The token “%(name)s” was revoked. It opens nothing any more.") % {"name": found.name})
-    return HttpResponseRedirect(reverse("access:profile") + "#tokens")
+    return redirect(reverse("access:profile") + "#tokens")
 
 
 # Administration ----------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ class Section:
         return bool(self.entries or self.template or self.empty)
 
 
-Provider = Callable[[HttpRequest], Section | None | Sequence[Section]]
+Provider = Callable[[HttpRequest], Section | Sequence[Section] | None]
 FigureProvider = Callable[[HttpRequest], Sequence[Figure]]
 
 _providers: list[tuple[int, Provider]] = []

@@ -53,10 +53,15 @@ def register(
 def search(request: HttpRequest, *, words: str) -> list[tuple[Message, list[Hit]]]:
     """Hits by group, in the order of the sources; pages of the person come first."""
     words = words.strip()[:LONGEST_QUERY]
-    groups: list[tuple[Message, list[Hit]]] = [(_("Go to"), _pages(request, words))]
-    for source in sorted(_sources.values(), key=lambda one: (one.order, one.key)):
-        if len(words) >= source.at_least:
-            groups.append((source.label, list(source.find(request, words, LIMIT_PER_SOURCE))[:LIMIT_PER_SOURCE]))
+    asked = [
+        source
+        for source in sorted(_sources.values(), key=lambda one: (one.order, one.key))
+        if len(words) >= source.at_least
+    ]
+    groups: list[tuple[Message, list[Hit]]] = [
+        (_("Go to"), _pages(request, words)),
+        *((source.label, list(source.find(request, words, LIMIT_PER_SOURCE))[:LIMIT_PER_SOURCE]) for source in asked),
+    ]
     return [(label, hits) for label, hits in groups if hits]
 
 

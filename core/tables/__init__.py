@@ -22,6 +22,7 @@ A list is a class; a view makes one from an already authorised queryset and lets
         def row_url(self, row: Study) -> str:
             return reverse("archive:study", kwargs={...})
 
+
     def study_list(request, organisation, archive):
         table = StudyTable(request=request, queryset=queries.studies(...))
         return table.respond("archive/study_list.html", {"archive": archive})

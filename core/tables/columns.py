@@ -8,17 +8,16 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from django.db.models import F
-from django.db.models.expressions import Combinable, OrderBy
+from django.db.models.expressions import Expression, OrderBy
 from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from core.errors import Message
 from core.templatetags.look import file_size, iso, thousands
 
 Kind = Literal["text", "number", "date", "uid", "size"]
-SortBy = str | Combinable | Sequence[str | Combinable]
+SortBy = str | Expression | Sequence[str | Expression]
 
 # What a spreadsheet would run instead of showing (CWE-1236).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -30,8 +29,8 @@ class Column:
 
     `value` is an attribute path ("patient.name") or a function of the row; it defaults to the key. `template` draws the
     cell with `row`, `value` and `table` in its context; without one `kind` decides. `sort` names the fields or
-    expressions to order by; a column without it cannot be sorted. `csv` gives the exported value when it differs. `heading=False` keeps the
-    label for screen readers only (columns of buttons).
+    expressions to order by; a column without it cannot be sorted. `csv` gives the exported value when it differs.
+    `heading=False` keeps the label for screen readers only (columns of buttons).
     """
 
     key: str
@@ -62,7 +61,7 @@ class Column:
                 return None
         return found() if callable(found) else found
 
-    def draw(self, *, row: Any, table: Any) -> SafeString | str:
+    def draw(self, *, row: Any, table: Any) -> str:
         value = self.read(row) if self.value or not self.template else None
         if self.template:
             context = {"row": row, "value": value, "table": table, "request": table.request}
@@ -95,6 +94,6 @@ class Column:
     def ordering(self, *, descending: bool) -> list[OrderBy]:
         if self.sort is None:
             return []
-        parts = [self.sort] if isinstance(self.sort, (str, Combinable)) else list(self.sort)
+        parts = [self.sort] if isinstance(self.sort, (str, Expression)) else list(self.sort)
         expressions = [F(part) if isinstance(part, str) else part for part in parts]
         return [OrderBy(expression, descending=descending, nulls_last=True) for expression in expressions]

@@ -394,10 +394,9 @@ class Table:
         buffer.write("\ufeff")
         writer = csv.writer(buffer)
         writer.writerow([str(one.label) for one in columns])
-        number = 0
-        for number, row in enumerate(self._export_rows(), start=1):
-            writer.writerow([column.exported_value(row) for column in columns])
-        self.exported(rows=number)
+        rows = self._export_rows()
+        writer.writerows([column.exported_value(row) for column in columns] for row in rows)
+        self.exported(rows=len(rows))
         day = timezone.localdate().isoformat()
         return HttpResponse(
             buffer.getvalue(),

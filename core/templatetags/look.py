@@ -11,7 +11,6 @@ from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, File
 from django.template.loader_tags import BLOCK_CONTEXT_KEY
 from django.utils import timezone
 from django.utils.html import json_script
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from core import icons, navigation
@@ -34,13 +33,13 @@ TONE_OF_LEVEL = {"success": "pass", "error": "fail", "warning": "query", "info":
 
 
 @register.simple_tag
-def icon(name: str, classes: str = "", label: str = "") -> SafeString:
+def icon(name: str, classes: str = "", label: str = "") -> str:
     """`{% icon "search" %}`: a Lucide icon, decorative unless `label` is given."""
     return icons.draw(name, classes=classes, label=label)
 
 
 @register.simple_tag
-def tone_icon(tone: str, name: str = "") -> SafeString:
+def tone_icon(tone: str, name: str = "") -> str:
     return icons.draw(name or _known_icon(tone))
 
 
@@ -146,7 +145,7 @@ def lookup(mapping: Any, key: Any) -> Any:
 
 
 @register.simple_tag
-def control(field: BoundField, **attributes: Any) -> SafeString:
+def control(field: BoundField, **attributes: Any) -> str:
     """The widget of a bound field with the classes and ARIA attributes of the design system."""
     widget = field.field.widget
     given = {name.replace("_", "-"): value for name, value in attributes.items() if value not in ("", None)}
@@ -209,7 +208,7 @@ def active_of(jobs: list[Job]) -> int:
 
 
 @register.simple_tag
-def script_texts() -> SafeString:
+def script_texts() -> str:
     """The translated sentences that scripts show, for `static/src/lib/text.ts`."""
     return json_script(
         {
