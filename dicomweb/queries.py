@@ -79,6 +79,14 @@ class JsonPathExists(Func):
     output_field = BooleanField()
 
 
+class ILike(Func):
+    """`text ILIKE pattern`: without regard to case."""
+
+    template = "%(expressions)s"
+    arg_joiner = " ILIKE "
+    output_field = BooleanField()
+
+
 class Like(Func):
     """`text LIKE pattern`: case-sensitive."""
 
@@ -302,16 +310,19 @@ def _column_condition(key: Key, *, column: str) -> Q:
 
 
 def _name_condition(matcher: Matcher, *, prefix: str) -> Q:
-    """Person names match without regard to case and accents, in any of their component groups (PS3.4 C.2.2.2.1)."""
+    """Person names match without regard to case, in any of their component groups (PS3.4 C.2.2.2.1).
+
+    Accents do not count either in names of one group and at the beginning of others: the folded form knows no groups.
+    """
     patterns = matcher.patterns if isinstance(matcher, Wildcard) else ()
     result = Q()
     for pattern in patterns:
-        folded = like(fold(pattern))
-        column = F(f"{prefix}search_name")
-        several = Q()
-        for form in (f"{folded} %", f"% {folded}", f"% {folded} %"):
-            several |= Q(Like(column, Value(form)))
-        result |= Q(Like(column, Value(folded))) | (Q(**{f"{prefix}patient_name__contains": "="}) & several)
+        result |= Q(Like(F(f"{prefix}search_name"), Value(like(fold(pattern)))))
+        raw = like(pattern)
+        in_groups = Q()
+        for form in (raw, f"{raw}=%", f"%={raw}", f"%={raw}=%"):
+            in_groups |= Q(ILike(F(f"{prefix}patient_name"), Value(form)))
+        result |= Q(**{f"{prefix}patient_name__contains": "="}) & in_groups
     return result
 
 
@@ -349,7 +360,7 @@ def json_path(key: Key) -> str:
     elif isinstance(matcher, Numbers):
         test = " || ".join(f"@ == {value!r}" for value in matcher.values)
     elif isinstance(matcher, Range):
-        bounds = [f'@ > ""']
+        bounds = ['@ > ""']
         if matcher.low:
             bounds.append(f"@ >= {json.dumps(matcher.low)}")
         if matcher.high:

@@ -113,7 +113,7 @@ def _file_bytes(header: Dataset, instance: Instance) -> bytes:
     header.file_meta = meta
     buffer = io.BytesIO()
     try:
-        dcmwrite(buffer, header, implicit_vr=False, little_endian=True, enforce_file_format=True, force_encoding=True)
+        dcmwrite(buffer, header, enforce_file_format=True)
     # A value that contradicts its VR cannot be written again by pydicom.
     except Exception as error:
         raise DecodeError("The header of the object cannot be written in Explicit VR Little Endian.") from error

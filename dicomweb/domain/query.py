@@ -256,7 +256,8 @@ def _range(*, name: str, vr: str, value: str) -> Matcher:
         return AnyOf((low,)) if vr == "DA" else Range(low, low)
     if not low and not high:
         raise QueryError(f"{name} is a range without a beginning and an end.")
-    if low and high and low > high and not low.startswith(high):
+    # A range of times may end before it begins: with a range of dates it means moments (combined matching).
+    if vr == "DA" and low and high and low > high:
         raise QueryError(f"The range of {name} ends before it begins.")
     return Range(low, high)
 

@@ -1,0 +1,146 @@
+"""Every transfer syntax comes out with the right pixels, by every way that leads to them."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom import dcmread
+
+from tests.archive.factories import deliver, make_archive
+from tests.dicomweb.factories import Door, content, make_reader, parts, paths
+from tests.dicomweb.zoo import EXPLICIT, ZOO, Specimen, coded, grey
+
+pytestmark = pytest.mark.django_db
+
+AS_STORED = "multipart/related; type=application/octet-stream; transfer-syntax=*"
+DECODED = 'multipart/related; type="application/octet-stream"'
+
+
+def as_array(data: bytes, like: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.frombuffer(data, dtype=like.dtype.newbyteorder("<")).reshape(like.shape)
+
+
+def assert_same(found: np.ndarray[Any, Any], expected: np.ndarray[Any, Any], tolerance: int) -> None:
+    assert found.shape == expected.shape
+    assert np.max(np.abs(found.astype(np.float64) - expected.astype(np.float64))) <= tolerance
+
+
+def frames_are_decoded_for_whoever_asks_for_nothing_special(specimen: Specimen, door: Door, path: str) -> None:
+    for number, expected in enumerate(specimen.frames, start=1):
+        (part,) = parts(door.get(f"{path}/frames/{number}", accept=DECODED))
+        assert part.headers["Content-Type"] == f"application/octet-stream; transfer-syntax={EXPLICIT}"
+        if expected.size == 25:
+            found = np.unpackbits(np.frombuffer(part.content, np.uint8), bitorder="little")[:25].reshape(5, 5)
+        elif expected.ndim == 3 and len(part.content) == expected.nbytes and _is_by_plane(door, path):
+            found = as_array(part.content, expected.transpose(2, 0, 1)).transpose(1, 2, 0)
+        else:
+            found = as_array(part.content, expected)
+        assert_same(found, expected, specimen.tolerance)
+
+
+def _is_by_plane(door: Door, path: str) -> bool:
+    model = door.json(f"{path}/metadata")[0]
+    return model.get("00280006", {}).get("Value") == [1]
+
+
+def frames_go_as_stored_unless_browsers_would_show_them_wrongly(specimen: Specimen, door: Door, path: str) -> None:
+    for number in range(1, len(specimen.frames) + 1):
+        (part,) = parts(door.get(f"{path}/frames/{number}", accept=AS_STORED))
+        syntax = part.headers["Content-Type"].partition("transfer-syntax=")[2]
+        if not specimen.sent_as_stored:
+            assert syntax == EXPLICIT
+        elif specimen.coded:
+            assert syntax == specimen.transfer_syntax
+            assert part.content.rstrip(b"\0") == specimen.coded[number - 1].rstrip(b"\0")
+
+
+def a_whole_instance_comes_in_explicit_little_endian(specimen: Specimen, door: Door, path: str) -> None:
+    (part,) = parts(door.get(path, accept='multipart/related; type="application/dicom"'))
+    assert part.headers["Content-Type"] == f"application/dicom; transfer-syntax={EXPLICIT}"
+    dataset = dcmread(io.BytesIO(part.content))
+    assert dataset.file_meta.TransferSyntaxUID == EXPLICIT
+    original = dcmread(io.BytesIO(specimen.content), stop_before_pixels=True)
+    assert dataset.SOPInstanceUID == original.SOPInstanceUID
+    assert dataset.PatientName == original.PatientName
+    from pydicom.pixels import pixel_array
+
+    found = pixel_array(dataset)
+    found = found[np.newaxis] if len(specimen.frames) == 1 else found
+    for one, expected in zip(found, specimen.frames, strict=True):
+        assert_same(one, expected, specimen.tolerance)
+
+
+def a_whole_instance_as_stored_is_the_stored_file(specimen: Specimen, door: Door, path: str) -> None:
+    (part,) = parts(door.get(path, accept='multipart/related; type="application/dicom"; transfer-syntax=*'))
+    never = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
+    if specimen.transfer_syntax in never:
+        assert part.headers["Content-Type"].endswith(EXPLICIT)
+    else:
+        assert part.headers["Content-Type"].endswith(specimen.transfer_syntax)
+        assert part.content == specimen.content
+
+
+def it_can_be_rendered(specimen: Specimen, door: Door, path: str) -> None:
+    for address in (f"{path}/rendered", f"{path}/frames/{len(specimen.frames)}/rendered", f"{path}/thumbnail"):
+        response = door.get(address, accept="image/png")
+        assert response.status_code == 200, content(response)
+        picture = Image.open(io.BytesIO(content(response)))
+        picture.load()
+        assert picture.mode == "RGB" if specimen.frames[0].ndim == 3 else picture.mode in ("L", "RGB")
+
+
+def metadata_describes_the_frames_as_they_are_sent(specimen: Specimen, door: Door, path: str) -> None:
+    model = door.json(f"{path}/metadata")[0]
+    (part,) = parts(door.get(f"{path}/frames/1", accept=AS_STORED))
+    if part.headers["Content-Type"].endswith(EXPLICIT):
+        samples = model["00280002"]["Value"][0]
+        bits = model["00280100"]["Value"][0]
+        pixels = model["00280010"]["Value"][0] * model["00280011"]["Value"][0]
+        assert len(part.content) == -(-pixels * samples * bits // 8)
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_every_way_to_the_pixels_gives_the_same_picture(name: str) -> None:
+    specimen = ZOO[name]()
+    archive = make_archive()
+    _delivery, outcomes = deliver(archive, [specimen.content])
+    assert [outcome.status for outcome in outcomes] == ["stored"], outcomes
+    dataset = dcmread(io.BytesIO(specimen.content), stop_before_pixels=True)
+    door, path = Door(archive, user=make_reader(archive)), paths(dataset)[2]
+    frames_are_decoded_for_whoever_asks_for_nothing_special(specimen, door, path)
+    frames_go_as_stored_unless_browsers_would_show_them_wrongly(specimen, door, path)
+    a_whole_instance_comes_in_explicit_little_endian(specimen, door, path)
+    a_whole_instance_as_stored_is_the_stored_file(specimen, door, path)
+    it_can_be_rendered(specimen, door, path)
+    metadata_describes_the_frames_as_they_are_sent(specimen, door, path)
+
+
+def test_a_video_goes_as_it_is_stored_and_nobody_pretends_to_decode_it() -> None:
+    archive = make_archive()
+    video = coded([grey()], [b"\x00\x00\x01\xb3 not really a video"], "1.2.840.10008.1.2.4.102")
+    deliver(archive, [video.content])
+    door = Door(archive, user=make_reader(archive))
+    path = paths(dcmread(io.BytesIO(video.content), stop_before_pixels=True))[2]
+    (part,) = parts(door.get(f"{path}/frames/1", accept=AS_STORED))
+    assert part.headers["Content-Type"].endswith("1.2.840.10008.1.2.4.102")
+    assert door.get(f"{path}/frames/1", accept=DECODED).status_code == 406
+    assert door.get(path, accept='multipart/related; type="application/dicom"').status_code == 406
+    assert parts(door.get(path))[0].content == video.content
+    assert door.get(f"{path}/rendered").status_code == 406
+
+
+def test_pixel_data_that_is_damaged_is_refused_and_not_a_server_error() -> None:
+    archive = make_archive()
+    broken = coded([grey()], [b"\xff\x4f\xff\x51" + bytes(200)], "1.2.840.10008.1.2.4.90")
+    deliver(archive, [broken.content])
+    door = Door(archive, user=make_reader(archive))
+    path = paths(dcmread(io.BytesIO(broken.content), stop_before_pixels=True))[2]
+    for address, accept in ((f"{path}/frames/1", DECODED), (f"{path}/rendered", "image/jpeg"), (path, 'multipart/related; type="application/dicom"')):
+        assert door.get(address, accept=accept).status_code == 406, address
+    series = path.rpartition("/instances/")[0]
+    (part,) = parts(door.get(series, accept='multipart/related; type="application/dicom"'))
+    assert part.headers["Content-Type"].endswith("1.2.840.10008.1.2.4.90") and part.content == broken.content
