@@ -27,9 +27,7 @@ class RequestForm(forms.Form):
 
     def __init__(self, *arguments: Any, targets: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        field = self.fields["target"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = targets
+        self.fields["target"].queryset = targets  # type: ignore[attr-defined]
         self.fields["options"].initial = sorted(DEFAULT_OPTIONS)
 
 

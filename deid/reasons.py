@@ -111,6 +111,11 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         _("The file cannot be read to its end as the standard requires."),
         _("Send the image again from its source."),
     ),
+    Reason.NOT_PROCESSED: Explanation(
+        _("Could not be de-identified"),
+        _("The object is so malformed that it cannot be written again without the patient."),
+        _("Tell an administrator; the kind of error is in the log of the worker."),
+    ),
     Reason.RESIDUE: Explanation(
         _("Something of the patient was left"),
         _("After de-identification a name, number or date of the patient was still found, so nothing was stored."),

@@ -233,9 +233,7 @@ def domain_settings(request: Any, organisation: str, archive: str) -> HttpRespon
     if request.method == "POST":
         status = 422
         if form.is_valid():
-            services.change_domain(
-                actor=request.user, domain=domain, changes=dict(form.cleaned_data), request=request
-            )
+            services.change_domain(actor=request.user, domain=domain, changes=dict(form.cleaned_data), request=request)
             messages.success(request, _("Saved."))
             return redirect("deid:run-list", organisation=organisation)
     return render(request, "deid/domain_settings.html", {"form": form, "archive": found}, status=status)

@@ -97,6 +97,6 @@ _VERSION: Final = re.compile(r"[0-9]{4}(?:[0-9]{4})?|[0-9]+(?:\.[0-9]+)*|[0-9]{4
 def _text(item: Dataset, keyword: str) -> str:
     try:
         value = item.get(keyword)
-    except Exception:  # a value that cannot be decoded is no known code
+    except Exception:  # noqa: BLE001 -- a value that cannot be decoded is no known code
         return "\ufffd"
     return str(value).strip() if value is not None else ""

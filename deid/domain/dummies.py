@@ -130,4 +130,4 @@ def value_for(*, keyword: str, vr: str) -> Any:
         return BY_KEYWORD[keyword]
     if vr == "SQ":
         return Sequence([_ITEMS.get(keyword, code_item)()])
-    return BY_VR[vr.split(" ")[0]]
+    return BY_VR[vr.partition(" ")[0]]

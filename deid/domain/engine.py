@@ -406,7 +406,7 @@ class _Work:
         self, dataset: Dataset, *, tag: int, vr: str, value: Any, action: Action, path: str, rule: str
     ) -> None:
         before = _element(dataset, Tag(tag)) if self.record.keeps_changes and tag in dataset else None
-        after = DataElement(Tag(tag), vr.split(" ")[0], value)
+        after = DataElement(Tag(tag), vr.partition(" ")[0], value)
         dataset[tag] = after
         self._note(action, rule=rule, path=path, tag=tag, vr=after.VR, before=before, after=after)
 
@@ -498,7 +498,7 @@ def _element(dataset: Dataset, tag: BaseTag) -> DataElement | None:
         return raw
     try:
         return convert_raw_data_element(raw, encoding=_encoding(dataset), ds=dataset)
-    except Exception:  # pydicom raises many kinds for a malformed value; all mean the same here
+    except Exception:  # noqa: BLE001 -- pydicom raises many kinds for a malformed value; all mean the same here
         return None
 
 

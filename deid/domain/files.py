@@ -109,8 +109,7 @@ def write(*, dataset: Dataset, source: Source, target: BinaryIO) -> None:
     pydicom.dcmwrite(target, dataset, enforce_file_format=True)
     if source.pixels is not None:
         target.seek(0, 2)
-        for chunk in read_range(source.stream, start=source.pixels.start, end=source.pixels.end):
-            target.write(chunk)
+        target.writelines(read_range(source.stream, start=source.pixels.start, end=source.pixels.end))
 
 
 def read_range(stream: BinaryIO, *, start: int, end: int, chunk: int = CHUNK) -> Iterator[bytes]:

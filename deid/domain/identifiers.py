@@ -256,7 +256,7 @@ def _gather(dataset: Dataset, found: Identifiers) -> None:
     for tag in list(dataset.keys()):
         try:
             element = dataset[tag]
-        except Exception:  # noqa: S112 -- an element that cannot be read is removed by the engine, whatever it holds
+        except Exception:  # noqa: BLE001, S112 -- the engine removes what cannot be read, whatever it holds
             continue
         if element.VR == "SQ":
             for item in element.value or ():

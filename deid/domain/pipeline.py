@@ -38,6 +38,8 @@ class Outcome:
     sop_instance_uid: str = ""
     digest: bytes = b""
     residue_paths: tuple[str, ...] = ()
+    # The kind of error of an object that could not be processed.
+    error: str = ""
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
@@ -57,13 +59,14 @@ def process(*, source: BinaryIO, target: BinaryIO, settings: Settings) -> Outcom
     findings += screening.screen_pixels(opened)
     if screening.verdict_of(findings) is Verdict.HELD_BACK:
         return Outcome(verdict=Verdict.HELD_BACK, findings=findings, record=Record())
-    sought = sought_identifiers(opened.dataset, settings=settings)
-    source_dates = verify.dates_of(opened.dataset)
-    record = engine.deidentify(opened.dataset, plan=_plan(settings, sought))
-    if not str(opened.dataset.get("SOPInstanceUID", "") or ""):
-        return _held(Reason.UNREADABLE)
-    files.write(dataset=opened.dataset, source=opened, target=target)
-    left = verify.residues(target, identifiers=sought, profile=settings.profile, source_dates=source_dates)
+    try:
+        record, left = _transform(opened, target=target, settings=settings)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 -- one malformed object is held back; it does not stop the others
+        held = _held(Reason.NOT_PROCESSED)
+        held.error = type(error).__name__
+        return held
     if left:
         findings.append(Finding(reason=Reason.RESIDUE, severity=Severity.HOLD_BACK))
         return Outcome(
@@ -79,6 +82,16 @@ def process(*, source: BinaryIO, target: BinaryIO, settings: Settings) -> Outcom
         sop_instance_uid=str(opened.dataset.SOPInstanceUID),
         digest=digest_of(target),
     )
+
+
+def _transform(opened: files.Source, *, target: BinaryIO, settings: Settings) -> tuple[Record, list[verify.Residue]]:
+    """De-identify what was opened into `target`, and say what was done and what is left."""
+    sought = sought_identifiers(opened.dataset, settings=settings)
+    source_dates = verify.dates_of(opened.dataset)
+    record = engine.deidentify(opened.dataset, plan=_plan(settings, sought))
+    files.write(dataset=opened.dataset, source=opened, target=target)
+    left = verify.residues(target, identifiers=sought, profile=settings.profile, source_dates=source_dates)
+    return record, left
 
 
 def differences(*, source: BinaryIO, settings: Settings) -> list[Change]:

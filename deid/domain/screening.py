@@ -43,6 +43,7 @@ class Reason(StrEnum):
     PIXEL_LENGTH = "pixel-data-length"
     COMPRESSED_COMMENT = "comment-in-compressed-image"
     UNREADABLE = "unreadable"
+    NOT_PROCESSED = "not-processed"
     RESIDUE = "identifier-left"
     NOT_STORED = "not-stored"
     FACE = "face-could-be-reconstructed"
@@ -144,7 +145,7 @@ def _values(dataset: Dataset, keyword: str) -> list[str]:
         return []
     try:
         return [value.strip(" \0").upper() for value in strings_of(dataset[keyword])]
-    except Exception:  # a value that cannot be read is answered by the engine, which removes it
+    except Exception:  # noqa: BLE001 -- the engine removes a value that cannot be read
         return []
 
 

@@ -9,139 +9,308 @@ import core.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('access', '0001_initial'),
-        ('archive', '0002_settle'),
-        ('core', '0001_initial'),
+        ("access", "0001_initial"),
+        ("archive", "0002_settle"),
+        ("core", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PseudonymDomain',
+            name="PseudonymDomain",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('public_id', models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True)),
-                ('key_salt', models.BinaryField(max_length=32)),
-                ('key_check', models.BinaryField(max_length=32)),
-                ('prefix', models.CharField(default='P', max_length=8, validators=[django.core.validators.RegexValidator(message='Use 1 to 8 capital letters and digits.', regex='^[A-Z][A-Z0-9]{0,7}$')], verbose_name='prefix of pseudonyms')),
-                ('date_window_days', models.PositiveIntegerField(default=1095, validators=[django.core.validators.MinValueValidator(30)], verbose_name='dates are shifted by at most, days')),
-                ('require_second_person', models.BooleanField(default=False, verbose_name='a second person approves before anything is stored')),
-                ('archive', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='pseudonym_domain', to='archive.archive')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "public_id",
+                    models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True),
+                ),
+                ("key_salt", models.BinaryField(max_length=32)),
+                ("key_check", models.BinaryField(max_length=32)),
+                (
+                    "prefix",
+                    models.CharField(
+                        default="P",
+                        max_length=8,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                message="Use 1 to 8 capital letters and digits.", regex="^[A-Z][A-Z0-9]{0,7}$"
+                            )
+                        ],
+                        verbose_name="prefix of pseudonyms",
+                    ),
+                ),
+                (
+                    "date_window_days",
+                    models.PositiveIntegerField(
+                        default=1095,
+                        validators=[django.core.validators.MinValueValidator(30)],
+                        verbose_name="dates are shifted by at most, days",
+                    ),
+                ),
+                (
+                    "require_second_person",
+                    models.BooleanField(
+                        default=False, verbose_name="a second person approves before anything is stored"
+                    ),
+                ),
+                (
+                    "archive",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pseudonym_domain",
+                        to="archive.archive",
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='Pseudonym',
+            name="Pseudonym",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source_key_hash', models.BinaryField(max_length=32)),
-                ('patient_id', models.CharField(max_length=64)),
-                ('patient_name', models.CharField(max_length=64)),
-                ('shift_days', models.IntegerField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
-                ('domain', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pseudonyms', to='deid.pseudonymdomain')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("source_key_hash", models.BinaryField(max_length=32)),
+                ("patient_id", models.CharField(max_length=64)),
+                ("patient_name", models.CharField(max_length=64)),
+                ("shift_days", models.IntegerField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
+                (
+                    "domain",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pseudonyms",
+                        to="deid.pseudonymdomain",
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='DeidentificationRun',
+            name="DeidentificationRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('public_id', models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True)),
-                ('target_study_instance_uid', models.CharField(max_length=64)),
-                ('options', models.JSONField(default=list)),
-                ('edition', models.CharField(max_length=16)),
-                ('table_sha256', models.CharField(max_length=64)),
-                ('state', models.CharField(choices=[('draft', 'Not started'), ('running', 'Running'), ('awaiting-approval', 'Waiting for a second person'), ('storing', 'Storing'), ('completed', 'Complete'), ('partially-held', 'Partly held back'), ('held', 'Held back'), ('failed', 'Failed'), ('rejected', 'Rejected'), ('cancelled', 'Cancelled')], default='draft', max_length=20)),
-                ('decided_at', models.DateTimeField(blank=True, null=True)),
-                ('decision_note', models.CharField(blank=True, max_length=500)),
-                ('total', models.PositiveIntegerField(default=0)),
-                ('stored', models.PositiveIntegerField(default=0)),
-                ('held', models.PositiveIntegerField(default=0)),
-                ('warned', models.PositiveIntegerField(default=0)),
-                ('error', models.CharField(blank=True, max_length=500)),
-                ('receipt', models.JSONField(blank=True, default=dict)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('delivery', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='archive.delivery')),
-                ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='core.job')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
-                ('requested_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('source_archive', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='archive.archive')),
-                ('source_study', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='deidentification_runs', to='archive.study')),
-                ('target_archive', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deidentification_runs', to='archive.archive')),
-                ('pseudonym', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='deid.pseudonym')),
-                ('domain', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='deid.pseudonymdomain')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "public_id",
+                    models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True),
+                ),
+                ("target_study_instance_uid", models.CharField(max_length=64)),
+                ("options", models.JSONField(default=list)),
+                ("edition", models.CharField(max_length=16)),
+                ("table_sha256", models.CharField(max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Not started"),
+                            ("running", "Running"),
+                            ("awaiting-approval", "Waiting for a second person"),
+                            ("storing", "Storing"),
+                            ("completed", "Complete"),
+                            ("partially-held", "Partly held back"),
+                            ("held", "Held back"),
+                            ("failed", "Failed"),
+                            ("rejected", "Rejected"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="draft",
+                        max_length=20,
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(blank=True, null=True)),
+                ("decision_note", models.CharField(blank=True, max_length=500)),
+                ("total", models.PositiveIntegerField(default=0)),
+                ("stored", models.PositiveIntegerField(default=0)),
+                ("held", models.PositiveIntegerField(default=0)),
+                ("warned", models.PositiveIntegerField(default=0)),
+                ("error", models.CharField(blank=True, max_length=500)),
+                ("receipt", models.JSONField(blank=True, default=dict)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="archive.delivery"
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="core.job"
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "source_archive",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="archive.archive"
+                    ),
+                ),
+                (
+                    "source_study",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="deidentification_runs",
+                        to="archive.study",
+                    ),
+                ),
+                (
+                    "target_archive",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="deidentification_runs",
+                        to="archive.archive",
+                    ),
+                ),
+                (
+                    "pseudonym",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="runs", to="deid.pseudonym"
+                    ),
+                ),
+                (
+                    "domain",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="runs", to="deid.pseudonymdomain"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-created_at',),
-                'default_permissions': (),
+                "ordering": ("-created_at",),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='DeidentifiedInstance',
+            name="DeidentifiedInstance",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source_digest', models.BinaryField(max_length=32)),
-                ('instance_number', models.BigIntegerField(blank=True, null=True)),
-                ('modality', models.CharField(blank=True, max_length=16)),
-                ('sop_class_uid', models.CharField(blank=True, max_length=64)),
-                ('verdict', models.CharField(choices=[('pass', 'Passed'), ('warning', 'Passed with a warning'), ('held-back', 'Held back')], max_length=10)),
-                ('reasons', models.JSONField(default=list)),
-                ('residue_paths', models.JSONField(default=list)),
-                ('target_sop_instance_uid', models.CharField(blank=True, max_length=64)),
-                ('target_digest', models.BinaryField(default=bytes, max_length=32)),
-                ('spool_name', models.CharField(blank=True, max_length=40)),
-                ('actions', models.JSONField(default=dict)),
-                ('is_stored', models.BooleanField(default=False)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='instances', to='deid.deidentificationrun')),
-                ('source_instance', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='archive.instance')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("source_digest", models.BinaryField(max_length=32)),
+                ("instance_number", models.BigIntegerField(blank=True, null=True)),
+                ("modality", models.CharField(blank=True, max_length=16)),
+                ("sop_class_uid", models.CharField(blank=True, max_length=64)),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[("pass", "Passed"), ("warning", "Passed with a warning"), ("held-back", "Held back")],
+                        max_length=10,
+                    ),
+                ),
+                ("reasons", models.JSONField(default=list)),
+                ("residue_paths", models.JSONField(default=list)),
+                ("target_sop_instance_uid", models.CharField(blank=True, max_length=64)),
+                ("target_digest", models.BinaryField(default=bytes, max_length=32)),
+                ("spool_name", models.CharField(blank=True, max_length=40)),
+                ("actions", models.JSONField(default=dict)),
+                ("is_stored", models.BooleanField(default=False)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="instances",
+                        to="deid.deidentificationrun",
+                    ),
+                ),
+                (
+                    "source_instance",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="archive.instance"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('instance_number', 'pk'),
-                'default_permissions': (),
-                'constraints': [models.UniqueConstraint(fields=('run', 'source_instance'), name='instance_once_in_run')],
+                "ordering": ("instance_number", "pk"),
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(fields=("run", "source_instance"), name="instance_once_in_run")
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='pseudonym',
-            constraint=models.UniqueConstraint(fields=('domain', 'source_key_hash'), name='one_pseudonym_per_patient'),
+            model_name="pseudonym",
+            constraint=models.UniqueConstraint(fields=("domain", "source_key_hash"), name="one_pseudonym_per_patient"),
         ),
         migrations.AddConstraint(
-            model_name='pseudonym',
-            constraint=models.UniqueConstraint(fields=('domain', 'patient_id'), name='one_patient_per_pseudonym'),
+            model_name="pseudonym",
+            constraint=models.UniqueConstraint(fields=("domain", "patient_id"), name="one_patient_per_pseudonym"),
         ),
         migrations.AddConstraint(
-            model_name='pseudonym',
-            constraint=models.CheckConstraint(condition=models.Q(('shift_days', 0), _negated=True), name='dates_are_shifted'),
+            model_name="pseudonym",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("shift_days", 0), _negated=True), name="dates_are_shifted"
+            ),
         ),
         migrations.AddIndex(
-            model_name='deidentificationrun',
-            index=models.Index(fields=['target_archive', '-created_at'], name='deid_deiden_target__c95445_idx'),
+            model_name="deidentificationrun",
+            index=models.Index(fields=["target_archive", "-created_at"], name="deid_deiden_target__c95445_idx"),
         ),
         migrations.AddIndex(
-            model_name='deidentificationrun',
-            index=models.Index(fields=['source_study'], name='deid_deiden_source__29610c_idx'),
+            model_name="deidentificationrun",
+            index=models.Index(fields=["source_study"], name="deid_deiden_source__29610c_idx"),
         ),
         migrations.AddIndex(
-            model_name='deidentificationrun',
-            index=models.Index(fields=['target_study_instance_uid'], name='deid_deiden_target__f2befd_idx'),
+            model_name="deidentificationrun",
+            index=models.Index(fields=["target_study_instance_uid"], name="deid_deiden_target__f2befd_idx"),
         ),
     ]

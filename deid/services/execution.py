@@ -192,6 +192,8 @@ def _one(
 ) -> None:
     with _opened(instance) as source, _temporary() as target:
         outcome = pipeline.process(source=source, target=target, settings=settings)
+        if outcome.error:
+            logger.warning("instance_not_deidentified", run=run.public_id, instance=instance.pk, kind=outcome.error)
         spool_name = ""
         if writer is not None and outcome.verdict is not Verdict.HELD_BACK:
             spool_name = _spool(writer=writer, target=target)
@@ -251,7 +253,7 @@ def _temporary() -> Iterator[BinaryIO]:
     """Scratch space in the data folder that leaves no file behind, even by kill -9: small outputs stay in memory."""
     folder = Path(django_settings.DATA_DIR) / "scratch"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES, dir=folder) as file:
+    with tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES, dir=str(folder)) as file:
         yield file  # type: ignore[misc]
 
 

@@ -149,12 +149,12 @@ class TestSafePrivate:
             changes = {"vr": "UN", "value": b"12.5"}
         dataset = self.build(**changes)  # type: ignore[arg-type]
         clean(dataset, options=self.OPTIONS)
-        assert not any(tag.is_private for tag in dataset.keys())
+        assert not any(element.tag.is_private for element in dataset)
 
     def test_not_without_the_option(self) -> None:
         dataset = self.build()
         clean(dataset)
-        assert not any(tag.is_private for tag in dataset.keys())
+        assert not any(element.tag.is_private for element in dataset)
 
 
 def test_great_age_is_given_as_ninety() -> None:
