@@ -392,6 +392,11 @@ def build(key: str, *, size: str = "full") -> PhantomStudy:
     return entry.make(entry.visit, size)
 
 
+def build_batch(keys: list[str], size: str) -> list[tuple[str, PhantomStudy]]:
+    """Return several studies; other processes call this, so this module must not need Django."""
+    return [(key, build(key, size=size)) for key in keys]
+
+
 def groups() -> list[list[str]]:
     """Return the keys in batches that are best built together, the costliest first."""
     found: dict[str, list[str]] = {}

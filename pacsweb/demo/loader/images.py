@@ -14,7 +14,7 @@ from archive.models import Archive, Delivery, Instance, Study
 from archive.services import close_delivery, index_delivery, open_delivery, receive
 from archive.services import settle as settling
 from core.tenancy import all_tenants, tenant
-from pacsweb.demo.catalogue import ENTRIES, build, groups
+from pacsweb.demo.catalogue import ENTRIES, build, build_batch, groups
 from pacsweb.demo.loader.containers import House
 from pacsweb.demo.phantoms import Lesion, PhantomStudy
 
@@ -72,17 +72,13 @@ def _drawn(batches: Iterable[list[str]], *, size: str, processes: int) -> Iterat
     wanted = [batch for batch in batches if batch]
     if processes == 0 or size == "small" or len(wanted) < 2:
         for batch in wanted:
-            yield from _draw(batch, size)
+            yield from build_batch(batch, size)
         return
     # A forked child would share the database connection.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=processes, mp_context=context) as pool:
-        for future in [pool.submit(_draw, batch, size) for batch in wanted]:
+        for future in [pool.submit(build_batch, batch, size) for batch in wanted]:
             yield from future.result()
-
-
-def _draw(keys: list[str], size: str) -> list[tuple[str, PhantomStudy]]:
-    return [(key, build(key, size=size)) for key in keys]
 
 
 def _receive(*, archive: Archive, actor: User, files: Iterable[tuple[str, bytes]]) -> None:
