@@ -24,6 +24,7 @@ def steps() -> list[tuple[str, list[str], Path]]:
         ("types", [str(BIN / "mypy")], ROOT),
         ("floors", [str(BIN / "lint-imports"), "--no-logo"], ROOT),
         ("own rules", [PYTHON, ".ci/rules.py"], ROOT),
+        ("requirements", [PYTHON, ".ci/declared.py"], ROOT),
         ("templates", [str(BIN / "djlint"), "templates", "--lint", "--quiet"], ROOT),
         ("settings", [PYTHON, "manage.py", "check"], ROOT),
         ("migrations", [PYTHON, "manage.py", "makemigrations", "--check", "--dry-run"], ROOT),
