@@ -20,6 +20,14 @@ class SameArchive(Invalid):
     default_message = _("The study is in this archive already; choose another one for the de-identified copy.")
 
 
+class OtherOptions(Conflict):
+    code = "other-options"
+    default_message = _(
+        "A copy of this study with other options is in that archive already; two copies under the same identifiers "
+        "cannot stand side by side. Delete the earlier copy first, or ask for the same options."
+    )
+
+
 class EmptyStudy(Invalid):
     code = "empty-study"
     default_message = _("The study has no images yet. Try again when it has arrived.")

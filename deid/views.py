@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from access.queries import get_visible, may, require
 from archive.models import Archive, Study
 from audit import services as audit
-from core.errors import Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound
 from deid import lists, queries, services
 from deid.domain.profile import Action
 from deid.forms import DecisionForm, DomainForm, RequestForm
@@ -68,7 +68,7 @@ def run_request(request: Any, organisation: str, study: str) -> HttpResponse:
                     options=form.cleaned_data["options"],
                     request=request,
                 )
-            except Invalid as error:
+            except (Conflict, Invalid) as error:
                 form.add_error(None, str(error.message))
             else:
                 return redirect(_address(run))

@@ -17,7 +17,7 @@ from core import jobs
 from core.errors import NotFound
 from deid.domain.profile import Option, Profile, load_table
 from deid.domain.uids import UidMapper
-from deid.errors import EmptyStudy, OptionNotOffered, SameArchive, TargetNotDeidentified
+from deid.errors import EmptyStudy, OptionNotOffered, OtherOptions, SameArchive, TargetNotDeidentified
 from deid.models import OPTION_LABELS, DeidentificationRun
 from deid.services.domains import domain_of, key_of, pseudonym_for
 
@@ -66,6 +66,7 @@ def deidentify_study(
         ).first()
         if under_way is not None:
             return under_way
+        _refuse_other_options(study=study, target_archive=target_archive, chosen=chosen)
         total = Instance.objects.filter(study=study).count()
         if not total:
             raise EmptyStudy
@@ -105,6 +106,22 @@ def deidentify_study(
         )
         enqueue(run)
     return run
+
+
+def _refuse_other_options(*, study: Study, target_archive: Archive, chosen: list[str]) -> None:
+    """Other options give other content under the same UIDs, which the target would refuse image by image."""
+    earlier: DeidentificationRun | None = (
+        DeidentificationRun.objects.filter(
+            source_study=study, target_archive=target_archive, state__in=DeidentificationRun.SUCCESS_STATES
+        )
+        .exclude(options=chosen)
+        .first()
+    )
+    if (
+        earlier is not None
+        and Study.objects.filter(archive=target_archive, study_instance_uid=earlier.target_study_instance_uid).exists()
+    ):
+        raise OtherOptions
 
 
 def start_job(*, organisation: Any, owner: User, archive: Archive, total: int) -> Any:

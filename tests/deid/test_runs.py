@@ -7,7 +7,7 @@ from typing import Any
 import pydicom
 import pytest
 
-from archive.models import Archive, Instance, QuarantinedFile, Study
+from archive.models import Archive, Instance, QuarantinedFile, Series, Study
 from archive.storage import storage
 from audit.models import Event
 from core.errors import Conflict, Forbidden, NotFound
@@ -21,6 +21,7 @@ from deid.errors import (
     EmptyStudy,
     KeyChanged,
     OptionNotOffered,
+    OtherOptions,
     SameArchive,
     SameReader,
     TargetNotDeidentified,
@@ -169,15 +170,33 @@ def test_a_study_of_ultrasound_only_is_held_back_whole(house: House) -> None:
     assert copies(house) == []
 
 
-def test_a_copy_with_other_options_is_refused_with_a_reason_and_not_mixed(house: House) -> None:
+def test_a_copy_with_other_options_is_refused_while_the_first_is_there(house: House) -> None:
     study = house.study(count=1, PatientSex="F")
     work(ask(house, study))
+    with pytest.raises(OtherOptions):
+        ask(house, study, options=["retain_patient_characteristics"])
+    with tenant(house.organisation):
+        Instance.objects.filter(archive=house.teaching).delete()
+        Series.objects.filter(archive=house.teaching).delete()
+        Study.objects.filter(archive=house.teaching).delete()
     run = work(ask(house, study, options=["retain_patient_characteristics"]))
-    assert run.state == State.HELD
+    assert run.state == State.COMPLETED
+    assert copies(house)[0].PatientSex == "F"
+
+
+def test_what_the_target_refuses_is_held_back_with_that_reason(house: House) -> None:
+    study = house.study(count=2)
+    run = ask(house, study)
+    with tenant(house.organisation):
+        settings = execution.settings_of(execution.load(run.pk))
+        first = Instance.objects.filter(study=study).order_by("pk").first()
+        uid = settings.uids.new_uid(first.sop_instance_uid)
+    deliver(house.teaching, [make_file(SOPInstanceUID=uid)])
+    run = work(run)
+    assert (run.state, run.stored, run.held) == (State.PARTIALLY_HELD, 1, 1)
     with tenant(house.organisation):
         (group,) = queries.held_back(run)
         assert group.reason == "not-stored"
-    assert len(copies(house)) == 1
 
 
 def test_the_receipt_proves_every_output_and_names_nobody(house: House) -> None:
