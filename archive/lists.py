@@ -96,7 +96,7 @@ class StudyTable(Table):
             template="archive/cells/patient.html",
             csv=lambda study: reading.person_name(study.patient.patient_name),
         ),
-        Column("id", gettext_lazy("Patient ID"), value="patient.patient_id", sort="patient__patient_id"),
+        Column("id", gettext_lazy("Patient ID"), value="patient.patient_id", sort="patient__patient_id", shrink=True),
         Column("born", gettext_lazy("Born"), value=lambda study: reading.shown_date(study.patient.birth_date), sort="patient__birth_date", shown=False),
         Column("sex", gettext_lazy("Sex"), value="patient.sex", sort="patient__sex", shown=False),
         Column(
@@ -108,11 +108,11 @@ class StudyTable(Table):
             shrink=True,
         ),
         Column("modality", gettext_lazy("Modality"), template="archive/cells/modalities.html", csv=lambda study: " ".join(study.modalities), sort="modalities"),
-        Column("description", gettext_lazy("Description"), value="description", sort="description"),
+        Column("description", gettext_lazy("Description"), value="description", sort="description", template="archive/cells/description.html", csv=lambda study: study.description),
         Column("body", gettext_lazy("Body part"), value=lambda study: ", ".join(study.body_parts), sort="body_parts", shown=False),
         Column("accession", gettext_lazy("Accession"), value="accession_number", sort="accession_number"),
         Column("referrer", gettext_lazy("Referrer"), value=lambda study: reading.person_name(study.referring_physician_name), sort="referring_physician_name", shown=False),
-        Column("series", gettext_lazy("Series"), value="series_count", sort="series_count", kind="number"),
+        Column("series", gettext_lazy("Series"), value="series_count", sort="series_count", kind="number", shown=False),
         Column("images", gettext_lazy("Images"), value="instance_count", sort="instance_count", kind="number"),
         Column("size", gettext_lazy("Size"), value="size_bytes", sort="size_bytes", kind="size", shown=False),
         Column("priors", gettext_lazy("Others"), template="archive/cells/priors.html", hint=gettext_lazy("Other studies of the same patient in this archive"), csv=lambda study: getattr(study, "prior_count", ""), kind="number"),
@@ -310,8 +310,8 @@ class QuarantineTable(Table):
     noun = ngettext_lazy("%(n)s file", "%(n)s files", "n")
     columns = (
         Column("name", gettext_lazy("File"), sort="original_name", primary=True, template="archive/cells/quarantined.html", csv=lambda row: row.original_name),
-        Column("reason", gettext_lazy("Why it was refused"), value="reason"),
-        Column("code", gettext_lazy("Code"), value="code", sort="code", template="archive/cells/code.html"),
+        Column("reason", gettext_lazy("Why it was refused"), value="reason", template="archive/cells/reason.html"),
+        Column("code", gettext_lazy("Code"), value="code", sort="code", template="archive/cells/code.html", shown=False),
         Column("size", gettext_lazy("Size"), value="size_bytes", sort="size_bytes", kind="size"),
         Column("received", gettext_lazy("Received"), value="received_at", sort="received_at", kind="date"),
         Column("from", gettext_lazy("From"), template="archive/cells/quarantined_sender.html", csv=lambda row: row.delivery.calling_ae_title),

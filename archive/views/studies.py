@@ -113,7 +113,7 @@ def series_instances(request: Any, organisation: str, archive: str, study: str, 
         "next_from": first + INSTANCES_SHOWN if len(rows) > INSTANCES_SHOWN else None,
         "first": first,
     }
-    return render(request, "archive/_instances.html", context)
+    return render(request, "archive/_instance_rows.html" if first else "archive/_instances.html", context)
 
 
 def load_instance(request: Any, study: Study, pk: int) -> Instance:
