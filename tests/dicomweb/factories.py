@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from email import message_from_bytes
 from typing import Any
@@ -51,7 +52,7 @@ class Door:
     def json(self, path: str, **options: Any) -> Any:
         response = self.get(path, **options)
         assert response.status_code == 200, (response.status_code, content(response))
-        return response.json()
+        return json.loads(content(response))
 
 
 def content(response: Any) -> bytes:
