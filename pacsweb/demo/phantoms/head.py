@@ -118,13 +118,23 @@ class _Painter:
         if max(widths) <= 0.1:
             return
         c = self.canvas
-        best = np.full(c.shape, 1e6, np.float32)
+        # The coordinates may be warped by a few millimetres: leave room for that.
+        reach = max(widths) / 2 + soft + 8
+        xs, ys = [p[0] for p in points], [p[1] for p in points]
+        part = c.window(min(xs) - reach, max(xs) + reach, min(ys) - reach, max(ys) + reach)
+        if part is None:
+            return
+        x, y = self.x[part.rows, part.columns], self.y[part.rows, part.columns]
+        best = np.full(x.shape, 1e6, np.float32)
         for index, (p, q) in enumerate(zip(points, points[1:], strict=False)):
-            distance, t = segment_distance(self.x, self.y, p, q)
+            distance, t = segment_distance(x, y, p, q)
             half = (widths[index] + (widths[index + 1] - widths[index]) * t) / 2
             np.minimum(best, distance - half, out=best)
         alpha = step(best, max(soft, c.pixel)) * np.float32(strength * min(1.0, max(widths) / c.pixel))
-        self.paint(tissue, alpha if clip is None else alpha * clip)
+        if clip is not None:
+            alpha = alpha * clip[part.rows, part.columns]
+        self.fractions[:, part.rows, part.columns] *= 1 - alpha
+        self.fractions[INDEX[tissue], part.rows, part.columns] += alpha
 
 
 @dataclass(frozen=True)

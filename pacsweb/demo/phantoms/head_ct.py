@@ -11,7 +11,7 @@ from pacsweb.demo.phantoms.model import Lesion, PhantomStudy, Visit, seed_of
 from pacsweb.demo.phantoms.raster import Array, NoiseBank, ellipse_distance, step
 from pacsweb.demo.phantoms.truth import stack_lesion
 
-SIZES = {"full": HeadSize(384, 0.6, 28, 4.2), "small": HeadSize(64, 3.6, 12, 10.5)}
+SIZES = {"full": HeadSize(352, 0.65, 28, 4.2), "small": HeadSize(64, 3.6, 12, 10.5)}
 
 HOUNSFIELD = {
     "air": -1000, "skin": 25, "fat": -90, "muscle": 55, "cortical bone": 1250, "marrow": 520, "csf": 7, "grey": 37,

@@ -231,12 +231,26 @@ def power_noise(rng: np.random.Generator, shape: tuple[int, int], *, exponent: f
 def sample(field: Array, x: Array, y: Array, z: Array | float) -> Array:
     """Return trilinear samples of a periodic field[z, y, x] at index coordinates."""
     depth, height, width = field.shape
-    zz = np.broadcast_to(np.asarray(z, np.float32), x.shape)
-    x0, y0, z0 = np.floor(x), np.floor(y), np.floor(zz)
-    fx, fy, fz = x - x0, y - y0, zz - z0
-    xi, yi, zi = x0.astype(np.int32) % width, y0.astype(np.int32) % height, z0.astype(np.int32) % depth
-    xj, yj, zj = (xi + 1) % width, (yi + 1) % height, (zi + 1) % depth
     flat = field.ravel()
+    if np.ndim(z) == 0:
+        # One plane: blend the two neighbours once instead of eight corners a point.
+        z0 = int(np.floor(z))
+        fz0 = np.float32(z - z0)
+        plane = field[z0 % depth] * (1 - fz0) + field[(z0 + 1) % depth] * fz0
+        x0, y0 = np.floor(x), np.floor(y)
+        fx, fy = x - x0, y - y0
+        xi, yi = x0.astype(np.int32) % width, y0.astype(np.int32) % height
+        xj, yj = (xi + 1) % width, ((yi + 1) % height) * width
+        yi = yi * width
+        flat = plane.ravel()
+        low = flat[yi + xi] * (1 - fx) + flat[yi + xj] * fx
+        high = flat[yj + xi] * (1 - fx) + flat[yj + xj] * fx
+        return np.asarray(low * (1 - fy) + high * fy, np.float32)
+    zz = np.broadcast_to(np.asarray(z, np.float32), x.shape)
+    x0, y0, zf = np.floor(x), np.floor(y), np.floor(zz)
+    fx, fy, fz = x - x0, y - y0, zz - zf
+    xi, yi, zi = x0.astype(np.int32) % width, y0.astype(np.int32) % height, zf.astype(np.int32) % depth
+    xj, yj, zj = (xi + 1) % width, (yi + 1) % height, (zi + 1) % depth
     base00, base01 = (zi * height + yi) * width, (zi * height + yj) * width
     base10, base11 = (zj * height + yi) * width, (zj * height + yj) * width
     a = flat[base00 + xi] * (1 - fx) + flat[base00 + xj] * fx
@@ -245,7 +259,7 @@ def sample(field: Array, x: Array, y: Array, z: Array | float) -> Array:
     d = flat[base11 + xi] * (1 - fx) + flat[base11 + xj] * fx
     low = a * (1 - fy) + b * fy
     high = c * (1 - fy) + d * fy
-    return (low * (1 - fz) + high * fz).astype(np.float32)
+    return np.asarray(low * (1 - fz) + high * fz, np.float32)
 
 
 def upsample(image: Array, shape: tuple[int, int]) -> Array:
