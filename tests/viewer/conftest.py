@@ -18,7 +18,7 @@ FLAGS = (
     "--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update "
     "--disable-sync --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader"
 ).split()
-PATIENCE = float(os.environ.get("PACSWEB_TEST_PATIENCE", "40"))
+PATIENCE = float(os.environ.get("VIEWER_TEST_PATIENCE", "40"))
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -147,17 +147,22 @@ class Viewer:
     def key(self, keys: str) -> None:
         self.page.keyboard.press(keys)
 
-    def measured(self, name: str, mark: int = -1) -> float:
-        """A value of a mark, once it is there."""
+    def value(self, name: str, mark: int = -1) -> float | None:
+        marks = self.marks
+        if not marks:
+            return None
+        return next((m["value"] for m in marks[mark]["measurements"] if m["name"] == name), None)
 
-        def found() -> list[float]:
-            marks = self.marks
-            if not marks:
-                return []
-            return [m["value"] for m in marks[mark]["measurements"] if m["name"] == name]
+    def expect(self, name: str, value: Any, *, count: int | None = None) -> None:
+        """The newest mark (the `count`-th) comes to measure this; values follow the drawing."""
 
-        value: float = self.wait(found, what=f"measurement {name}")[0]
-        return value
+        def holds() -> bool:
+            return (count is None or len(self.marks) == count) and self.value(name) == value
+
+        try:
+            self.wait(holds)
+        except AssertionError:
+            raise AssertionError(f"{name} is {self.value(name)}, not {value}; marks: {self.marks}") from None
 
 
 @pytest.fixture

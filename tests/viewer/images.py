@@ -82,7 +82,7 @@ def image(
     if window:
         dataset.WindowCenter, dataset.WindowWidth = window
     bits = bits_stored or pixels.dtype.itemsize * 8
-    set_pixel_data(dataset, pixels, photometric, bits)
+    set_pixel_data(dataset, pixels, photometric, bits, generate_instance_uid=False)
     for name, value in more.items():
         setattr(dataset, name, value)
     return dataset

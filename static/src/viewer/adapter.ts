@@ -1,7 +1,7 @@
 /** Marks in image terms ↔ annotations of the drawing library in world coordinates. */
 
-import { annotation, MARK_CLASSES, type MarkData, markToolOf, metaData, type Types } from './cornerstone';
 import type { Mark, MarkTool, Measurement, Point, Verdict } from './contract';
+import { annotation, cache, MARK_CLASSES, type MarkData, markToolOf, metaData, type Types } from './cornerstone';
 import { cross, type Plane, toImage, toPatient, type Vector } from './geometry';
 import type { ImageRef } from './series';
 import { number, t } from './text';
@@ -152,13 +152,15 @@ export function measurementsOf(tool: MarkTool, data: MarkData, targetId?: string
     case 'angle':
       put('angle', stats['angle'], 'deg');
       break;
-    case 'probe':
-      if (Array.isArray(stats['value'])) {
+    case 'probe': {
+      const value = pixelAt(targetId ?? Object.keys(all)[0] ?? '', data.handles.points[0] as Vector | undefined);
+      if (value.length > 1) {
         (['red', 'green', 'blue'] as const).forEach((name, i) => {
-          put(name, (stats['value'] as number[])[i], '');
+          put(name, value[i], '');
         });
-      } else put('value', stats['value'], values);
+      } else put('value', value[0], values);
       break;
+    }
     case 'ellipse':
     case 'rectangle':
     case 'freehand':
@@ -171,6 +173,19 @@ export function measurementsOf(tool: MarkTool, data: MarkData, targetId?: string
     default:
   }
   return found;
+}
+
+/** The stored values of the pixel under a point, rescaled as the image says; empty outside the image. */
+function pixelAt(targetId: string, world: Vector | undefined): number[] {
+  const imageId = targetId.replace(/^imageId:/, '');
+  const image = cache.getImage(imageId);
+  if (!image || !world) return [];
+  const [x, y] = toImage(worldPlane(imageId), world).map(Math.round) as Point;
+  if (x < 0 || y < 0 || x >= image.columns || y >= image.rows) return [];
+  const pixels = image.voxelManager?.getScalarData() ?? image.getPixelData();
+  const components = Math.max(1, Math.round(pixels.length / (image.rows * image.columns)));
+  const at = (y * image.columns + x) * components;
+  return Array.from({ length: Math.min(3, components) }, (_unused, i) => Number(pixels[at + i]));
 }
 
 function unitOf(value: unknown): string {

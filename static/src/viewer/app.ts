@@ -70,9 +70,13 @@ export class App {
     if (manifest.version !== CONTRACT_VERSION) throw new Error(t('This page is out of date. Reload it.'));
     performance.mark('viewer-start');
     const forceCpu = new URLSearchParams(location.search).has('cpu');
-    this.engine = await start({ textLines: (tool) => (data, target) => this.marks.textLines(tool)(data, target), forceCpu });
+    this.engine = await start({
+      textLines: (tool) => (data, target) => this.marks.textLines(tool)(data, target),
+      forceCpu,
+    });
     performance.mark('viewer-engine');
-    if (isCpu()) this.notice(t('This browser has no 3D graphics (WebGL). Images are drawn by the processor, more slowly.'));
+    if (isCpu())
+      this.notice(t('This browser has no 3D graphics (WebGL). Images are drawn by the processor, more slowly.'));
     this.workspace = new Workspace(this.part('grid'), manifest, this.engine);
     this.marks = new Marks({
       series: (uid) => this.workspace.series.get(uid),
@@ -131,8 +135,7 @@ export class App {
       if (reason === 'drawn' && mark) this.drawn(mark);
       else if (reason === 'removed' && mark) this.say(t('Mark deleted. Undo brings it back.'));
       this.chromeSoon();
-      if (reason !== 'selected')
-        this.tell('viewer:marks', { layer: marks.editable?.name ?? '', marks: marks.own() });
+      if (reason !== 'selected') this.tell('viewer:marks', { layer: marks.editable?.name ?? '', marks: marks.own() });
     };
     marks.onFull = () => this.toast(t('No more marks: {n} is the most here.', { n: marks.maximum ?? 0 }));
     saving.onState = () => {
@@ -175,7 +178,8 @@ export class App {
       this.takeOver(manifest);
       this.keys = commands(this);
       this.toolbar = new Toolbar(this.part('toolbar'), this, this.keys);
-      if (!this.offers(this.tool) || (!this.marks.editable && (MARK_TOOLS as string[]).includes(this.tool))) this.setTool('window');
+      if (!this.offers(this.tool) || (!this.marks.editable && (MARK_TOOLS as string[]).includes(this.tool)))
+        this.setTool('window');
       this.rail.build();
       this.part('title').textContent = manifest.title;
       this.refreshChrome();
@@ -259,7 +263,8 @@ export class App {
     if (pane.playing) pane.stop();
     else {
       const time = pane.image?.frameTime;
-      if (time && !this.speedChosen) this.workspace.framesPerSecond = Math.min(60, Math.max(1, Math.round(1000 / time)));
+      if (time && !this.speedChosen)
+        this.workspace.framesPerSecond = Math.min(60, Math.max(1, Math.round(1000 / time)));
       pane.play(this.workspace.framesPerSecond);
     }
     this.toolbar.refresh();
@@ -374,16 +379,44 @@ export class App {
     const y = Math.round((rect[1] + rect[3]) / 2);
     const r = Math.max(2, Math.round(Math.min(rect[2] - rect[0], rect[3] - rect[1]) / 12));
     const circle = (n: number): Point[] =>
-      Array.from({ length: n }, (_unused, i) => [x + r * Math.cos((2 * Math.PI * i) / n), y + r * Math.sin((2 * Math.PI * i) / n)]);
+      Array.from({ length: n }, (_unused, i) => [
+        x + r * Math.cos((2 * Math.PI * i) / n),
+        y + r * Math.sin((2 * Math.PI * i) / n),
+      ]);
     const shapes: Record<MarkTool, Point[]> = {
-      length: [[x - r, y], [x + r, y]],
-      bidirectional: [[x - r, y], [x + r, y], [x, y - r / 2], [x, y + r / 2]],
-      angle: [[x - r, y - r], [x, y], [x + r, y - r]],
-      ellipse: [[x, y - r], [x, y + r], [x - r, y], [x + r, y]],
-      rectangle: [[x - r, y - r], [x + r, y - r], [x - r, y + r], [x + r, y + r]],
+      length: [
+        [x - r, y],
+        [x + r, y],
+      ],
+      bidirectional: [
+        [x - r, y],
+        [x + r, y],
+        [x, y - r / 2],
+        [x, y + r / 2],
+      ],
+      angle: [
+        [x - r, y - r],
+        [x, y],
+        [x + r, y - r],
+      ],
+      ellipse: [
+        [x, y - r],
+        [x, y + r],
+        [x - r, y],
+        [x + r, y],
+      ],
+      rectangle: [
+        [x - r, y - r],
+        [x + r, y - r],
+        [x - r, y + r],
+        [x + r, y + r],
+      ],
       freehand: circle(24),
       probe: [[x, y]],
-      arrow: [[x, y], [x + r, y + r]],
+      arrow: [
+        [x, y],
+        [x + r, y + r],
+      ],
     };
     const points = shapes[tool];
     const plane = image.frameOfReference ? image.plane : null;
@@ -461,12 +494,19 @@ export class App {
 
   private key(event: KeyboardEvent): void {
     const target = event.target as HTMLElement;
-    if (event.defaultPrevented || target.closest('dialog, [popover], input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]')) return;
+    if (
+      event.defaultPrevented ||
+      target.closest(
+        'dialog, [popover], input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]',
+      )
+    )
+      return;
     if (document.querySelector('dialog[open]')) return;
     const onButton = target.closest('button, a, summary, [role=button]');
     if (onButton && (event.key === 'Enter' || event.key === ' ')) return;
     if (target instanceof HTMLInputElement && (event.key.startsWith('Arrow') || event.key === ' ')) return;
-    if (target.closest('.pane-document, .viewer-panel') && /^(Arrow|Page|Home|End)/.test(event.key) && !event.altKey) return;
+    if (target.closest('.pane-document, .viewer-panel') && /^(Arrow|Page|Home|End)/.test(event.key) && !event.altKey)
+      return;
     // One switch in the profile turns off keys without a modifier, for people who dictate (WCAG 2.1.4).
     const single = !event.ctrlKey && !event.altKey && !event.metaKey && event.key.length === 1;
     if (single && document.documentElement.dataset['keys'] === 'off' && !target.closest('.pane')) return;
@@ -505,7 +545,17 @@ export class App {
     place.hidden = false;
     place.replaceChildren(
       h('span', {}, words),
-      h('button', { type: 'button', class: 'v-button', onclick: () => { place.hidden = true; } }, t('Close')),
+      h(
+        'button',
+        {
+          type: 'button',
+          class: 'v-button',
+          onclick: () => {
+            place.hidden = true;
+          },
+        },
+        t('Close'),
+      ),
     );
   }
 

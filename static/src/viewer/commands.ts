@@ -1,8 +1,8 @@
 /** Everything a person can do, once: the tool strip, the keys and the help page all read this list. */
 
 import type { App } from './app';
-import type { ToolName } from './cornerstone';
 import type { Window, WindowPreset } from './contract';
+import type { ToolName } from './cornerstone';
 import type { IconName } from './icons';
 import { t } from './text';
 

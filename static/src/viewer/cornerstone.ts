@@ -43,16 +43,7 @@ import type { MarkTool } from './contract';
 export const ENGINE = 'pacsweb';
 export const GROUP = 'pacsweb';
 
-export type ToolName =
-  | 'scroll'
-  | 'window'
-  | 'zoom'
-  | 'pan'
-  | 'magnify'
-  | 'crosshair'
-  | 'eraser'
-  | 'select'
-  | MarkTool;
+export type ToolName = 'scroll' | 'window' | 'zoom' | 'pan' | 'magnify' | 'crosshair' | 'eraser' | 'select' | MarkTool;
 
 interface DragDetail {
   element: HTMLDivElement;
@@ -180,6 +171,10 @@ export async function start(options: { textLines: (tool: MarkTool) => TextLines;
     errorInterceptor: (error: { status?: number }) => {
       if (error.status === 401) signedOut();
     },
+  });
+  // The image loader leaves a second, unheard promise behind each failed request; its first one told us already.
+  window.addEventListener('unhandledrejection', (event) => {
+    if (event.reason instanceof XMLHttpRequest) event.preventDefault();
   });
   initTools();
   cache.setMaxCacheSize(memoryLimit());

@@ -17,7 +17,9 @@ export function showHelp(commands: Command[], presets: WindowPreset[]): void {
   const dialog = h('dialog', { class: 'v-dialog v-help', 'aria-labelledby': 'viewer-help' });
   const columns = h('div', { class: 'help-columns' });
   for (const [group, title] of GROUPS) {
-    const own = commands.filter((command) => command.group === group && command.keys.length && (command.available?.() ?? true));
+    const own = commands.filter(
+      (command) => command.group === group && command.keys.length && (command.available?.() ?? true),
+    );
     if (!own.length) continue;
     const list = h('dl', {});
     for (const command of own) list.append(line(command.keys.map(keyLabel), command.label));

@@ -62,7 +62,7 @@ export class MarkList {
   draw(): void {
     const held = document.activeElement;
     // A form that is being filled in stays as it is: drawing it anew would take the cursor away.
-    if (held instanceof HTMLInputElement && this.root.contains(held) && this.editing && this.marks.find(this.editing)) {
+    if (held instanceof HTMLInputElement && this.isEditing(held)) {
       this.drawState();
       return;
     }
@@ -82,12 +82,17 @@ export class MarkList {
     }
   }
 
+  private isEditing(field: HTMLInputElement): boolean {
+    const id = field.closest<HTMLElement>('[data-mark]')?.dataset['mark'];
+    return id !== undefined && id === this.editing && Boolean(this.marks.layerOf(id)?.editable);
+  }
+
   private layerHead(layer: LayerState): HTMLElement {
     const words = layer.label || (ROLES[layer.role] as () => string)();
     return h(
       'div',
       { class: 'marks-layer' },
-      h('span', { class: 'swatch', style: null, 'data-role': layer.role }),
+      h('span', { class: 'swatch', 'data-role': layer.role }),
       h('span', { class: 'marks-layer-name' }, words, h('span', { class: 'count' }, ` ${layer.marks.size}`)),
       h(
         'button',
@@ -189,7 +194,9 @@ export class MarkList {
 
   /** The label of the first required field that is empty. */
   private missing(mark: Mark): string {
-    const field = this.fields.find((f) => f.required && (f.name === 'confidence' ? mark.confidence === null : !mark[f.name]));
+    const field = this.fields.find(
+      (f) => f.required && (f.name === 'confidence' ? mark.confidence === null : !mark[f.name]),
+    );
     return field?.label ?? '';
   }
 
@@ -218,7 +225,8 @@ export class MarkList {
       if (field.name === 'confidence') this.marks.edit(mark.id, { confidence: value === '' ? null : Number(value) });
       else this.marks.edit(mark.id, { [field.name]: value });
     };
-    const current = field.name === 'confidence' ? (mark.confidence === null ? '' : String(mark.confidence)) : mark[field.name];
+    const current =
+      field.name === 'confidence' ? (mark.confidence === null ? '' : String(mark.confidence)) : mark[field.name];
     const least = field.minimum ?? 1;
     const most = field.maximum ?? 5;
     if (field.kind === 'scale' && most - least <= 10) {
@@ -299,14 +307,19 @@ export class MarkList {
     };
     node.className = `marks-state is-${state}`;
     const text = message || words[state] || '';
-    if (node.firstChild?.textContent !== text || state === 'conflict') node.replaceChildren(text ? h('span', {}, text) : '');
+    if (node.firstChild?.textContent !== text || state === 'conflict')
+      node.replaceChildren(text ? h('span', {}, text) : '');
     if (state !== 'conflict') return;
     node.append(
       h(
         'span',
         { class: 'row' },
         h('button', { type: 'button', class: 'v-button', onclick: () => this.onResolve('mine') }, t('Keep these')),
-        h('button', { type: 'button', class: 'v-button', onclick: () => this.onResolve('theirs') }, t('Take the saved ones')),
+        h(
+          'button',
+          { type: 'button', class: 'v-button', onclick: () => this.onResolve('theirs') },
+          t('Take the saved ones'),
+        ),
       ),
     );
   }

@@ -1,8 +1,8 @@
 /** All marks by layer, their undo history, and their mirror in the drawing library. */
 
 import { type Annotation, groupOf, linesOf, measurementsOf, paint, toAnnotation, toMark } from './adapter';
-import type { Layer, Mark, MarkTool, Verdict } from './contract';
-import { annotation as library, eventTarget, type TextLines, ToolEnums } from './cornerstone';
+import type { Layer, Mark, MarkTool, Measurement, Verdict } from './contract';
+import { eventTarget, annotation as library, type MarkData, type TextLines, ToolEnums } from './cornerstone';
 import { debounce } from './dom';
 import type { ImageRef, Series } from './series';
 
@@ -44,6 +44,9 @@ export class Marks {
   private settled: Mark[] = [];
   private quiet = false;
   private readonly drawn = new Map<string, string>();
+  private readonly idOf = new WeakMap<MarkData, string>();
+  /** Marks drawn or changed since they were loaded: only their values are worth saving anew. */
+  readonly touched = new Set<string>();
   private readonly settleSoon = debounce(() => this.settle(), 350);
 
   constructor(private readonly host: MarkHost) {
@@ -56,9 +59,7 @@ export class Marks {
     on(events.ANNOTATION_COMPLETED, (source) => this.completed(source));
     on(events.ANNOTATION_MODIFIED, (source) => this.modified(source));
     on(events.ANNOTATION_REMOVED, (source) => this.removed(source));
-    eventTarget.addEventListener(events.ANNOTATION_SELECTION_CHANGE, ((
-      event: CustomEvent<{ selection: string[] }>,
-    ) => {
+    eventTarget.addEventListener(events.ANNOTATION_SELECTION_CHANGE, ((event: CustomEvent<{ selection: string[] }>) => {
       if (this.quiet) return;
       this.selected = event.detail.selection.at(-1) ?? null;
       this.repaint();
@@ -98,6 +99,7 @@ export class Marks {
   /** Take over layers from a manifest. */
   load(layers: Layer[]): void {
     this.settleSoon.cancel();
+    this.touched.clear();
     this.layers = layers.map((layer) => ({ ...layer, marks: new Map(layer.marks.map((mark) => [mark.id, mark])) }));
     this.past = [];
     this.future = [];
@@ -126,6 +128,7 @@ export class Marks {
       return false;
     }
     layer.marks.set(mark.id, mark);
+    this.touched.add(mark.id);
     this.mirror();
     this.settle();
     this.onChange('drawn', mark);
@@ -139,6 +142,7 @@ export class Marks {
     const next = { ...mark, ...change };
     layer.marks.set(id, next);
     if (change.points) {
+      this.touched.add(id);
       this.forget(id);
       this.mirror();
     } else {
@@ -242,6 +246,8 @@ export class Marks {
       return;
     }
     layer.marks.set(mark.id, mark);
+    this.idOf.set(source.data, mark.id);
+    this.touched.add(mark.id);
     this.drawn.set(mark.id, signature(mark));
     this.selected = mark.id;
     this.repaint();
@@ -264,6 +270,7 @@ export class Marks {
     const next = toMark(source, image, mark);
     if (!next) return;
     layer.marks.set(id, next);
+    if (signature(next) !== this.drawn.get(id)) this.touched.add(id);
     this.drawn.set(id, signature(next));
     this.settleSoon();
     this.onChange('changed', next);
@@ -304,7 +311,9 @@ export class Marks {
         const series = this.host.series(mark.series_instance_uid);
         const image = series?.images[series.indexOf(mark.sop_instance_uid, mark.frame)];
         if (!image) continue;
-        library.state.addAnnotation(toAnnotation(mark, image) as never, groupOf(image.id));
+        const source = toAnnotation(mark, image);
+        this.idOf.set(source.data, mark.id);
+        library.state.addAnnotation(source as never, groupOf(image.id));
         if (!layer.editable) library.locking.setAnnotationLocked(mark.id, true);
         this.drawn.set(mark.id, signature(mark));
       }
@@ -347,11 +356,25 @@ export class Marks {
   readonly textLines =
     (tool: MarkTool): TextLines =>
     (data, targetId) => {
-      const source = (library.state.getAllAnnotations() as Annotation[]).find((a) => a.data === data);
-      const mark = source?.annotationUID ? this.find(source.annotationUID) : null;
-      const lines = linesOf(tool, measurementsOf(tool, data, targetId), mark?.label ?? '', mark?.verdict ?? null);
+      const mark = this.find(this.idOf.get(data) ?? '');
+      const measurements = measurementsOf(tool, data, targetId);
+      if (mark && measurements.length) this.valued(mark, measurements);
+      const lines = linesOf(tool, measurements, mark?.label ?? '', mark?.verdict ?? null);
       return lines.length ? lines : undefined;
     };
+
+  /** The library computes values while it draws and does not always say so: what is drawn is what is kept. */
+  private valued(mark: Mark, measurements: Measurement[]): void {
+    if (JSON.stringify(mark.measurements) === JSON.stringify(measurements)) return;
+    queueMicrotask(() => {
+      const layer = this.layerOf(mark.id);
+      const now = layer?.marks.get(mark.id);
+      if (!layer || !now) return;
+      const next = { ...now, measurements };
+      layer.marks.set(mark.id, next);
+      this.onChange(layer.editable && this.touched.has(mark.id) ? 'changed' : 'selected', next);
+    });
+  }
 }
 
 /** What makes a mark look as it does; its values are left out, they follow from it. */
@@ -372,4 +395,3 @@ function isPoint(mark: Mark): boolean {
   const ys = mark.points.map((p) => p[1]);
   return Math.max(...xs) - Math.min(...xs) < 0.5 && Math.max(...ys) - Math.min(...ys) < 0.5;
 }
-

@@ -23,7 +23,12 @@ type Entry = MenuItem | MenuHeading | MenuContent;
 
 let made = 0;
 
-export function menuButton(options: { icon: IconName; label: string; entries: () => Entry[]; text?: boolean }): HTMLElement {
+export function menuButton(options: {
+  icon: IconName;
+  label: string;
+  entries: () => Entry[];
+  text?: boolean;
+}): HTMLElement {
   made += 1;
   const id = `viewer-menu-${made}`;
   const button = h(

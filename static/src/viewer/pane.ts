@@ -1,13 +1,13 @@
 /** One viewport: an image, its corners, its scroll bar, and what is said when there is no image. */
 
-import { Enums, type RenderingEngineLike, type StackViewport, type Types, utilities } from './cornerstone';
 import type { Manifest, ViewportPreset, Window } from './contract';
+import { ENGINE, Enums, GROUP, type RenderingEngineLike, type StackViewport, ToolGroupManager, type Types, utilities } from './cornerstone';
+import { describeDocument } from './document';
 import { clamp, debounce, eachFrame, h, svg } from './dom';
 import { direction, intersection, normalOf, type Plane, toImage, type Vector } from './geometry';
 import type { Loader } from './loader';
 import { drawScrollbar } from './scrollbar';
 import { type ImageRef, reasonOf, type Series } from './series';
-import { describeDocument } from './document';
 import { number, t } from './text';
 
 export interface PaneHost {
@@ -239,6 +239,7 @@ export class Pane {
       element: this.element,
       defaultOptions: { background: [0.043, 0.051, 0.063] },
     });
+    ToolGroupManager.getToolGroup(GROUP)?.addViewport(this.id, ENGINE);
     this.enabled = true;
   }
 
@@ -253,6 +254,7 @@ export class Pane {
 
   private disable(): void {
     if (!this.enabled) return;
+    ToolGroupManager.getToolGroup(GROUP)?.removeViewports(ENGINE, this.id);
     this.host.rendering.disableElement(this.id);
     this.enabled = false;
   }
@@ -351,7 +353,9 @@ export class Pane {
       h('span', {}, message),
     );
     if (retry) {
-      this.status.append(h('button', { type: 'button', class: 'v-button', onclick: () => void retry() }, t('Try again')));
+      this.status.append(
+        h('button', { type: 'button', class: 'v-button', onclick: () => void retry() }, t('Try again')),
+      );
     }
   }
 
@@ -615,7 +619,8 @@ export class Pane {
       const value = image.plane.position[axis] as number;
       const vector: Vector = [0, 0, 0];
       vector[axis] = value;
-      const letter = Math.abs(value) < 0.005 ? '' : direction([Math.sign(vector[0]), Math.sign(vector[1]), Math.sign(vector[2])]);
+      const letter =
+        Math.abs(value) < 0.005 ? '' : direction([Math.sign(vector[0]), Math.sign(vector[1]), Math.sign(vector[2])]);
       return `${letter}${letter ? ' ' : ''}${number(Math.abs(value), 1)} mm`;
     }
     return image.location === null ? '' : `${number(image.location, 1)} mm`;

@@ -1,8 +1,8 @@
 /** What server-rendered content of the panel may say to the viewer, by `data-viewer-…` attributes (docs/viewer.md). */
 
 import type { App } from './app';
-import type { ToolName } from './cornerstone';
 import type { Mark } from './contract';
+import type { ToolName } from './cornerstone';
 
 interface HtmxDetail {
   elt?: Element;
@@ -27,7 +27,9 @@ export class PanelHooks {
   }
 
   private click(event: Event): void {
-    const target = (event.target as Element).closest<HTMLElement>('[data-viewer-tool], [data-viewer-goto], [data-viewer-goto-mark], [data-viewer-layer]');
+    const target = (event.target as Element).closest<HTMLElement>(
+      '[data-viewer-tool], [data-viewer-goto], [data-viewer-goto-mark], [data-viewer-layer]',
+    );
     if (!target || !this.root.contains(target)) return;
     const { viewerTool, viewerGroup, viewerGoto, viewerGotoMark, viewerLayer } = target.dataset;
     const { app } = this;

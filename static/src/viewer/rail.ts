@@ -151,4 +151,3 @@ function countOf(series: Series): string {
   if (series.loading === 'ready' && !series.drawable) return t('no image');
   return n === 1 ? t('1 image') : t('{n} images', { n });
 }
-

@@ -194,11 +194,15 @@ export class Saving {
     const layer = this.marks.editable;
     const url = this.manifest.annotations.save;
     if (!layer || !url || !this.waiting || ['conflict', 'closed', 'invalid', 'none'].includes(this.state)) return;
-    void sendJson('PUT', url, this.body(layer.name, layer.version, this.marks.own()), { keepalive: true }).catch(() => {});
+    void sendJson('PUT', url, this.body(layer.name, layer.version, this.marks.own()), { keepalive: true }).catch(
+      () => {},
+    );
   }
 
   private fingerprint(): string {
-    return JSON.stringify(this.marks.own().map((mark) => ({ ...mark, measurements: null })));
+    // Values of loaded marks are computed again for show; that alone is no change.
+    const { touched } = this.marks;
+    return JSON.stringify(this.marks.own().map((mark) => (touched.has(mark.id) ? mark : { ...mark, measurements: null })));
   }
 
   private set(state: SaveState, message = ''): void {

@@ -230,7 +230,10 @@ function placeOf(dataset: Dataset, shared: Dataset | undefined, own: Dataset | u
 }
 
 /** Size of a pixel and where that knowledge comes from (PS3.3 10.7.1.3). */
-function spacingOf(dataset: Dataset, measures: Dataset | undefined): { spacing: [number, number] | null; note: string } {
+function spacingOf(
+  dataset: Dataset,
+  measures: Dataset | undefined,
+): { spacing: [number, number] | null; note: string } {
   const positive = (values: number[]): [number, number] | null =>
     values.length >= 2 && (values[0] as number) > 0 && (values[1] as number) > 0
       ? [values[0] as number, values[1] as number]

@@ -1,6 +1,6 @@
 /** What was on screen for how long, for search-coverage replay and for the audit of opened series. */
 
-import { sendJson, SignedOut } from './api';
+import { SignedOut, sendJson } from './api';
 import type { Telemetry as Settings } from './contract';
 import type { Pane } from './pane';
 

@@ -44,7 +44,11 @@ export class Toolbar {
     this.root.append(this.group(this.windows(), this.shape(), this.plain('cine', 'play'), this.speed()));
     this.root.append(this.group(this.layouts(), this.linkMenu()));
     this.root.append(
-      this.group(this.plain('save-picture', 'camera'), this.plain('full-screen', 'full'), this.plain('help', 'keyboard')),
+      this.group(
+        this.plain('save-picture', 'camera'),
+        this.plain('full-screen', 'full'),
+        this.plain('help', 'keyboard'),
+      ),
     );
     this.root.append(h('span', { class: 'tool-space' }), this.group(this.plain('panel', 'right')));
     this.refresh();

@@ -1,9 +1,9 @@
 /** The grid of viewports: layout, the active one, and what links them. */
 
-import { annotation as library, type Engine, gestures, type RenderingEngineLike, type Types } from './cornerstone';
 import type { Manifest, Mark, ViewportPreset, Window } from './contract';
+import { type Engine, gestures, annotation as library, type RenderingEngineLike, type Types } from './cornerstone';
 import { clamp, eachFrame } from './dom';
-import { parallel, type Plane, type Vector } from './geometry';
+import { type Plane, parallel, type Vector } from './geometry';
 import { Loader } from './loader';
 import { Pane, type PaneHost } from './pane';
 import { type ImageRef, Series } from './series';
@@ -368,9 +368,11 @@ export class Workspace implements PaneHost {
 }
 
 function centreOf(image: ImageRef, plane: Plane): Vector {
-  const half: [number, number] = [((image.columns - 1) / 2) * plane.spacing[1], ((image.rows - 1) / 2) * plane.spacing[0]];
+  const half: [number, number] = [
+    ((image.columns - 1) / 2) * plane.spacing[1],
+    ((image.rows - 1) / 2) * plane.spacing[0],
+  ];
   return [0, 1, 2].map(
     (i) => (plane.position[i] as number) + (plane.row[i] as number) * half[0] + (plane.column[i] as number) * half[1],
   ) as Vector;
 }
-
