@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from teaching.domain import checklist, leaks, markup, questions, truth
+from teaching.domain import content as documents
+from viewer.domain.marks import ImagePlane, Mark
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    return {
+        "title": "Pulmonary embolism",
+        "alternative_title": "Woman with dyspnoea",
+        "alternative_abstract": "",
+        "sections": [section("history", "Short of breath.", "always"), section("diagnosis", "Acute pulmonary embolism", "after_answer")],
+        "questions": [],
+        "codes": [],
+        "truth": [],
+        "keywords": [],
+        **changes,
+    }
+
+
+def section(kind: str, body: str, visibility: str) -> dict[str, Any]:
+    return {"id": kind, "kind": kind, "heading": "", "title": kind.title(), "body": body, "visibility": visibility, "visible_from": None}
+
+
+@pytest.mark.parametrize(
+    ("where", "text", "found"),
+    [
+        ("alternative_title", "Suspected embolism", True),
+        ("alternative_title", "Suspected EMBOLI", False),
+        ("alternative_title", "Acute chest pain", False),
+        ("alternative_abstract", "Known pulmonary disease", True),
+        ("alternative_title", "Embolisms in the past", True),
+    ],
+)
+def test_words_of_the_diagnosis_are_found_in_the_open_part(where: str, text: str, found: bool) -> None:
+    assert bool(leaks.find(content(**{where: text}))) is found
+
+
+def test_options_may_name_the_diagnosis_but_the_question_may_not() -> None:
+    question = {"id": "q", "kind": "single", "stem": "Which lobe?", "options": [{"text": "Embolism"}]}
+    assert not leaks.find(content(questions=[question]))
+    assert leaks.find(content(questions=[{**question, "stem": "Where is the embolism?"}]))
+
+
+def test_accents_and_case_do_not_hide_a_leak() -> None:
+    assert leaks.find(content(title="Ménière disease", alternative_title="MENIERE?"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "faults"),
+    [
+        ({}, []),
+        ({"stem": " "}, ["stem"]),
+        ({"points": 0}, ["points"]),
+        ({"options": [{"text": "a", "is_correct": True}]}, ["options-count"]),
+        ({"options": [{"text": "a", "is_correct": True}, {"text": "A"}]}, ["options-same"]),
+        ({"options": [{"text": "a"}, {"text": "b"}]}, ["one-right"]),
+        ({"kind": "multiple", "options": [{"text": "a"}, {"text": "b"}]}, ["some-right"]),
+        ({"kind": "mark", "max_marks": 0}, ["max-marks"]),
+        ({"kind": "text", "rubric": []}, ["rubric"]),
+        ({"asks_confidence": True, "confidence_levels": 1}, ["confidence"]),
+    ],
+)
+def test_questions_say_what_is_wrong_with_them(changes: dict[str, Any], faults: list[str]) -> None:
+    question = {"kind": "single", "stem": "Q", "points": 5, "options": [{"text": "a", "is_correct": True}, {"text": "b"}], **changes}
+    assert questions.faults(question) == faults
+
+
+def test_the_checklist_holds_an_empty_case_and_lets_a_whole_one_go() -> None:
+    empty = checklist.run(content(sections=[], alternative_title=""), is_deidentified=False, held_back_open=2)
+    assert {check.code for check in checklist.blocking(empty)} == {
+        "deidentified", "held-back", "alternative-title", "diagnosis", "questions", "level", "filed",
+    }  # fmt: skip
+    question = {"id": "q", "kind": "mark", "stem": "Mark it", "points": 5, "max_marks": 2}
+    whole = content(questions=[question], level="primary", category="neuro", studies=[{}], is_normal=True)
+    assert not checklist.blocking(checklist.run(whole, is_deidentified=True, held_back_open=0))
+    contradicts = {**whole, "truth": [{"is_lesion": True, "label": ""}]}
+    assert [c.code for c in checklist.blocking(checklist.run(contradicts, is_deidentified=True, held_back_open=0))] == [
+        "truth-contradicts"
+    ]
+
+
+def test_siblings_share_the_group_or_the_first_diagnosis_code() -> None:
+    code = {"system": "RADLEX", "code": "RID1", "role": "diagnosis"}
+    assert documents.grouping(content(codes=[code]), fallback="x") == "radlex|rid1"
+    assert documents.grouping(content(codes=[code], diagnosis_group=" PE "), fallback="x") == "pe"
+    assert documents.grouping(content(), fallback="x") == "case|x"
+
+
+def test_differences_name_what_was_added_removed_changed_and_moved() -> None:
+    before = content(sections=[section("a", "1", "always"), section("b", "2", "always")])
+    after = content(title="New", sections=[section("b", "2", "always"), section("a", "9", "always")])
+    assert [(c.where, c.what) for c in documents.differences(before, after)] == [
+        ("title", "changed"), ("section", "changed"), ("section", "moved"),
+    ]  # fmt: skip
+    assert documents.differences(before, before) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "[x](javascript:alert(1))", "![x](http://evil/x.png)", '<img src=x onerror="a">', "[x](data:text/html,a)"]
+)
+def test_markup_lets_no_script_or_foreign_image_pass(text: str) -> None:
+    html = markup.to_html(text)
+    assert "<script" not in html and "<img" not in html
+    assert 'href="javascript' not in html and 'href="data' not in html
+
+
+@given(st.text(max_size=200))
+def test_markup_of_any_text_has_no_script(text: str) -> None:
+    assert "<script" not in markup.to_html(text).casefold()
+
+
+@given(st.floats(20, 200), st.floats(20, 200), st.floats(2, 20), st.floats(0.2, 3), st.floats(0.2, 3))
+def test_the_extent_of_a_circle_is_its_centre_and_radius_in_millimetres(x: float, y: float, r: float, rows: float, columns: float) -> None:
+    plane = ImagePlane(position=(-50.0, 10.0, 7.0), orientation=(1, 0, 0, 0, 0, 1), spacing=(rows, columns))
+    steps = 24
+    import math
+
+    outline = tuple((x + r * math.cos(2 * math.pi * i / steps), y + r * math.sin(2 * math.pi * i / steps)) for i in range(steps))
+    for tool, points in (("ellipse", ((x - r, y), (x + r, y), (x, y - r), (x, y + r))), ("freehand", outline)):
+        mark = Mark(
+            id="00000000-0000-4000-8000-000000000001",
+            tool=tool,  # type: ignore[arg-type]
+            series_instance_uid="1.2",
+            sop_instance_uid="1.2.3",
+            points=points,
+            patient_points=tuple(plane.to_patient(p) for p in points),
+            frame_of_reference_uid="1.2.9",
+        )
+        known = truth.extent(mark, spacing=(rows, columns))
+        guessed = truth.extent(mark, spacing=None)
+        expected = plane.to_patient((x, y))
+        assert known.centre_mm == pytest.approx(expected, abs=1e-3)
+        assert known.radius_mm == pytest.approx(r * math.sqrt(rows * columns), rel=0.02)
+        assert guessed.radius_mm == pytest.approx(known.radius_mm, rel=0.02)
