@@ -36,7 +36,7 @@ def domain_of(archive: Archive) -> PseudonymDomain:
             defaults={
                 "organisation": archive.organisation,
                 "key_salt": salt,
-                "key_check": _check(_derive(salt)),
+                "key_check": _check(_derive(salt, secret=settings.SECRET_KEY)),
             },
         )
         if created:
@@ -79,11 +79,15 @@ def change_domain(
 
 
 def key_of(domain: PseudonymDomain) -> bytes:
-    """The domain's secret key. Raises `KeyChanged` when the installation's secret is another one than before."""
-    key = _derive(bytes(domain.key_salt))
-    if not hmac.compare_digest(_check(key), bytes(domain.key_check)):
-        raise KeyChanged
-    return key
+    """The domain's secret key. Raises `KeyChanged` when no secret of the installation is the one it was made with.
+
+    A secret that was replaced still serves its domains while it stands in `SECRET_KEY_FALLBACKS`.
+    """
+    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        key = _derive(bytes(domain.key_salt), secret=str(secret))
+        if hmac.compare_digest(_check(key), bytes(domain.key_check)):
+            return key
+    raise KeyChanged
 
 
 def pseudonym_for(*, domain: PseudonymDomain, study: Study) -> Pseudonym:
@@ -128,10 +132,9 @@ def patient_key_of(*, patient: Patient, study: Study) -> str:
     )
 
 
-def _derive(salt: bytes) -> bytes:
-    """The key of a domain from the installation's secret, which stands outside the database (RFC 5869 with one block)."""
-    secret = getattr(settings, "DEID_SECRET_KEY", "") or settings.SECRET_KEY
-    extracted = hmac.new(salt, str(secret).encode(), hashlib.sha256).digest()
+def _derive(salt: bytes, *, secret: str) -> bytes:
+    """The key of a domain from a secret of the installation, which stands outside the database (RFC 5869)."""
+    extracted = hmac.new(salt, secret.encode(), hashlib.sha256).digest()
     return hmac.new(extracted, b"pacsweb pseudonym domain\x01", hashlib.sha256).digest()
 
 

@@ -309,6 +309,14 @@ class TestRefusals:
         assert run.state == State.FAILED and "key" in run.error
         assert copies(house) == []
 
+    def test_a_replaced_key_still_serves_while_it_is_known(self, house: House, settings: Any) -> None:
+        study = house.study(count=1)
+        before = work(ask(house, study))
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "another secret than the one the domain was made with, long enough to be one"
+        after = work(ask(house, house.study(count=1, PatientID=study.patient.patient_id)))
+        assert (after.state, after.pseudonym_id) == (State.COMPLETED, before.pseudonym_id)
+
     def test_the_key_is_not_in_the_database(self, house: House) -> None:
         with tenant(house.organisation):
             domain = domain_of(house.teaching)
