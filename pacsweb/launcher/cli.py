@@ -66,15 +66,19 @@ def _detach(*, folders: Folders) -> int:
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT,
         text=True, env={**os.environ, "PACSWEB_DATA": str(folders.data)},
     )  # fmt: skip
-    ready = False
-    for line in process.stdout or ():
-        print(line, end="", flush=True)
-        if line.startswith("ready "):
-            ready = True
-            break
-    if ready:
-        return 0
-    return process.wait() or 1
+    previous = signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
+    try:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            if line.startswith("ready "):
+                signal.signal(signal.SIGTERM, previous)
+                return 0
+        return process.wait() or 1
+    except (KeyboardInterrupt, SystemExit):
+        # Who gives up waiting wants it stopped, not running unseen.
+        process.terminate()
+        process.wait()
+        raise
 
 
 def down(*, folders: Folders) -> int:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
 from pacsweb.env import ROOT
+from pacsweb.launcher import processes
 from pacsweb.launcher.folders import Folders
 from pacsweb.launcher.logfiles import last_line
 from pacsweb.launcher.messages import LaunchError, complain, say
@@ -50,32 +56,48 @@ def migrate(*, folders: Folders, environment: Mapping[str, str], always: bool) -
 
 def demo_is_wanted(*, folders: Folders, asked: bool) -> bool:
     command = ROOT / "pacsweb" / "demo" / "management" / "commands" / "load_demo.py"
-    return asked and not (folders.run / "demo.json").exists() and (command.exists() or _demo_command_elsewhere())
+    return asked and not (folders.run / "demo.json").exists() and command.exists()
 
 
-def _demo_command_elsewhere() -> bool:
-    return any(ROOT.glob("*/management/commands/load_demo.py"))
-
-
-def load_demo(*, folders: Folders, environment: Mapping[str, str]) -> bool:
+def load_demo(
+    *, folders: Folders, environment: Mapping[str, str], is_stopping: Callable[[], bool] = lambda: False
+) -> bool:
     """Load the demonstration content, showing its progress. False when that failed; PACSWeb runs all the same."""
     say("loading the demonstration content (only this time)")
     log = folders.log / "demo.log"
     with log.open("a", encoding="utf-8") as output:
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "manage.py"), "load_demo"],
+            processes.wrapped(
+                command=[sys.executable, str(ROOT / "manage.py"), "load_demo"],
+                run_as=processes.RunAs.myself(),
+                death_signal=signal.SIGTERM,
+            ),
             env=dict(environment), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, text=True,
         )  # fmt: skip
-        for line in process.stdout or ():
-            output.write(line)
-            output.flush()
-            say(f"  {line.rstrip()}")
-        code = process.wait()
+        showing = threading.Thread(target=_show, args=(process.stdout, output), daemon=True)
+        showing.start()
+        while process.poll() is None:
+            if is_stopping():
+                process.terminate()
+                process.wait()
+                return False
+            time.sleep(0.1)
+        showing.join(timeout=5)
+        code = process.returncode
     if code != 0:
         complain(f"The demonstration content could not be loaded: {last_line(path=log)} (`make demo` tries again).")
         return False
     write_private(path=folders.run / "demo.json", text=json.dumps({"loaded": True}))
     return True
+
+
+def _show(lines: IO[str] | None, log: IO[str]) -> None:
+    """Progress on the terminal and in the log, until the loader closes its output."""
+    with contextlib.suppress(ValueError):
+        for line in lines or ():
+            say(f"  {line.rstrip()}")
+            log.write(line)
+            log.flush()
 
 
 def _read(*, path: Path) -> object:
