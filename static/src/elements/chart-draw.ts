@@ -99,7 +99,7 @@ function axis(
   };
 }
 
-function frame(colours: Palette, font: string, legend: boolean): EChartsCoreOption {
+function frame(colours: Palette, font: string, legend: boolean, named = true): EChartsCoreOption {
   return {
     animation: false,
     textStyle: { fontFamily: font, color: colours['text'] },
@@ -107,7 +107,7 @@ function frame(colours: Palette, font: string, legend: boolean): EChartsCoreOpti
       left: 4,
       right: 14,
       top: legend ? 44 : 26,
-      bottom: 30,
+      bottom: named ? 30 : 4,
       outerBoundsMode: 'same',
       outerBoundsContain: 'axisLabel',
     },
@@ -182,7 +182,7 @@ function lines(kind: ChartKind, data: ChartData, colours: Palette, font: string)
       data: [{ xAxis: data.markX }],
     };
   }
-  const base = frame(colours, font, series.length > 1);
+  const base = frame(colours, font, series.length > 1, Boolean(data.x?.label));
   return {
     ...base,
     tooltip: {
@@ -231,7 +231,7 @@ function bars(data: ChartData, colours: Palette, font: string): EChartsCoreOptio
   const series = data.series ?? [];
   const category = { ...axis(data.x, colours, 'x', 'category'), type: 'category', data: data.categories ?? [] };
   const value = axis(data.y, colours, 'y');
-  const base = frame(colours, font, series.length > 1);
+  const base = frame(colours, font, series.length > 1, Boolean(data.x?.label));
   return {
     ...base,
     tooltip: { ...(base['tooltip'] as object), trigger: 'axis', axisPointer: { type: 'none' } },
@@ -254,7 +254,7 @@ function heat(data: ChartData, colours: Palette, font: string): EChartsCoreOptio
     row.map((value, x) => ({ value: [x, y, value ?? '-'], href: data.hrefs?.[y]?.[x] ?? undefined })),
   );
   const numbers = (data.values ?? []).flat().filter((value): value is number => value !== null);
-  const base = frame(colours, font, false);
+  const base = frame(colours, font, false, Boolean(data.x?.label));
   return {
     ...base,
     grid: { ...(base['grid'] as object), top: 8, bottom: 8 },
@@ -296,7 +296,7 @@ function heat(data: ChartData, colours: Palette, font: string): EChartsCoreOptio
 
 function timeline(data: ChartData, colours: Palette, font: string): EChartsCoreOption {
   const rows = data.rows ?? [];
-  const base = frame(colours, font, false);
+  const base = frame(colours, font, false, Boolean(data.x?.label));
   return {
     ...base,
     tooltip: {
