@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import stat
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from deid.models import DeidentificationRun
 from pacsweb.demo.cases import CASES
 from pacsweb.demo.catalogue import ENTRIES
 from pacsweb.demo.loader.accounts import PEOPLE
-from practice.domain import curves  # noqa: F401 -- the figures below need what it reads
 from practice.models import Attempt, Card
 from teaching.models import Assignment, Case, CaseStudy, Course, Library, TruthMark
 
@@ -37,10 +35,10 @@ def _counts() -> dict[str, int]:
 
 
 @pytest.fixture
-def loaded(settings: Any, tmp_path: Path) -> Iterator[Path]:
+def loaded(settings: Any, tmp_path: Path) -> Path:
     settings.DATA_DIR = tmp_path
     call_command("load_demo", size="small", processes=0)
-    yield tmp_path
+    return tmp_path
 
 
 def test_the_demo_is_whole_and_loading_it_again_changes_nothing(loaded: Path) -> None:
@@ -64,7 +62,8 @@ def test_the_demo_is_whole_and_loading_it_again_changes_nothing(loaded: Path) ->
             )
             assert found.instance_count > 0
             assert found.announced_at is not None
-        assert not Series.objects.filter(thumbnail_key="", instance_count__gt=0, modality__in=("CT", "MR", "DX", "MG", "US")).exists()
+        shown = Series.objects.filter(modality__in=("CT", "MR", "DX", "MG", "US"), instance_count__gt=0)
+        assert not shown.filter(thumbnail_key="").exists()
         # The same real image lies in two tenants.
         assert Counter(
             Instance.objects.filter(sop_instance_uid="1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322").values_list(

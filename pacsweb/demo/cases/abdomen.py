@@ -170,7 +170,8 @@ ABDOMEN = (
         "clean dark band behind it. The wall is thin, the lumen otherwise black.",
         differential="- Polyp: no shadow, does not move\n- Sludge: no shadow, moves slowly\n- Gas in the duodenum: dirty shadow",
         diagnosis="Cholecystolithiasis without signs of inflammation.",
-        discussion="Three criteria make a stone: echogenic, shadowing, moving with gravity. A stone narrower than the beam casts no "
+        discussion="Three criteria make a stone: echogenic, shadowing, moving with gravity. A stone narrower than the beam casts "
+        "no "
         "shadow: put the focus at its depth and raise the frequency. Ask the patient to turn: what does not move is a polyp "
         "until proven otherwise. Inflammation means a wall above 3 mm, fluid round it and pain under the probe.",
         references="1. Cooperberg PL, Burhenne HJ. Real-time ultrasonography: diagnostic technique of choice in calculous "

@@ -51,7 +51,8 @@ BREAST = (
         title="Grouped fine pleomorphic calcifications: ductal carcinoma in situ",
         alternative_title="46-year-old woman, screening round 1",
         history="First invitation. No complaints; an aunt had a tumour of the breast.",
-        findings="A group of fine calcifications of different shape and density within 14 mm in the right breast, central third. No "
+        findings="A group of fine calcifications of different shape and density within 14 mm in the right breast, central third. "
+        "No "
         "mass. Heterogeneously dense tissue.",
         differential="- Sclerosing adenosis: round, punctate, both sides\n- Fibroadenoma: coarse, popcorn\n- Vessel wall: "
         "parallel tracks\n- Milk of calcium: layers in the lateral view",

@@ -21,7 +21,8 @@ NEURO = (
         "the clue. Use a window of about 80/40 *and* a wider one (200/70) to tell thin collections from bone. Report the "
         "greatest thickness, the shift at the septum and the basal cisterns: more than 10 mm or more than 5 mm of shift is "
         "an indication for surgery whatever the coma score.",
-        references="1. Bullock MR, et al. Surgical management of acute subdural hematomas. *Neurosurgery* 2006;58(3 Suppl):S16–S24.",
+        references="1. Bullock MR, et al. Surgical management of acute subdural hematomas. *Neurosurgery* 2006;58(3 "
+        "Suppl):S16–S24.",
         group="subdural haematoma",
         category="emergency",
         organ_system="nervous",

@@ -74,7 +74,8 @@ def _case_of(text: CaseText, *, library: Library) -> Case | None:
     run = DeidentificationRun.objects.filter(
         source_study__study_instance_uid=uid, target_archive=library.archive
     ).order_by("pk")
-    made: Case | None = Case.objects.filter(library=library, deid_run_key__in=[str(pk) for pk in run.values_list("pk", flat=True)]).first()
+    keys = [str(pk) for pk in run.values_list("pk", flat=True)]
+    made: Case | None = Case.objects.filter(library=library, deid_run_key__in=keys).first()
     if made is not None:
         return made
     direct: Case | None = Case.objects.filter(library=library, case_studies__study__study_instance_uid=uid).first()

@@ -56,7 +56,7 @@ def reader_mark(truth: Mark, *, key: str, group: str, offset_px: Point, confiden
     point = (round(x + offset_px[0], 2), round(y + offset_px[1], 2))
     patient: tuple[PatientPoint, ...] | None = None
     if truth.patient_points is not None and truth.target_patient is not None:
-        spacing = _spacing(truth)
+        spacing = _spacing(truth, truth.patient_points)
         px, py, pz = truth.target_patient
         patient = ((round(px + offset_px[0] * spacing, 3), round(py + offset_px[1] * spacing, 3), pz),)
     return Mark(
@@ -73,11 +73,10 @@ def reader_mark(truth: Mark, *, key: str, group: str, offset_px: Point, confiden
     )
 
 
-def _spacing(mark: Mark) -> float:
+def _spacing(mark: Mark, places: tuple[PatientPoint, ...]) -> float:
     """Return millimetres a pixel, from the two points of a mark that lie farthest apart."""
-    assert mark.patient_points is not None
     a, b = max(
         ((i, j) for i in range(len(mark.points)) for j in range(i)),
         key=lambda pair: math.dist(mark.points[pair[0]], mark.points[pair[1]]),
     )
-    return math.dist(mark.patient_points[a], mark.patient_points[b]) / math.dist(mark.points[a], mark.points[b])
+    return math.dist(places[a], places[b]) / math.dist(mark.points[a], mark.points[b])

@@ -84,7 +84,8 @@ def _read(
     assignment: Assignment | None,
 ) -> None:  # fmt: skip
     version = case.current_version
-    assert version is not None
+    if version is None:
+        return
     content = version.content
     in_it = assignment is not None and assignment.assignment_cases.filter(case=case).exists()
     attempt = services.start_attempt(user=user, version=version, assignment=assignment if in_it else None, moment=moment)
@@ -95,7 +96,8 @@ def _read(
     for question in content["questions"]:
         levels = int(question["confidence_levels"])
         if question["kind"] == "mark":
-            given = _marks(question=question, truth=truth, content=content, rng=rng, skill=skill, key=f"{user.username}/{attempt.seed}")
+            key = f"{user.username}/{attempt.public_id}"
+            given = _marks(question=question, truth=truth, content=content, rng=rng, skill=skill, key=key)
             marks += given
             draft[question["id"]] = {"none": not given, "confidence": int(rng.integers(2, levels + 1))}
         elif question["kind"] == "text":
@@ -152,7 +154,7 @@ def _marks(
                 reader_mark(
                     lesion, key=f"{key}/{question['id']}/hit/{number}", group=question["id"],
                     offset_px=(float(rng.normal(0, 1.2)), float(rng.normal(0, 1.2))), confidence=_rating(rng, 4.1),
-                )  # fmt: skip
+                )
             )
     if rng.random() < (1 - skill) * 0.75:
         wrong = _false_mark(content=content, truth=truth, rng=rng, key=f"{key}/{question['id']}/false", group=question["id"])

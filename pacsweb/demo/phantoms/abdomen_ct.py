@@ -189,7 +189,7 @@ class _Slice:
             dome = 4 + (np.hypot((c.x + 60) / 70, (c.y + 5) / 84) ** 2) * 58
             dome_left = 12 + (np.hypot((c.x - 66) / 66, (c.y + 5) / 84) ** 2) * 56
             level = np.where(c.x < 0, dome, dome_left)
-            middle = ellipse_distance(c.x, c.y, centre=(6, -16), radii=(30, 84), power=2.4) + self.warp * 3
+            middle: Array = ellipse_distance(c.x, c.y, centre=(6, -16), radii=(30, 84), power=2.4) + self.warp * 3
             if s < 24:
                 heart = ellipse_distance(c.x, c.y, centre=(22, -46), radii=(56 - s, 34 - s * 0.6), angle=0.45)
                 middle = smooth_union(middle, heart, 8)
@@ -232,11 +232,12 @@ class _Slice:
             rng = np.random.default_rng(seed_of(self.body.seed, "liver"))
             for _ in range(46):
                 x, y, level = rng.uniform(-132, 34), rng.uniform(-80, 66), rng.uniform(15, 160)
-                turn, reach, r = np.arctan2(y - 4, x + 26) + rng.normal(0, 0.4), rng.uniform(8, 24), rng.uniform(1.4, 3.2)
+                lean = float(np.arctan2(y - 4, x + 26) + rng.normal(0, 0.4))
+                reach, wide = rng.uniform(8, 24), rng.uniform(1.4, 3.2)
                 if abs(s - level) < 5:
-                    ends = [(x - np.cos(turn) * reach / 2, y - np.sin(turn) * reach / 2),
-                            (x + np.cos(turn) * reach / 2, y + np.sin(turn) * reach / 2)]
-                    c.line(158, ends, width=(r * 1.7, r), soft=1.5, clip=inner)
+                    ends = [(x - np.cos(lean) * reach / 2, y - np.sin(lean) * reach / 2),
+                            (x + np.cos(lean) * reach / 2, y + np.sin(lean) * reach / 2)]
+                    c.line(158, ends, width=(wide * 1.7, wide), soft=1.5, clip=inner)
             if 14 < s < 44:  # the three hepatic veins run to the cava
                 for end in ((-100.0, -4.0), (-66.0, -52.0), (0.0, -54.0)):
                     k = curve(s, (14, 24, 44), (0.5, 1, 0.3))
@@ -254,8 +255,11 @@ class _Slice:
             c.paint(70, step(gall - 1.4, 1.3) * self.cavity)
             c.paint(9, step(gall, 1.3) * self.cavity)
         # Pancreas: a lobulated band across the midline.
-        for x, y, level, r in ((-26, -12, 140, 15), (-10, -18, 122, 11), (14, -14, 112, 10), (38, -4, 104, 10), (62, 10, 96, 10), (82, 20, 90, 9)):
-            part = self._ellipsoid((x, y, level), (r * 1.55, r * 0.95, 17.0), angle=0.35, wobble=1.2)
+        for place, r in (
+            ((-26, -12, 140), 15.0), ((-10, -18, 122), 11.0), ((14, -14, 112), 10.0), ((38, -4, 104), 10.0),
+            ((62, 10, 96), 10.0), ((82, 20, 90), 9.0),
+        ):  # fmt: skip
+            part = self._ellipsoid(place, (r * 1.55, r * 0.95, 17.0), angle=0.35, wobble=1.2)
             if part is not None:
                 c.paint(98 + 5 * soft - 60 * np.clip(self.fine - 0.9, 0, 1), step(part + 1.2 * self.fine, 1.8) * (c.image < 40))
         if self.lung.any():
@@ -546,7 +550,7 @@ def abdomen_ct(
         lesion_in_stack(
             plan, geometry, shape.slices, label=one.label, kind=one.kind,
             centre=(one.place[0], one.place[1], 900.0 - one.place[2]), radius=one.diameter / 2, value=value[one.kind],
-        )  # fmt: skip
+        )
         for one in findings
     )
     return PhantomStudy(visit, (series,), lesions)

@@ -11,7 +11,7 @@ from pacsweb.demo.phantoms.dicom import (
     MR_SCANNER,
     ExplicitVRLittleEndian,
     JPEGLSLossless,
-    Sequence_,
+    PulseSequence,
     SeriesPlan,
     VolumeGeometry,
     mr_series,
@@ -31,7 +31,7 @@ class Weighting:
     """What a sequence shows of each tissue and each part of a lesion (1 = 1000 units)."""
 
     description: str
-    sequence: Sequence_
+    sequence: PulseSequence
     tissues: tuple[float, ...]
     core: dict[str, float]
     rim: float
@@ -43,27 +43,27 @@ class Weighting:
 #                 air  skin  fat  muscle bone marrow csf grey white deep vessel dura vitr mucosa nerve
 WEIGHTINGS = {
     "T1": Weighting(
-        "t1_tse_tra", Sequence_("*tse2d1_3", "SE", "SK\\SP", 550, 9.4, flip=150, echo_train=3),
+        "t1_tse_tra", PulseSequence("*tse2d1_3", "SE", "SK\\SP", 550, 9.4, flip=150, echo_train=3),
         (0.00, 0.42, 1.00, 0.36, 0.03, 0.70, 0.14, 0.45, 0.60, 0.51, 0.22, 0.34, 0.13, 0.44, 0.50),
         {"metastasis": 0.36, "plaque": 0.40, "infarct": 0.42, "haematoma": 0.55}, 0.42, 0.42, (400, 750),
     ),
     "T2": Weighting(
-        "t2_tse_tra", Sequence_("*tse2d1_15", "SE", "SK\\SP", 5200, 98, flip=150, echo_train=15),
+        "t2_tse_tra", PulseSequence("*tse2d1_15", "SE", "SK\\SP", 5200, 98, flip=150, echo_train=15),
         (0.00, 0.40, 0.66, 0.24, 0.03, 0.42, 1.00, 0.54, 0.36, 0.47, 0.10, 0.16, 1.00, 0.85, 0.38),
         {"metastasis": 0.72, "plaque": 0.82, "infarct": 0.74, "haematoma": 0.30}, 0.58, 0.80, (480, 960),
     ),
     "FLAIR": Weighting(
-        "t2_flair_tra", Sequence_("*tir2d1_16", "SE\\IR", "SK\\SP\\MP", 9000, 86, inversion=2500, flip=150, echo_train=16),
+        "t2_flair_tra", PulseSequence("*tir2d1_16", "SE\\IR", "SK\\SP\\MP", 9000, 86, inversion=2500, flip=150, echo_train=16),
         (0.00, 0.34, 0.66, 0.24, 0.03, 0.40, 0.07, 0.50, 0.38, 0.46, 0.10, 0.24, 0.07, 0.70, 0.38),
         {"metastasis": 0.62, "plaque": 0.95, "infarct": 0.84, "haematoma": 0.34}, 0.62, 0.88, (420, 820),
     ),
     "DWI": Weighting(
-        "ep2d_diff_b1000", Sequence_("*ep_b1000t", "EP", "SK\\SP", 4800, 92, flip=90, echo_train=1),
+        "ep2d_diff_b1000", PulseSequence("*ep_b1000t", "EP", "SK\\SP", 4800, 92, flip=90, echo_train=1),
         (0.00, 0.12, 0.06, 0.13, 0.01, 0.03, 0.09, 0.46, 0.41, 0.43, 0.05, 0.10, 0.09, 0.20, 0.30),
         {"metastasis": 0.42, "plaque": 0.52, "infarct": 1.05, "haematoma": 0.25}, 0.45, 0.40, (430, 860), 0.8,
     ),
     "T1C": Weighting(
-        "t1_tse_tra_gd", Sequence_("*tse2d1_3", "SE", "SK\\SP", 550, 9.4, flip=150, echo_train=3,
+        "t1_tse_tra_gd", PulseSequence("*tse2d1_3", "SE", "SK\\SP", 550, 9.4, flip=150, echo_train=3,
                                    contrast="Gadobutrol"),
         (0.00, 0.46, 1.00, 0.40, 0.03, 0.72, 0.14, 0.46, 0.60, 0.51, 0.98, 0.66, 0.13, 0.95, 0.50),
         {"metastasis": 0.38, "plaque": 0.41, "infarct": 0.43, "haematoma": 0.56}, 1.02, 0.43, (430, 820),

@@ -33,8 +33,6 @@ from pacsweb.demo.phantoms.raster import (
     band_noise,
     curve,
     ellipse_distance,
-    sample,
-    segment_distance,
     smooth_noise,
     smooth_union,
     step,
@@ -299,7 +297,7 @@ class _Slice:
         cavity = step(self.wall, c.pixel)
         c.paint(8, step(self.wall - 1.3, 1.6))
         texture = _stretch(self.textures.parenchyma, self.index, self.shape)
-        (a, b), centre = _cavity(self.body, s)
+        (_, b), centre = _cavity(self.body, s)
         dependent = np.clip((c.y - centre[1]) / b, -1, 1)
         lung = -868 + 26 * dependent + 11 * texture + 7 * self.textures.trabecular + 9 * self.warp
         if self.body.emphysema:
@@ -418,7 +416,7 @@ class _Slice:
 
     def _mediastinum(self) -> None:
         body, c, s = self.body, self.canvas, self.s
-        (a, b), centre = _cavity(body, s)
+        (_, b), centre = _cavity(body, s)
         spine = _spine_y(body, s)
         front = centre[1] - b
         middle = (front + spine) / 2
@@ -442,7 +440,7 @@ class _Slice:
             region = smooth_union(region, arch, 4)
         if 74 < s < 130:
             k = float(np.sqrt(max(1 - ((s - 103) / 30) ** 2, 0.0)))
-            for side, x0, y0 in ((1, 36, 2), (-1, -34, -4)):
+            for x0, y0 in ((36, 2), (-34, -4)):
                 hilum = ellipse_distance(c.x, c.y, centre=(x0, y0), radii=(17 * k + 0.1, 15 * k + 0.1))
                 region = smooth_union(region, hilum, 7)
         heart = _heart(body, s)
@@ -451,10 +449,10 @@ class _Slice:
             outline = ellipse_distance(c.x, c.y, centre=hc, radii=(hr[0] + 4, hr[1] + 4), angle=tilt, power=2.15)
             region = smooth_union(region, outline, 6)
             if s > 175:
-                for side, x0 in ((1, 64.0), (-1, -38.0)):
+                for side, edge in ((1, 64.0), (-1, -38.0)):
                     pad = curve(s, (175, 205, 240), (0, 1, 0.5))
                     fatpad = ellipse_distance(
-                        c.x, c.y, centre=(x0, front + 22), radii=(26 * pad + 0.1, 18 * pad + 0.1), angle=-0.4 * side
+                        c.x, c.y, centre=(edge, front + 22), radii=(26 * pad + 0.1, 18 * pad + 0.1), angle=-0.4 * side
                     )
                     region = smooth_union(region, fatpad, 10)
         region = region + self.warp * 0.8
@@ -608,7 +606,6 @@ class _Slice:
         body, c, s = self.body, self.canvas, self.s
         if s < 168:
             return
-        (a, b), centre = _cavity(body, s)
         x, y = c.x + 0 * c.y, c.y + 0 * c.x
         middle = 222 + ((y + 30) / 70) ** 2 * 16
         right = np.minimum(_right_dome(x, y), np.where(x > -64, middle + 14, 400))
@@ -758,9 +755,9 @@ def _lung_trees(body: Body, grid: Grid, *, minimum: float) -> None:
     # Main bronchi, from the carina outwards.
     tx, ty = _trachea(CARINA)
     for side, end in ((-1, (-40.0, 14.0, 116.0)), (1, (44.0, 18.0, 124.0))):
-        at = (tx, ty, CARINA - 4)
-        mid = (tx + side * 16, ty + 1, CARINA + 8)
-        for p, q, r0, r1 in ((at, mid, 8.0, 7.0), (mid, end, 7.0, 5.6)):
+        fork: Point3 = (tx, ty, CARINA - 4)
+        mid: Point3 = (tx + side * 16, ty + 1, CARINA + 8)
+        for p, q, r0, r1 in ((fork, mid, 8.0, 7.0), (mid, end, 7.0, 5.6)):
             _bronchial_wall(grid, Tube(p, q, r0 + 1.4, r1 + 1.4), 40)
             grid.add_tubes([Tube(p, q, r0, r1)], -990, keep_max=False)
         for further in ((side * 12.0, -6.0, -16.0), (side * 8.0, 8.0, 26.0), (side * 14.0, -10.0, 10.0)):
@@ -954,6 +951,6 @@ def chest_ct(
             lesion_in_stack(
                 plan, geometry, shape.slices, label=finding.label, kind=kind,
                 centre=(centre[0], centre[1], 1200.0 - centre[2]), radius=radius, value=value,
-            )  # fmt: skip
+            )
         )
     return PhantomStudy(visit, (series,), tuple(lesions))

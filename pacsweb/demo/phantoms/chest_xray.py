@@ -72,14 +72,16 @@ TOP = -66.0
 
 
 def _right_lung() -> list[Point]:
-    return bezier([(-30, -8), (-62, -14), (-104, 22), (-124, 110), (-132, 190), (-134, 250)], 28) + [
+    return [
+        *bezier([(-30, -8), (-62, -14), (-104, 22), (-124, 110), (-132, 190), (-134, 250)], 28),
         (-134.0, 252.0), (-118.0, 238.0), (-92.0, 222.0), (-66.0, 214.0), (-44.0, 218.0), (-26.0, 226.0), (-22.0, 200.0),
         (-28.0, 150.0), (-30.0, 120.0), (-20.0, 80.0), (-22.0, 40.0), (-20.0, 10.0),
     ]  # fmt: skip
 
 
 def _left_lung() -> list[Point]:
-    return bezier([(28, -8), (62, -14), (104, 22), (124, 110), (134, 195), (134, 256)], 28) + [
+    return [
+        *bezier([(28, -8), (62, -14), (104, 22), (124, 110), (134, 195), (134, 256)], 28),
         (134.0, 258.0), (118.0, 246.0), (96.0, 232.0), (74.0, 226.0), (50.0, 230.0), (30.0, 236.0), (18.0, 200.0),
         (14.0, 120.0), (18.0, 60.0), (20.0, 10.0),
     ]  # fmt: skip
@@ -262,7 +264,8 @@ def _bones(c: Canvas, film: ChestFilm, rng: np.random.Generator) -> None:
         _band(c, bezier(blade, 12), 4, hollow=0.08, flat=0.05)
         _band(c, bezier([(side * 152.0, 16.0), (side * 160.0, 80.0), (side * 130.0, 132.0)], 14), 7, hollow=0.10, flat=0.09)
         _band(c, bezier([(side * 112.0, 26.0), (side * 136.0, 2.0), (side * 168.0, -16.0)], 12), 8, hollow=0.09, flat=0.09)
-        part = c.window(*sorted((side * 140.0, side * 182.0)), -32, 24)
+        near, far = sorted((side * 140.0, side * 182.0))
+        part = c.window(near, far, -32, 24)
         if part is not None:
             head = ellipse_distance(part.x, part.y, centre=(side * 164, -4), radii=(22, 22))
             c.image[part.rows, part.columns] += 0.30 * np.sqrt(np.clip(-head, 0, 22) / 22)
@@ -299,11 +302,11 @@ def _markings(c: Canvas, rng: np.random.Generator) -> None:
         _vessel(c, (x, v), (float(middle[0]), float(middle[1])), width)
         _vessel(c, (float(middle[0]), float(middle[1])), (float(end[0]), float(end[1])), width * 0.92)
         if order < 5 and width > 0.55:
-            for sign in (-1, 1):
-                queue.append(
-                    (float(end[0]), float(end[1]), bend + sign * rng.uniform(0.18, 0.55), width * rng.uniform(0.68, 0.82),
-                     length * rng.uniform(0.72, 0.95), order + 1)
-                )  # fmt: skip
+            queue.extend(
+                (float(end[0]), float(end[1]), bend + sign * rng.uniform(0.18, 0.55), width * rng.uniform(0.68, 0.82),
+                 length * rng.uniform(0.72, 0.95), order + 1)
+                for sign in (-1, 1)
+            )  # fmt: skip
 
 
 def _vessel(c: Canvas, p: Point, q: Point, width: float) -> None:
@@ -373,7 +376,7 @@ def chest_film_pixels(
     film: ChestFilm, findings: tuple[FilmFinding, ...] = (), *, size: str = "full"
 ) -> tuple[Array, dict[str, Array]]:
     """Return 12-bit values (bright = dense) and the coverage of each finding."""
-    rows, columns, pixel = SIZES[size]
+    pixel = SIZES[size][2]
     base = _film(film, size)
     image = base.attenuation.copy()
     cover = {}

@@ -183,9 +183,9 @@ def _encode_frame(frame: npt.NDArray[Any], transfer_syntax: UID, bits_stored: in
     if transfer_syntax == HTJ2KLossless:
         return bytes(imagecodecs.htj2k_encode(frame, reversible=True))
     if transfer_syntax == RLELossless:
-        from pydicom.pixels.encoders import RLELosslessEncoder
+        from pydicom.pixels.encoders.base import get_encoder
 
-        return RLELosslessEncoder.encode(
+        return get_encoder(RLELossless).encode(
             frame.tobytes(),
             encoding_plugin="pylibjpeg",
             rows=frame.shape[0],
@@ -272,7 +272,7 @@ def ct_series(
 
 
 @dataclass(frozen=True)
-class Sequence_:
+class PulseSequence:
     """How an MR series was acquired."""
 
     name: str
@@ -291,7 +291,7 @@ def mr_series(
     volume: npt.NDArray[np.uint16],
     geometry: VolumeGeometry,
     *,
-    sequence: Sequence_,
+    sequence: PulseSequence,
     window: tuple[float, float],
 ) -> PhantomSeries:
     """Return an MR series from signal intensities[slice, row, column], topmost slice first."""
@@ -428,8 +428,6 @@ def radiograph(
         ds.DetectorID = "DET-7"
         ds.DetectorTemperature = "31"
         ds.PositionerType = "MAMMOGRAPHIC" if plan.modality == "MG" else "NONE"
-        ds.PixelAspectRatio = None
-        del ds.PixelAspectRatio
         if plan.modality == "MG":
             _mammography(ds, projection)
         elif projection.view_code is not None:

@@ -168,7 +168,7 @@ class _Level:
         self.k = len(fields.fold) / fields.box
 
     def _field(self, values: Array, x: Array, y: Array, z: Array | float) -> Array:
-        return sample(values, x * self.k, y * self.k, z * self.k if isinstance(z, float | int) else z * self.k)
+        return sample(values, x * self.k, y * self.k, z * self.k)
 
     def draw(self) -> HeadSlice:
         c, s, body = self.canvas, self.s, self.body
@@ -228,7 +228,7 @@ class _Level:
         surface = self.inner_table + 1.4 + 1.5 * atrophy
         inside = step(surface, c.pixel)
         # Coordinates that shrink with depth, so sulci run inwards.
-        (a, b), (cx, cy) = self.radii, self.centre
+        cx, cy = self.centre
         depth = np.maximum(-surface, 0)
         dx, dy = (self.x - cx), (self.y - cy)
         r = np.sqrt(dx * dx + dy * dy) + 1e-3
@@ -277,8 +277,8 @@ class _Level:
         )
 
     def _midline(self, inside: Array) -> None:
-        p, c, s = self.p, self.canvas, self.s
-        (a, b), (_, cy) = self.radii, self.centre
+        p, s = self.p, self.s
+        b, cy = self.radii[1], self.centre[1]
         wide = 0.55 + 1.3 * self.body.atrophy + 0.5 * np.clip(self.warp + self.grain, -1, 1.5)
         bend = self.body.shift * np.exp(-(((s - 66) / 26) ** 2)) * np.exp(-((self.y / 55) ** 2))
         off = np.abs(self.x - bend + self.warp * 0.5)
@@ -304,7 +304,7 @@ class _Level:
         p, s = self.p, self.s
         if not 56 < s < 98:
             return
-        a, b = self.radii
+        a = self.radii[0]
         wide = 1.6 + 2.4 * self.body.atrophy
         for side in (-1, 1):
             deep = curve(s, (56, 64, 84, 98), (0.35, 1, 1, 0.6))
@@ -380,7 +380,6 @@ class _Level:
 
     def _posterior_fossa(self, inside: Array, surface: Array) -> None:
         p, s, c = self.p, self.s, self.canvas
-        a, b = self.radii
         # The tentorium opens downwards; what lies behind and below it is cerebellum.
         front = curve(s, (88, 100, 112, 124, 150), (34, 16, 4, 0, 0))
         reach = curve(s, (88, 96, 106, 118, 136, 150), (16, 36, 52, 53, 48, 30))

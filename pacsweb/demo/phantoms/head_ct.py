@@ -87,7 +87,7 @@ def head_ct(
         stack_lesion(
             plan, geometry, found[finding.label], label=finding.label, kind=finding.kind,
             value=_BLOOD.get(finding.kind, 22.5),
-        )  # fmt: skip
+        )
         for finding in findings
     ]
     return PhantomStudy(visit, (series,), tuple(lesions))

@@ -157,8 +157,8 @@ def _view(
             cover[finding.label] = step(r - finding.radius, 0.3)
         else:
             for _ in range(26):
-                at = own.normal(0, finding.radius * 0.42, 2)
-                at = (px + at[0] * 0.75 + at[1] * 0.3, py + at[1])
+                dx, dy = own.normal(0, finding.radius * 0.42, 2)
+                at = (float(px + dx * 0.75 + dy * 0.3), float(py + dy))
                 span, turn = own.uniform(0.14, 0.5), own.uniform(0, 3.1)
                 end = (at[0] + span * np.cos(turn) * 1.6, at[1] + span * np.sin(turn) * 1.6)
                 part = c.window(at[0] - 2, at[0] + 2, at[1] - 2, at[1] + 2)
@@ -197,8 +197,9 @@ def mammography(
             if side == "R":
                 values = values[:, ::-1]
                 cover = {label: np.ascontiguousarray(mask[:, ::-1]) for label, mask in cover.items()}
-            row = ("P", "A") if side == "R" else ("A", "P")
-            orientation = (row[0] if side == "R" else row[0], ("R" if side == "L" else "L") if view == "CC" else "F")
+            # PS3.3 C.7.6.1.1.1: towards the nipple or away from it, then lateral to medial, or downwards.
+            medial = "L" if side == "R" else "R"
+            orientation = ("P" if side == "R" else "A", medial if view == "CC" else "F")
             projection = Projection(
                 view=view, orientation=orientation, pixel=pixel, window=(1900, 3000),
                 anatomy=("76752008", "SCT", "Breast"), laterality=side, kvp=29, exposure_mas=80,

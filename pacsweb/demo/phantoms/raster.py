@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
+#: Images and fields; single precision where it matters for speed, double where numpy makes it so.
+Array = npt.NDArray[np.floating[Any]]
 Point = tuple[float, float]
 Point3 = tuple[float, float, float]
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from pacsweb.demo.phantoms.dicom import RLELossless, SeriesPlan, US, US_SCANNER, ultrasound_clip
+from pacsweb.demo.phantoms.dicom import US, US_SCANNER, RLELossless, SeriesPlan, ultrasound_clip
 from pacsweb.demo.phantoms.model import Lesion, PhantomSeries, PhantomStudy, Visit, seed_of
 from pacsweb.demo.phantoms.raster import Array, blur, ellipse_distance, sample, smooth_noise, smooth_union, step
 from pacsweb.demo.phantoms.truth import outline as mask_outline
@@ -124,8 +124,8 @@ def _scene(scene: Scene, x: Array, y: Array, fields: dict[str, Array], sway: flo
             strength = strength + step(d, 0.8) * (1.2 - strength)
             gain = gain + 0.40 * step(d, 0.8)
     if scene.cyst is not None:
-        cx, cy, radius = scene.cyst
-        d = np.hypot(x - cx, y - cy) - radius + warp * 0.35
+        x0, y0, radius = scene.cyst
+        d = np.hypot(x - x0, y - y0) - radius + warp * 0.35
         strength = strength + step(np.abs(d) - 0.5, 0.7) * (0.78 - strength)
         cyst = step(d + 0.2, 0.8)
         strength = strength + cyst * (0.010 - strength)
@@ -221,7 +221,7 @@ def clip_frames(
         phase = 2 * np.pi * index / count
         sway = float(2.6 * np.sin(phase))
         echo = _scene(scene, x, y, fields, sway)
-        shift = int(round(-2.6 * np.sin(phase) / (2 * np.radians(probe.half_angle) * 120 / beams)))
+        shift = round(-2.6 * np.sin(phase) / (2 * np.radians(probe.half_angle) * 120 / beams))
         grain = np.roll(speckle, (0, shift), axis=(0, 1))[pad : pad + depth_lines, pad : pad + beams]
         power = np.maximum(echo.strength * grain * echo.transmission, 1e-4)
         power = power + 0.008 * rng.random(power.shape, dtype=np.float32) * (1 + depth / 60)
@@ -267,6 +267,6 @@ def ultrasound(
                 label=label or kind, kind=kind, sop_instance_uid=plan.instance_uid(1),
                 series_instance_uid=plan.series_uid, centre_px=(round(cx, 2), round(cy, 2)), radius_px=round(reach, 2),
                 radius_mm=round(reach * mm, 2), outline_px=mask_outline(mask), extent=(plan.instance_uid(1),),
-            )  # fmt: skip
+            )
         )
     return PhantomStudy(visit, (series,), tuple(lesions))
