@@ -56,6 +56,19 @@ def run(work: Callable[[], Result]) -> Result:
         raise DatabaseAway from error
 
 
+def start(work: Callable[[], object], *, failed: str) -> None:
+    """Do it without waiting; a fault is logged under the name `failed`."""
+
+    def quietly() -> None:
+        try:
+            _guarded(work)
+        # Nobody waits for the result: whatever the database or the broker raises ends in the log.
+        except Exception as error:
+            logger.warning(failed, kind=type(error).__name__)
+
+    _executor().submit(quietly)
+
+
 def close() -> None:
     """Let the threads end; at the end of a process."""
     global _pool

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import time
-from collections.abc import Callable
 
 import structlog
 
@@ -135,13 +134,15 @@ class Session:
         ):
             self._unindexed = 0
             self._indexed_at = now
-            self._quietly(self._request_indexing)
+            # The sender's next object must not wait for the broker; what gets lost here the end of the delivery repeats.
+            database.start(self._request_indexing, failed="dimse_indexing_not_asked_for")
 
     def _request_indexing(self) -> None:
-        if self._delivery is not None:
+        delivery = self._delivery
+        if delivery is not None:
             with tenant(self._destination.archive.organisation):
                 archive_services.request_indexing(
-                    delivery_id=self._delivery.pk, organisation_id=self._destination.organisation_id
+                    delivery_id=delivery.pk, organisation_id=self._destination.organisation_id
                 )
 
     def close(self) -> None:
@@ -151,14 +152,11 @@ class Session:
             self._writer = None
         if self._delivery is not None:
             delivery, self._delivery = self._delivery, None
-            self._quietly(lambda: archive_services.close_delivery(delivery=delivery))
-
-    def _quietly(self, work: Callable[[], object]) -> None:
-        try:
-            database.run(work)
-        # Whatever the database or the broker raises: the files are safe and the sender already has its answer.
-        except Exception as error:
-            logger.warning("dimse_indexing_not_asked_for", kind=type(error).__name__)
+            try:
+                database.run(lambda: archive_services.close_delivery(delivery=delivery))
+            # Whatever the database or the broker raises: the files are safe and the sender already has its answer.
+            except Exception as error:
+                logger.warning("dimse_delivery_not_closed", kind=type(error).__name__)
 
 
 class Reception:

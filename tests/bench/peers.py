@@ -11,7 +11,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from tests.dimse.test_processes import free_port, listener_process, wait_for_port
 
@@ -31,12 +34,30 @@ ae.start_server(("127.0.0.1", port), evt_handlers=[(evt.EVT_C_STORE, store)])
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    port: int
+    process_id: int
+
+    def cpu_seconds(self) -> float:
+        """Processor time of the whole tree so far, ended children included: says more than the clock on a busy machine."""
+        total = 0.0
+        root = psutil.Process(self.process_id)
+        for one in [root, *root.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = one.cpu_times()
+                total += times.user + times.system
+                if one is root:
+                    total += times.children_user + times.children_system
+        return total
+
+
 @contextlib.contextmanager
-def process(command: list[str], *, port: int, **options: object) -> Iterator[None]:
+def process(command: list[str], *, port: int, **options: object) -> Iterator[int]:
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)  # type: ignore[call-overload]
     try:
         wait_for_port(port)
-        yield
+        yield running.pid
     finally:
         running.terminate()
         try:
@@ -47,24 +68,25 @@ def process(command: list[str], *, port: int, **options: object) -> Iterator[Non
 
 
 @contextlib.contextmanager
-def ours(_folder: Path) -> Iterator[int]:
+def ours(_folder: Path) -> Iterator[Receiver]:
     port = free_port()
-    with listener_process(port):
-        yield port
+    with listener_process(port) as running:
+        yield Receiver(port, running.pid)
 
 
 @contextlib.contextmanager
-def pynetdicom(folder: Path) -> Iterator[int]:
+def pynetdicom(folder: Path) -> Iterator[Receiver]:
     port = free_port()
-    with process([sys.executable, "-c", PYNETDICOM, str(port), str(folder)], port=port):
-        yield port
+    with process([sys.executable, "-c", PYNETDICOM, str(port), str(folder)], port=port) as process_id:
+        yield Receiver(port, process_id)
 
 
 @contextlib.contextmanager
-def dcmtk(folder: Path) -> Iterator[int]:
+def dcmtk(folder: Path) -> Iterator[Receiver]:
     port = free_port()
-    with process(["storescp", "--fork", "-aet", "HERE", "+xa", "-od", str(folder), str(port)], port=port):
-        yield port
+    command = ["storescp", "--fork", "-aet", "HERE", "+xa", "-od", str(folder), str(port)]
+    with process(command, port=port) as process_id:
+        yield Receiver(port, process_id)
 
 
 def orthanc_binary() -> str | None:
@@ -72,14 +94,14 @@ def orthanc_binary() -> str | None:
 
 
 @contextlib.contextmanager
-def orthanc(folder: Path) -> Iterator[int]:
-    port, _http = free_port(), free_port()
-    with orthanc_server(folder, dicom=port, http=_http):
-        yield port
+def orthanc(folder: Path) -> Iterator[Receiver]:
+    port = free_port()
+    with orthanc_server(folder, dicom=port, http=free_port()) as process_id:
+        yield Receiver(port, process_id)
 
 
 @contextlib.contextmanager
-def orthanc_server(folder: Path, *, dicom: int, http: int) -> Iterator[None]:
+def orthanc_server(folder: Path, *, dicom: int, http: int) -> Iterator[int]:
     """Orthanc with its DICOMweb plugin, reachable from this machine only."""
     plugins = sorted(Path("/usr/share/orthanc/plugins").glob("libOrthancDicomWeb*"))
     configuration = {
@@ -90,9 +112,9 @@ def orthanc_server(folder: Path, *, dicom: int, http: int) -> Iterator[None]:
     }  # fmt: skip
     file = folder / "orthanc.json"
     file.write_text(json.dumps(configuration))
-    with process([orthanc_binary() or "Orthanc", str(file)], port=http, cwd=folder):
+    with process([orthanc_binary() or "Orthanc", str(file)], port=http, cwd=folder) as process_id:
         wait_for_port(dicom)
-        yield
+        yield process_id
 
 
 def send(files: list[Path], *, port: int, associations: int, no_delay: bool) -> float:

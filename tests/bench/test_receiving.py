@@ -47,6 +47,7 @@ def test_receiving(tmp_path: Path) -> None:
     make_archive(ae_title="HERE")
     columns = [f"{size} ×{count}{suffix}" for size in SIZES for count, suffix in ((1, ""), (1, ", no delay"), (4, ", no delay"))]
     rows: dict[str, list[float]] = {}
+    costs: dict[str, list[float]] = {}
     files = {}
     for size, (height, width, count) in SIZES.items():
         folder = tmp_path / size.replace(" ", "")
@@ -56,18 +57,27 @@ def test_receiving(tmp_path: Path) -> None:
     for name, start in receivers().items():
         folder = tmp_path / name.split()[0]
         folder.mkdir()
-        with start(folder) as port:  # type: ignore[operator]
-            figures = []
+        with start(folder) as receiver:  # type: ignore[operator]
+            peers.send(files["MR 35 kB"][:5], port=receiver.port, associations=2, no_delay=True)  # nothing is cold
+            figures, processor = [], []
             for size in SIZES:
                 # A sender with Nagle's algorithm waits 40 ms for each answer of a receiver that does not acknowledge
                 # at once: a few files tell.
-                figures.append(peers.send(files[size][:40], port=port, associations=1, no_delay=False))
-                figures.append(peers.send(files[size], port=port, associations=1, no_delay=True))
-                figures.append(peers.send(files[size], port=port, associations=4, no_delay=True))
-        rows[name] = figures
-        print(name, [f"{figure:.0f}" for figure in figures])
+                figures.append(peers.send(files[size][:40], port=receiver.port, associations=1, no_delay=False))
+                before = receiver.cpu_seconds()
+                figures.append(peers.send(files[size], port=receiver.port, associations=1, no_delay=True))
+                processor.append((receiver.cpu_seconds() - before) * 1000 / len(files[size]))
+                figures.append(peers.send(files[size], port=receiver.port, associations=4, no_delay=True))
+        rows[name], costs[name] = figures, processor
+        print(name, [f"{figure:.0f}" for figure in figures], [f"{cost:.2f} ms" for cost in processor])
     print(
         peers.table(
             "Receiving with storescu", columns, rows, base="PACSWeb (synced to disk)", unit="files/s", is_rate=True
         )
     )
+    print(
+        peers.table(
+            "Processor time of the receiver", list(SIZES), costs, base="PACSWeb (synced to disk)", unit="ms a file",
+            is_rate=False,
+        )
+    )  # fmt: skip
