@@ -271,6 +271,7 @@ class StudySeries(StudyDetail):
     """Series of a study in their order."""
 
     serializer_class = SeriesSerializer  # type: ignore[assignment]
+    queryset = Study.objects.none()
 
     @extend_schema(responses=SeriesSerializer(many=True))
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

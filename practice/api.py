@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -92,6 +94,7 @@ class Attempts(generics.ListCreateAPIView[Attempt]):
 class AttemptDetail(APIView):
     """One read: the unknown while it is open, everything after the commit. Educators see committed reads of learners."""
 
+    @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, **_kwargs: Any) -> Response:
         attempt = queries.visible_attempt(request.user, self.kwargs["attempt"])
         if attempt.is_revealed:
@@ -102,6 +105,7 @@ class AttemptDetail(APIView):
 class AttemptCommit(APIView):
     """POST `{"answers": {question id: {"choice"|"text"|"none", "confidence"}}, "marks": […]}`. Repeating it is safe."""
 
+    @extend_schema(request=OpenApiTypes.OBJECT, responses=OpenApiTypes.OBJECT)
     def post(self, request: Request, **_kwargs: Any) -> Response:
         attempt = queries.own_attempt(request.user, self.kwargs["attempt"])
         body = request.data if isinstance(request.data, dict) else {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -85,6 +87,7 @@ class CaseDetail(APIView):
         rows = Case.objects.select_related("library__organisation", "owner", "current_version")
         return get_visible(request.user, rows, permission, public_id=self.kwargs["case"])
 
+    @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request, **_kwargs: Any) -> Response:
         case = self._case(request, "teaching.view_library")
         services.record_opened(actor=request.user, case=case, request=request._request)
@@ -95,6 +98,7 @@ class CaseDetail(APIView):
         }
         return Response(body, headers={"ETag": f'"{case.revision}"'})
 
+    @extend_schema(request=OpenApiTypes.OBJECT, responses=CaseSerializer)
     def patch(self, request: Request, **_kwargs: Any) -> Response:
         case = self._case(request, "teaching.edit_cases")
         if not isinstance(request.data, dict):
@@ -116,6 +120,7 @@ def _refuse(name: str) -> bool:
 class CasePublication(APIView):
     """POST publishes the case as it stands."""
 
+    @extend_schema(request=OpenApiTypes.OBJECT, responses={201: VersionSerializer})
     def post(self, request: Request, **_kwargs: Any) -> Response:
         case = get_visible(
             request.user, Case.objects.select_related("library"), "teaching.publish_cases", public_id=self.kwargs["case"]

@@ -91,3 +91,11 @@ def test_scheduled_tasks_exist() -> None:
     app.loader.import_default_modules()
     for entry in settings.CELERY_BEAT_SCHEDULE.values():
         assert entry["task"] in app.tasks
+
+
+def test_api_schema_is_complete(tmp_path: Path) -> None:
+    done = manage(
+        "spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema.yaml"),
+        environment={"PACSWEB_DATA": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
