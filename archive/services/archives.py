@@ -14,7 +14,7 @@ from access.queries import require
 from archive.models import Archive
 from audit import services as audit
 from core.errors import Invalid
-from core.tenancy import tenant
+from core.tenancy import all_tenants, tenant
 
 CHANGEABLE = ("name", "ae_title", "overwrite", "calling_ae_titles", "settle_seconds", "is_open_to_dimse")
 
@@ -92,6 +92,8 @@ def change_archive(*, actor: User, archive: Archive, changes: dict[str, Any], re
 
 def _validate(archive: Archive) -> None:
     try:
-        archive.full_clean()
+        # AE titles are unique on the installation: other tenants' must be seen by the check.
+        with all_tenants():
+            archive.full_clean()
     except ValidationError as error:
         raise Invalid(fields=error.message_dict) from error

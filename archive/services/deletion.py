@@ -27,9 +27,9 @@ def delete_study(*, actor: User, study: Study, request: Any = None) -> int:
 
     Raises `StillUsed` when another part of the system holds on to it.
     """
-    require(actor, "archive.delete_images", study.archive)
     organisation = study.organisation
     with tenant(organisation):
+        require(actor, "archive.delete_images", study.archive)
         with transaction.atomic():
             locked = Study.objects.select_for_update().filter(pk=study.pk).first()
             if locked is None:

@@ -27,9 +27,9 @@ def release(*, actor: User, file: QuarantinedFile, request: Any = None) -> None:
 
     Raises `StillQuarantined` with the present reason; the file then stays as it is.
     """
-    archive = file.archive
-    require(actor, "archive.add_images", archive)
-    with tenant(archive.organisation):
+    with tenant(file.organisation):
+        archive = file.archive
+        require(actor, "archive.add_images", archive)
         _claim(file, state=QuarantinedFile.State.RELEASED, actor=actor)
         try:
             outcome = _try_again(actor=actor, file=file, request=request)
@@ -75,9 +75,9 @@ def _try_again(*, actor: User, file: QuarantinedFile, request: Any) -> Any:
 
 def discard(*, actor: User, file: QuarantinedFile, request: Any = None) -> None:
     """Give the bytes up for good; the row stays as a trace."""
-    archive = file.archive
-    require(actor, "archive.delete_images", archive)
-    with tenant(archive.organisation), transaction.atomic():
+    with tenant(file.organisation), transaction.atomic():
+        archive = file.archive
+        require(actor, "archive.delete_images", archive)
         _claim(file, state=QuarantinedFile.State.DISCARDED, actor=actor)
         removal.note(organisation_id=archive.organisation_id, keys=[file.storage_key])
         audit.record(
