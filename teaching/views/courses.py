@@ -16,7 +16,7 @@ from core.errors import Forbidden, Invalid, NotFound
 from teaching import forms, presentation, queries, results, services
 from teaching.models import Assignment, Case
 from teaching.views.editing import moved
-from teaching.views.lists import get_course, people_of, services_fields
+from teaching.views.lists import get_course, people_of, posted, services_fields
 
 
 @require_GET
@@ -46,7 +46,7 @@ def course(request: Any, organisation: str, course: str) -> HttpResponse:
 def course_new(request: Any, organisation: str) -> HttpResponse:
     if not queries.libraries_with(request.user, "teaching.publish_cases").exists():
         require(request.user, "access.add_container", request.organisation)
-    form = forms.NewCourseForm(request.POST or None)
+    form = forms.NewCourseForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             made = services.create_course(
@@ -63,7 +63,7 @@ def course_new(request: Any, organisation: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def course_settings(request: Any, organisation: str, course: str) -> HttpResponse:
     found = get_course(request, course, "teaching.manage_course")
-    form = forms.CourseForm(request.POST or None, initial=forms.initial_of(found, services_fields("course")))
+    form = forms.CourseForm(posted(request), initial=forms.initial_of(found, services_fields("course")))
     if request.method == "POST" and form.is_valid():
         services.change_course(actor=request.user, course=found, changes=form.cleaned_data, request=request)
         return redirect("teaching:course-settings", organisation=organisation, course=course)
@@ -103,7 +103,7 @@ def assignment_new(request: Any, organisation: str, course: str) -> HttpResponse
     rows = [row for row in queries.course_rows(found) if row.case.state == Case.State.PUBLISHED]
     learners = list(people_with_role(container=found, role="learner").order_by("display_name"))
     form = forms.AssignmentForm(
-        request.POST or None,
+        posted(request),
         cases=[(row.case.public_id, row.case.title) for row in rows],
         learners=[(person.username, str(person)) for person in learners],
         initial={"audience": Assignment.Audience.COURSE, "cases": [row.case.public_id for row in rows]},

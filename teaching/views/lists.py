@@ -17,7 +17,7 @@ from access.models import User
 from access.queries import get_visible, may, people_with_role, require
 from access.services import grant_role, may_manage_roles, revoke_role
 from archive.models import Archive, Study
-from core.errors import Invalid, NotFound
+from core.errors import Forbidden, Invalid, NotFound
 from core.tables import Choice, Column, Table
 from teaching import forms, presentation, queries, services, vocabulary
 from teaching.models import Case, Course, Library
@@ -97,12 +97,15 @@ def home(request: Any, organisation: str) -> HttpResponse:
     return table.respond("teaching/home.html", context)
 
 
+def posted(request: Any) -> Any:
+    """What a form is bound to: an empty POST is a form with errors, not a fresh one."""
+    return request.POST if request.method == "POST" else None
+
+
 def forbidden_or_learner(request: Any) -> HttpResponse:
     """A learner finds cases under practice; others are refused."""
     if queries.learnable(request.user).exists():
         return redirect("practice:home", organisation=request.organisation.slug)
-    from core.errors import Forbidden
-
     raise Forbidden(_("You have no role on a library or a course. Ask an editor of one for it."))
 
 
@@ -132,7 +135,7 @@ def library(request: Any, organisation: str, library: str) -> HttpResponse:
 def library_new(request: Any, organisation: str) -> HttpResponse:
     require(request.user, "access.add_container", request.organisation)
     archives = Archive.objects.filter(purpose=Archive.Purpose.TEACHING)
-    form = forms.NewLibraryForm(request.POST or None, archives=archives)
+    form = forms.NewLibraryForm(posted(request), archives=archives)
     if request.method == "POST" and form.is_valid():
         try:
             made = services.create_library(
@@ -149,7 +152,7 @@ def library_new(request: Any, organisation: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def library_settings(request: Any, organisation: str, library: str) -> HttpResponse:
     found = get_library(request, library, "teaching.manage_library")
-    form = forms.LibraryForm(request.POST or None, initial=forms.initial_of(found, services_fields("library")))
+    form = forms.LibraryForm(posted(request), initial=forms.initial_of(found, services_fields("library")))
     if request.method == "POST" and form.is_valid():
         services.change_library(actor=request.user, library=found, changes=form.cleaned_data, request=request)
         return redirect("teaching:library-settings", organisation=organisation, library=library)
@@ -203,10 +206,8 @@ def case_new(request: Any, organisation: str) -> HttpResponse:
     """An empty case in a library one may write in."""
     libraries = queries.libraries_with(request.user, "teaching.edit_cases")
     if not libraries.exists():
-        from core.errors import Forbidden
-
         raise Forbidden
-    form = forms.NewCaseForm(request.POST or None, libraries=libraries, initial={"library": request.GET.get("library")})
+    form = forms.NewCaseForm(posted(request), libraries=libraries, initial={"library": request.GET.get("library")})
     if request.method == "POST" and form.is_valid():
         case = services.create_case(
             actor=request.user,
@@ -225,7 +226,9 @@ def case_make(request: Any, organisation: str, study: str) -> HttpResponse:
         request.user, Study.objects.select_related("archive"), "archive.view_archive", public_id=study
     )
     libraries = queries.libraries_with(request.user, "teaching.edit_cases")
-    form = forms.MakeCaseForm(request.POST or None, libraries=libraries)
+    if not libraries.exists():
+        raise Forbidden(_("You write in no library yet. An editor of one gives you that role."))
+    form = forms.MakeCaseForm(posted(request), libraries=libraries)
     if request.method == "POST" and form.is_valid():
         try:
             case = services.make_case_from_study(

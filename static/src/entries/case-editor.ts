@@ -2,6 +2,8 @@
 import '../practice/questions.css';
 import '../teaching/editor.css';
 import '../teaching/pages.css';
+import { startPanelToggle } from '../practice/panel';
 import { startEditor } from '../teaching/editor';
 
 startEditor();
+startPanelToggle();
