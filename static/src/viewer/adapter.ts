@@ -247,6 +247,8 @@ export function linesOf(tool: MarkTool, measurements: Measurement[], label: stri
 export interface MarkStyle {
   color: string;
   dash: string;
+  /** Whether there are words to write beside the mark. */
+  text: boolean;
 }
 
 export function paint(id: string, style: MarkStyle, emphasised: boolean): void {
@@ -262,6 +264,7 @@ export function paint(id: string, style: MarkStyle, emphasised: boolean): void {
     colorSelected: style.color,
     colorLocked: style.color,
     lineDash: style.dash,
+    textBoxVisibility: style.text,
     lineWidth: emphasised ? '2.5' : '1.5',
     ...text,
   } as never);

@@ -98,10 +98,6 @@ export class App {
     this.setTool(window.matchMedia('(pointer: coarse)').matches && this.offers('scroll') ? 'scroll' : 'window');
     document.addEventListener('keydown', (event) => this.key(event), { capture: true });
     exposeState(this);
-    if (!this.workspace.series.size) {
-      this.workspace.setLayout(1, 1, { fill: false });
-      this.notice(t('There are no images to show.'));
-    }
     this.refreshChrome();
     await this.workspace.hang();
     this.root.dataset['ready'] = 'true';
@@ -115,6 +111,7 @@ export class App {
 
   private wire(): void {
     const { workspace, marks, saving } = this;
+    workspace.isMarking = () => (MARK_TOOLS as string[]).includes(this.tool) || this.tool === 'eraser';
     workspace.onActive = () => {
       this.rail?.refresh();
       this.chromeSoon();

@@ -83,7 +83,7 @@ export function exposeState(app: App): void {
       const data = image.getPixelData();
       let hash = 7;
       for (let i = 0; i < data.length; i += 1) hash = (Math.imul(hash, 31) + (data[i] as number)) | 0;
-      return { type: data.constructor.name, length: data.length, hash, values: Array.from(data.slice(0, 4096)) };
+      return { type: data.constructor.name, length: data.length, hash, values: Array.from(data.slice(0, 16_384)) };
     },
     toScreen: (index, point) => workspace.panes[index]?.onScreen(point) ?? null,
     toImage: (index, point) => workspace.panes[index]?.atScreen(point) ?? null,

@@ -55,7 +55,8 @@ export class MarkList {
     if (!focus) return;
     this.onReveal();
     const row = this.root.querySelector<HTMLElement>(`[data-mark="${id}"]`);
-    row?.querySelector<HTMLElement>('input:checked, input, select, button')?.focus();
+    const form = row?.querySelector('.mark-form');
+    (form?.querySelector<HTMLElement>('input:checked') ?? form?.querySelector<HTMLElement>('input, select'))?.focus();
     row?.scrollIntoView({ block: 'nearest' });
   }
 
@@ -71,7 +72,7 @@ export class MarkList {
     this.root.replaceChildren(h('div', { class: 'marks-state', role: 'status' }));
     this.drawState();
     for (const layer of layers) {
-      if (many) this.root.append(this.layerHead(layer));
+      if (many || !layer.visible) this.root.append(this.layerHead(layer));
       if (layer.visible) this.root.append(this.layerList(layer));
     }
     if (!layers.some((layer) => layer.marks.size)) {
@@ -138,7 +139,7 @@ export class MarkList {
           h('span', { class: 'mark-name' }, name),
           h('span', { class: 'mark-values' }, [this.confidence(mark), ...lines].filter(Boolean).join(' · ')),
         ),
-        h('span', { class: 'mark-place' }, this.place(mark)),
+        h('span', { class: 'mark-place', title: t('Series / image') }, this.place(mark)),
       ),
     );
     if (!layer.editable) return row;

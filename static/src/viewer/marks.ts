@@ -149,7 +149,7 @@ export class Marks {
       const source = library.state.getAnnotation(id) as Annotation | undefined;
       if (source) source.data.label = next.label || (next.tool === 'arrow' ? ' ' : '');
     }
-    this.host.render();
+    this.repaint();
     this.settleSoon();
     this.onChange('changed', next);
   }
@@ -336,7 +336,8 @@ export class Marks {
     for (const layer of this.layers) {
       for (const mark of layer.marks.values()) {
         const dash = mark.verdict === 'miss' ? '5,4' : '';
-        paint(mark.id, { color: colourOf(layer, mark.verdict), dash }, mark.id === this.selected);
+        const text = mark.tool !== 'arrow' || mark.label !== '';
+        paint(mark.id, { color: colourOf(layer, mark.verdict), dash, text }, mark.id === this.selected);
       }
     }
     this.host.render();

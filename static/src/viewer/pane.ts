@@ -22,6 +22,7 @@ export interface PaneHost {
   seriesReady(pane: Pane, series: Series): void;
   activate(pane: Pane): void;
   dropped(pane: Pane, seriesUid: string): void;
+  doubleClicked(pane: Pane): void;
 }
 
 const CORNERS = ['tl', 'tr', 'bl', 'br'] as const;
@@ -101,6 +102,7 @@ export class Pane {
     this.element.addEventListener('contextmenu', (event) => event.preventDefault());
     this.root.addEventListener('pointerdown', () => this.host.activate(this), { capture: true });
     this.root.addEventListener('focus', () => this.host.activate(this));
+    this.element.addEventListener('dblclick', () => this.host.doubleClicked(this));
     this.element.addEventListener('wheel', (event) => this.wheel(event), { passive: false });
     const events = Enums.Events;
     this.element.addEventListener(events.IMAGE_RENDERED, () => this.refreshSoon());
@@ -268,7 +270,11 @@ export class Pane {
     this.disable();
     this.document.hidden = true;
     this.root.classList.remove('has-image');
-    this.say(t('Drag a series here, or choose one from the list.'), 'empty');
+    const none = this.host.manifest.studies.every((study) => study.series.length === 0);
+    this.say(
+      none ? t('There are no images to show.') : t('Drag a series here, or choose one from the list.'),
+      'empty',
+    );
     this.refresh();
   }
 

@@ -28,6 +28,7 @@ export class Workspace implements PaneHost {
   links: Links = { scroll: false, window: false, camera: false };
   framesPerSecond = 15;
 
+  isMarking: () => boolean = () => false;
   onActive: () => void = () => {};
   onImage: (pane: Pane) => void = () => {};
   onLook: (pane: Pane) => void = () => {};
@@ -205,6 +206,12 @@ export class Workspace implements PaneHost {
     const i = this.active?.series ? all.indexOf(this.active.series) : -1;
     const series = all[clamp(i + step, 0, all.length - 1)];
     if (series && series !== this.active?.series) void this.active?.show(series);
+  }
+
+  doubleClicked(pane: Pane): void {
+    this.activate(pane);
+    // While marks are drawn, a double click belongs to the mark.
+    if (!this.isMarking()) this.toggleMaximised();
   }
 
   dropped(pane: Pane, seriesUid: string): void {
