@@ -11,11 +11,17 @@ class ViewerConfig(AppConfig):
     def ready(self) -> None:
         from audit import actions
 
-        actions.register("viewer.opened", _("{actor} opened {target} in the viewer"), event_type=actions.INSTANCES_ACCESSED)
         actions.register(
-            "viewer.series_viewed", _("{actor} looked at series {series} of {target}"), event_type=actions.INSTANCES_ACCESSED
+            "viewer.opened", _("{actor} opened {target} in the viewer"), event_type=actions.INSTANCES_ACCESSED
+        )
+        actions.register(
+            "viewer.series_viewed",
+            _("{actor} looked at series {series} of {target}"),
+            event_type=actions.INSTANCES_ACCESSED,
         )
         actions.register("viewer.marks_saved", _("{actor} saved marks on {target}"), event_type=actions.PATIENT_RECORD)
         actions.register(
-            "viewer.marks_shared", _("{actor} changed who sees the marks on {target}"), event_type=actions.PATIENT_RECORD
+            "viewer.marks_shared",
+            _("{actor} changed who sees the marks on {target}"),
+            event_type=actions.PATIENT_RECORD,
         )

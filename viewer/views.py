@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from csp.decorators import csp_update
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -130,7 +130,7 @@ def _body(request: HttpRequest) -> dict[str, Any]:
         raise MarksInvalid([{"index": 0, "field": "marks", "message": "The request is not JSON."}]) from None
     if not isinstance(body, dict):
         raise MarksInvalid([{"index": 0, "field": "marks", "message": "An object was expected."}])
-    return cast(dict[str, Any], body)
+    return cast("dict[str, Any]", body)
 
 
 def _study(request: HttpRequest, public_id: str) -> Study:
@@ -174,7 +174,9 @@ class StudyView(ViewerView):
             key=f"study:{study.public_id}:{user.pk}",
             title=banner.name or banner.patient_id or _("Study without a patient name"),
             subtitle=" · ".join(
-                part for part in ("/".join(study.modalities), study.description, queries.iso_date(study.study_date)) if part
+                part
+                for part in ("/".join(study.modalities), study.description, queries.iso_date(study.study_date))
+                if part
             ),
             back=contract.Link(
                 label=study.archive.name, href=f"/o/{organisation.slug}/archive/{study.archive.slug}/studies/"
@@ -190,7 +192,8 @@ class StudyView(ViewerView):
         )
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        own = queries.annotations_for(user=self.request.user, study=self.study).filter(owner=self.request.user).first()
+        user: Any = self.request.user
+        own = queries.annotations_for(user=user, study=self.study).filter(owner=user).first()
         return super().get_context_data(study=self.study, shared=bool(own and own.shared), **context)
 
 
@@ -224,9 +227,7 @@ class StudySharing(View):
         services.share_study_marks(user=request.user, study=study, shared=shared, request=request)
         if request.headers.get("HX-Request"):
             return render(request, "viewer/_sharing.html", {"study": study, "shared": shared})
-        return HttpResponseRedirect(
-            reverse("viewer:study", kwargs={"organisation": kwargs["organisation"], "study": study.public_id})
-        )
+        return redirect("viewer:study", organisation=kwargs["organisation"], study=study.public_id)
 
 
 class SessionEvents(View):

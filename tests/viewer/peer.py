@@ -48,11 +48,13 @@ class Peer:
         dataset = self._instance(series, sop)
         pixels, syntax = _frame(dataset, number)
         boundary = "frame-boundary"
-        kind = f'application/octet-stream; transfer-syntax={syntax}'
+        kind = f"application/octet-stream; transfer-syntax={syntax}"
         body = b"".join(
             (f"--{boundary}\r\nContent-Type: {kind}\r\n\r\n".encode(), pixels, f"\r\n--{boundary}--\r\n".encode())
         )
-        content_type = f'multipart/related; type="application/octet-stream"; transfer-syntax={syntax}; boundary={boundary}'
+        content_type = (
+            f'multipart/related; type="application/octet-stream"; transfer-syntax={syntax}; boundary={boundary}'
+        )
         return HttpResponse(body, content_type=content_type)
 
     def thumbnail(self, _request: HttpRequest, series: str) -> HttpResponse:

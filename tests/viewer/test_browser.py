@@ -234,9 +234,7 @@ def test_a_series_goes_into_the_active_viewport_from_the_rail(viewer: Viewer, th
     viewer.focus(1)
     viewer.page.click(f'.rail-item[data-series="{images.uid("study", "thin")}"]')
     viewer.wait(lambda: viewer.pane(1)["series"] == images.uid("study", "thin"))
-    viewer.page.drag_and_drop(
-        f'.rail-item[data-series="{images.uid("study", "sagittal")}"]', ".pane >> nth=2"
-    )
+    viewer.page.drag_and_drop(f'.rail-item[data-series="{images.uid("study", "sagittal")}"]', ".pane >> nth=2")
     viewer.wait(lambda: viewer.pane(2)["series"] == images.uid("study", "sagittal"))
 
 
@@ -306,9 +304,20 @@ def test_a_read_becomes_its_review_on_the_same_image(viewer: Viewer) -> None:
     entry = replace(site.entry(stack), description="")
     study = contract.StudyEntry(uid=images.uid("study"), dicomweb="/peer", series=(entry,))
     blind = {"patient": None, "overlays": contract.Overlays(), "studies": (study,), "title": "Case 12", "subtitle": ""}
-    read = site.page("read", mode="read", mark_form=contract.MarkForm(ask=True, maximum=2, fields=(
-        contract.MarkField(name="confidence", label="How sure are you?", kind="scale", required=True, minimum=1, maximum=5),
-    )), **blind)
+    read = site.page(
+        "read",
+        mode="read",
+        mark_form=contract.MarkForm(
+            ask=True,
+            maximum=2,
+            fields=(
+                contract.MarkField(
+                    name="confidence", label="How sure are you?", kind="scale", required=True, minimum=1, maximum=5
+                ),
+            ),
+        ),
+        **blind,
+    )
     viewer.open("read")
     text = viewer.page.inner_text("body")
     assert "Phantom" not in text and "2024" not in text and "P1" not in text
@@ -327,10 +336,17 @@ def test_a_read_becomes_its_review_on_the_same_image(viewer: Viewer) -> None:
         points=((160, 75), (160, 125), (120, 100), (200, 100)),
         label="Disc",
     )
-    site.page("review", mode="review", annotations=contract.Annotations(layers=(
-        contract.Layer(name="truth", label="Truth", role="truth", marks=(truth,)),
-        contract.Layer(name="own", label="My marks", marks=tuple(m.judged(verdict="hit") for m in read.marks)),
-    )), **blind)
+    site.page(
+        "review",
+        mode="review",
+        annotations=contract.Annotations(
+            layers=(
+                contract.Layer(name="truth", label="Truth", role="truth", marks=(truth,)),
+                contract.Layer(name="own", label="My marks", marks=tuple(m.judged(verdict="hit") for m in read.marks)),
+            )
+        ),
+        **blind,
+    )
     viewer.page.evaluate(
         "document.body.dispatchEvent(new CustomEvent('viewer:reload',"
         " {bubbles: true, detail: {url: '/page/review/?format=json'}}))"

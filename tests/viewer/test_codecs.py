@@ -10,12 +10,12 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    UID,
     HTJ2KLossless,
     JPEG2000Lossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
-    UID,
 )
 
 from tests.viewer import images, site
@@ -96,7 +96,9 @@ CASES: dict[str, tuple[Dataset, images.Pixels]] = {
     ),
     "jpeg lossless": (
         encapsulated(
-            grey("jpeg lossless", GREY12, bits_stored=12), imagecodecs.ljpeg_encode(GREY12, bitspersample=12), JPEGLosslessSV1
+            grey("jpeg lossless", GREY12, bits_stored=12),
+            imagecodecs.ljpeg_encode(GREY12, bitspersample=12),
+            JPEGLosslessSV1,
         ),
         GREY12,
     ),
@@ -104,21 +106,27 @@ CASES: dict[str, tuple[Dataset, images.Pixels]] = {
 
 
 def test_every_stored_value_arrives_in_the_browser(viewer: Viewer) -> None:
-    site.page("codecs", *(site.entry([dataset], number=n) for n, (dataset, _e) in enumerate(CASES.values())), study="codecs")
+    site.page(
+        "codecs", *(site.entry([dataset], number=n) for n, (dataset, _e) in enumerate(CASES.values())), study="codecs"
+    )
     viewer.open("codecs")
     wrong = {}
     for name, (dataset, expected) in CASES.items():
         series = str(dataset.SeriesInstanceUID)
         viewer.page.click(f'.rail-item[data-series="{series}"]')
         viewer.wait(
-            lambda series=series: viewer.pane()["series"] == series  # type: ignore[misc]
-            and (viewer.pane()["drawn"] == 0 or viewer.page.locator(".pane-status.is-error").is_visible())
+            lambda series=series: (
+                viewer.pane()["series"] == series  # type: ignore[misc]
+                and (viewer.pane()["drawn"] == 0 or viewer.page.locator(".pane-status.is-error").is_visible())
+            )
         )
         found = viewer.get("pixels(0)")
         if found is None:
             wrong[name] = viewer.page.inner_text(".pane-status")
         elif found["values"] != expected.flatten().tolist():
-            wrong[name] = f"{found['type']} × {found['length']}: {found['values'][:6]}, not {expected.flatten()[:6].tolist()}"
+            wrong[name] = (
+                f"{found['type']} × {found['length']}: {found['values'][:6]}, not {expected.flatten()[:6].tolist()}"
+            )
     assert wrong == {}
 
 

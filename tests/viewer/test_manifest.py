@@ -38,7 +38,11 @@ def manifest(**changes: Any) -> contract.Manifest:
         {"overlays": contract.Overlays(dates=True)},
         {"studies": (contract.StudyEntry(uid="1", dicomweb="/d", date="2024-01-01"),)},
         {"studies": (contract.StudyEntry(uid="1", dicomweb="/d", label="CT chest, nodule"),)},
-        {"studies": (contract.StudyEntry(uid="1", dicomweb="/d", series=(contract.SeriesEntry(uid="2", description="x"),)),)},
+        {
+            "studies": (
+                contract.StudyEntry(uid="1", dicomweb="/d", series=(contract.SeriesEntry(uid="2", description="x"),)),
+            )
+        },
         {"annotations": contract.Annotations(layers=(contract.Layer(name="truth", label="", role="truth"),))},
         {"annotations": contract.Annotations(layers=(contract.Layer(name="o", label="", role="other"),))},
         {"annotations": contract.Annotations(layers=(contract.Layer(name="own", label="", marks=(MARK,)),))},
@@ -62,7 +66,8 @@ def test_a_manifest_that_contradicts_itself_is_refused() -> None:
 
 def test_json_has_the_version_and_plain_values_only() -> None:
     found = manifest(
-        title=gettext_lazy("Study"), annotations=contract.Annotations(layers=(contract.Layer(name="a", label="", marks=(MARK,)),))
+        title=gettext_lazy("Study"),
+        annotations=contract.Annotations(layers=(contract.Layer(name="a", label="", marks=(MARK,)),)),
     ).to_json()
     assert found["version"] == contract.VERSION
     assert json.loads(json.dumps(found)) == found
@@ -73,8 +78,8 @@ def test_json_has_the_version_and_plain_values_only() -> None:
 def test_the_typescript_mirror_has_the_same_fields() -> None:
     source = (SOURCES / "viewer" / "contract.ts").read_text()
     shapes: dict[str, set[str]] = {}
-    for name, base, body in re.findall(r"interface (\w+)(?: extends (\w+))? \{(.*?)\n\}", source, re.S):
-        names = set(re.findall(r"^  (\w+):", body, re.M))
+    for name, base, body in re.findall(r"interface (\w+)(?: extends (\w+))? \{(.*?)\n\}", source, re.DOTALL):
+        names = set(re.findall(r"^  (\w+):", body, re.MULTILINE))
         shapes[name] = names | shapes.get(base, set())
     classes = [getattr(contract, name) for name in shapes if hasattr(contract, name)] + [Mark, Measurement]
     assert len(classes) >= 18
@@ -92,7 +97,9 @@ def test_every_sentence_of_the_application_can_be_translated() -> None:
 
 def test_events_that_make_no_sense_are_dropped_one_by_one() -> None:
     good = {"series": "1.2", "instance": "1.3", "frame": 1, "ms": 40, "zoom": 2, "voi": [40, 400], "rect": [0, 0, 9, 9]}
-    (event,) = parse_events([good, None, {}, {**good, "series": "x"}, {**good, "ms": -1}, {**good, "frame": float("nan")}])
+    (event,) = parse_events(
+        [good, None, {}, {**good, "series": "x"}, {**good, "ms": -1}, {**good, "frame": float("nan")}]
+    )
     assert event.window == (40, 400)
     assert event.to_json()["ms"] == 40
     assert parse_events([{**good, "voi": ["a", 1], "rect": [1]}])[0].window is None

@@ -222,7 +222,12 @@ def test_opening_and_each_series_are_in_the_trail_once_a_session(house: House) -
     with tenant(house.organisation):
         session = ReadingSession.objects.get()
     url = queries.events_url(organisation=house.organisation, session_id=session.public_id)
-    event = {"series": house.datasets[0].SeriesInstanceUID, "instance": house.datasets[0].SOPInstanceUID, "frame": 1, "ms": 400}
+    event = {
+        "series": house.datasets[0].SeriesInstanceUID,
+        "instance": house.datasets[0].SOPInstanceUID,
+        "frame": 1,
+        "ms": 400,
+    }
     foreign = {**event, "series": "1.2.3"}
     for _twice in range(2):
         response = house.client(house.reader).post(

@@ -274,7 +274,7 @@ def stored_mark(item: Mapping[str, Any]) -> Mark:
     """A mark from JSON this module wrote, its verdict included."""
     mark = _parse_mark(dict(item), bounds=None, tools=TOOLS, confidence=None)
     verdict = item.get("verdict")
-    return mark.judged(verdict=cast(Verdict, verdict)) if verdict in VERDICTS else mark
+    return mark.judged(verdict=cast("Verdict", verdict)) if verdict in VERDICTS else mark
 
 
 def _parse_mark(
@@ -296,7 +296,7 @@ def _parse_mark(
     frame = item.get("frame", 1)
     if isinstance(frame, bool) or not isinstance(frame, int) or not 1 <= frame <= 1_000_000:
         raise _Fault("frame", "A frame number from 1 was expected.")
-    points = cast(tuple[Point, ...], _points(item.get("points"), name="points", size=2, limit=1.0e6))
+    points = cast("tuple[Point, ...]", _points(item.get("points"), name="points", size=2, limit=1.0e6))
     least, greatest = POINT_COUNTS[tool]
     if not least <= len(points) <= greatest:
         raise _Fault("points", f"{tool} needs {least if least == greatest else f'{least} to {greatest}'} points.")
@@ -306,7 +306,7 @@ def _parse_mark(
     frame_of_reference: str | None = None
     if item.get("patient_points") is not None:
         patient = cast(
-            tuple[PatientPoint, ...],
+            "tuple[PatientPoint, ...]",
             _points(item["patient_points"], name="patient_points", size=3, limit=MAX_MILLIMETRES),
         )
         if len(patient) != len(points):
@@ -314,7 +314,7 @@ def _parse_mark(
         frame_of_reference = _uid(item, "frame_of_reference_uid")
     return Mark(
         id=_identifier(item.get("id")),
-        tool=cast(Tool, tool),
+        tool=cast("Tool", tool),
         series_instance_uid=series,
         sop_instance_uid=sop,
         frame=frame,
@@ -391,7 +391,7 @@ def _points(value: object, *, name: str, size: int, limit: float) -> tuple[tuple
         numbers = [_number(v) for v in point]
         if any(n is None or abs(n) > limit for n in numbers):
             raise _Fault(name, "A coordinate is not a usable number.")
-        result.append(tuple(cast(list[float], numbers)))
+        result.append(tuple(cast("list[float]", numbers)))
     return tuple(result)
 
 

@@ -8,76 +8,131 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('access', '0001_initial'),
-        ('archive', '0002_settle'),
+        ("access", "0001_initial"),
+        ("archive", "0002_settle"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ReadingSession',
+            name="ReadingSession",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True)),
-                ('kind', models.CharField(max_length=32)),
-                ('key', models.CharField(max_length=100)),
-                ('series', models.JSONField(default=dict)),
-                ('explained_by', models.CharField(blank=True, max_length=150)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('last_seen_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reading_sessions', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "public_id",
+                    models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True),
+                ),
+                ("kind", models.CharField(max_length=32)),
+                ("key", models.CharField(max_length=100)),
+                ("series", models.JSONField(default=dict)),
+                ("explained_by", models.CharField(blank=True, max_length=150)),
+                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("last_seen_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="reading_sessions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='SeriesView',
+            name="SeriesView",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('series_uid', models.CharField(max_length=64)),
-                ('first_seen_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('milliseconds', models.BigIntegerField(default=0)),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
-                ('session', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='series_views', to='viewer.readingsession')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("series_uid", models.CharField(max_length=64)),
+                ("first_seen_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("milliseconds", models.BigIntegerField(default=0)),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="series_views",
+                        to="viewer.readingsession",
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='StudyAnnotation',
+            name="StudyAnnotation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('public_id', models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True)),
-                ('marks', models.JSONField(default=list)),
-                ('version', models.PositiveIntegerField(default=0)),
-                ('shared', models.BooleanField(default=False, verbose_name='shared with readers of the archive')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='study_annotations', to=settings.AUTH_USER_MODEL)),
-                ('study', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='annotations', to='archive.study')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "public_id",
+                    models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True),
+                ),
+                ("marks", models.JSONField(default=list)),
+                ("version", models.PositiveIntegerField(default=0)),
+                ("shared", models.BooleanField(default=False, verbose_name="shared with readers of the archive")),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="study_annotations",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "study",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="annotations", to="archive.study"
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.AddIndex(
-            model_name='readingsession',
-            index=models.Index(fields=['user', 'kind', 'key', '-last_seen_at'], name='viewer_read_user_id_16d65c_idx'),
+            model_name="readingsession",
+            index=models.Index(fields=["user", "kind", "key", "-last_seen_at"], name="viewer_read_user_id_16d65c_idx"),
         ),
         migrations.AddConstraint(
-            model_name='seriesview',
-            constraint=models.UniqueConstraint(fields=('session', 'series_uid'), name='viewer_one_view_per_series'),
+            model_name="seriesview",
+            constraint=models.UniqueConstraint(fields=("session", "series_uid"), name="viewer_one_view_per_series"),
         ),
         migrations.AddConstraint(
-            model_name='studyannotation',
-            constraint=models.UniqueConstraint(fields=('study', 'owner'), name='viewer_one_annotation_per_person'),
+            model_name="studyannotation",
+            constraint=models.UniqueConstraint(fields=("study", "owner"), name="viewer_one_annotation_per_person"),
         ),
     ]

@@ -51,7 +51,7 @@ function content(parent: Dataset, budget: { left: number }): HTMLElement | null 
     budget.left -= 1;
     if (budget.left <= 0) break;
     const name = textOf(sequenceItem(entry, '0040A043'), '00080104');
-    const value = valueOf(entry);
+    const value = contentOf(entry);
     const row = h('li', {});
     if (name) row.append(h('span', { class: 'report-name' }, name));
     if (value) row.append(h('span', { class: 'report-value' }, value));
@@ -62,7 +62,7 @@ function content(parent: Dataset, budget: { left: number }): HTMLElement | null 
   return list;
 }
 
-function valueOf(entry: Dataset): string {
+function contentOf(entry: Dataset): string {
   switch (textOf(entry, '0040A040')) {
     case 'TEXT':
       return textOf(entry, '0040A160');

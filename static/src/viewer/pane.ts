@@ -1,7 +1,16 @@
 /** One viewport: an image, its corners, its scroll bar, and what is said when there is no image. */
 
 import type { Manifest, ViewportPreset, Window } from './contract';
-import { ENGINE, Enums, GROUP, type RenderingEngineLike, type StackViewport, ToolGroupManager, type Types, utilities } from './cornerstone';
+import {
+  ENGINE,
+  Enums,
+  GROUP,
+  type RenderingEngineLike,
+  type StackViewport,
+  ToolGroupManager,
+  type Types,
+  utilities,
+} from './cornerstone';
 import { describeDocument } from './document';
 import { clamp, debounce, eachFrame, h, svg } from './dom';
 import { direction, intersection, normalOf, type Plane, toImage, type Vector } from './geometry';
@@ -271,10 +280,7 @@ export class Pane {
     this.document.hidden = true;
     this.root.classList.remove('has-image');
     const none = this.host.manifest.studies.every((study) => study.series.length === 0);
-    this.say(
-      none ? t('There are no images to show.') : t('Drag a series here, or choose one from the list.'),
-      'empty',
-    );
+    this.say(none ? t('There are no images to show.') : t('Drag a series here, or choose one from the list.'), 'empty');
     this.refresh();
   }
 

@@ -202,7 +202,9 @@ export class Saving {
   private fingerprint(): string {
     // Values of loaded marks are computed again for show; that alone is no change.
     const { touched } = this.marks;
-    return JSON.stringify(this.marks.own().map((mark) => (touched.has(mark.id) ? mark : { ...mark, measurements: null })));
+    return JSON.stringify(
+      this.marks.own().map((mark) => (touched.has(mark.id) ? mark : { ...mark, measurements: null })),
+    );
   }
 
   private set(state: SaveState, message = ''): void {
