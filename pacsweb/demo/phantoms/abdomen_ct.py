@@ -231,12 +231,12 @@ class _Slice:
             inner = step(liver + 7, 4) * clip
             rng = np.random.default_rng(seed_of(self.body.seed, "liver"))
             for _ in range(46):
-                x, y, level = rng.uniform(-132, 34), rng.uniform(-80, 66), rng.uniform(15, 160)
-                lean = float(np.arctan2(y - 4, x + 26) + rng.normal(0, 0.4))
+                ax, ay, at = rng.uniform(-132, 34), rng.uniform(-80, 66), rng.uniform(15, 160)
+                lean = float(np.arctan2(ay - 4, ax + 26) + rng.normal(0, 0.4))
                 reach, wide = rng.uniform(8, 24), rng.uniform(1.4, 3.2)
-                if abs(s - level) < 5:
-                    ends = [(x - np.cos(lean) * reach / 2, y - np.sin(lean) * reach / 2),
-                            (x + np.cos(lean) * reach / 2, y + np.sin(lean) * reach / 2)]
+                if abs(s - at) < 5:
+                    ends = [(ax - np.cos(lean) * reach / 2, ay - np.sin(lean) * reach / 2),
+                            (ax + np.cos(lean) * reach / 2, ay + np.sin(lean) * reach / 2)]
                     c.line(158, ends, width=(wide * 1.7, wide), soft=1.5, clip=inner)
             if 14 < s < 44:  # the three hepatic veins run to the cava
                 for end in ((-100.0, -4.0), (-66.0, -52.0), (0.0, -54.0)):
