@@ -47,7 +47,9 @@ def learner_figures(request: Any) -> list[home.Figure]:
             label=_("Assigned"),
             value=sum(row["total"] - row["read"] for row in rows),
             url=f"{practice}#assigned",
-            note=ngettext("%(n)d assignment overdue", "%(n)d assignments overdue", overdue) % {"n": overdue} if overdue else "",
+            note=ngettext("%(n)d assignment overdue", "%(n)d assignments overdue", overdue) % {"n": overdue}
+            if overdue
+            else "",
             tone="fail" if overdue else "",
         ),
         home.Figure(label=_("Due for repetition"), value=len(queries.due_versions(user)), url=f"{practice}#due"),
@@ -96,7 +98,9 @@ def learner_sections(request: Any) -> list[home.Section]:
         )
     ]
     if due:
-        sections.append(home.Section(title=_("Due for repetition"), entries=due, more_url=practice, more_label=_("Read")))
+        sections.append(
+            home.Section(title=_("Due for repetition"), entries=due, more_url=practice, more_label=_("Read"))
+        )
     weak = [topic for topic in queries.topics(user) if topic["percent"] < WEAK_BELOW][:4]
     if weak:
         progress = reverse("practice:progress", kwargs={"organisation": slug})
@@ -148,4 +152,6 @@ def find_unknowns(request: Any, words: str, limit: int) -> list[Hit]:
     slug = request.organisation.slug
     found = teaching.search_unknowns(queries.readable_versions(request.user), words)
     address = reverse("practice:home", kwargs={"organisation": slug})
-    return [Hit(label=v.alternative_title, url=f"{address}?q={words}#free", icon="graduation-cap") for v in found[:limit]]
+    return [
+        Hit(label=v.alternative_title, url=f"{address}?q={words}#free", icon="graduation-cap") for v in found[:limit]
+    ]

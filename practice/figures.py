@@ -62,7 +62,22 @@ def rows_of(user: Any) -> list[ReadRow]:
         )
     )
     newest: dict[int, ReadRow] = {}
-    for answer, attempt, case, kind, confidence, levels, right, response, detail, category, level, modality, p, m in scores:
+    for (
+        answer,
+        attempt,
+        case,
+        kind,
+        confidence,
+        levels,
+        right,
+        response,
+        detail,
+        category,
+        level,
+        modality,
+        p,
+        m,
+    ) in scores:
         newest[answer] = ReadRow(
             attempt=attempt,
             case=case,
@@ -122,7 +137,9 @@ def calibration_chart(found: Sequence[calibration.Judgement], *, organisation: s
             "lo": round(entry.low, 3),
             "hi": round(entry.high, 3),
             "n": entry.count,
-            "href": reads_address(organisation, confidence=min(CONFIDENCE_BINS, int(entry.stated * CONFIDENCE_BINS) + 1)),
+            "href": reads_address(
+                organisation, confidence=min(CONFIDENCE_BINS, int(entry.stated * CONFIDENCE_BINS) + 1)
+            ),
         }
         for entry in calibration.bins(found, count=CONFIDENCE_BINS)
     ]
@@ -143,7 +160,11 @@ def afroc_chart(found: Sequence[curves.CaseReading], *, organisation: str) -> di
                 "name": _("Your marks"),
                 "tone": "accent",
                 "points": [
-                    {"x": round(x, 4), "y": round(y, 4), "href": reads_address(organisation, result=["missed", "false"])}
+                    {
+                        "x": round(x, 4),
+                        "y": round(y, 4),
+                        "href": reads_address(organisation, result=["missed", "false"]),
+                    }
                     for x, y in points[:-1]
                 ],
             },

@@ -103,6 +103,13 @@ class Attempt(TenantModel):
         return 10 * self.points / self.max_points
 
     @property
+    def minutes(self) -> int | None:
+        """From opening to the commit, at least one."""
+        if self.committed_at is None:
+            return None
+        return max(1, round((self.committed_at - self.started_at).total_seconds() / 60))
+
+    @property
     def percent(self) -> int | None:
         grade = self.grade
         return None if grade is None else round(grade * 10)
@@ -141,7 +148,9 @@ class Score(TenantModel):
 
     answer = models.ForeignKey(Answer, on_delete=models.PROTECT, related_name="scores")
     by = models.CharField(max_length=8, choices=By.choices, default=By.RULE)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
     points = models.FloatField()
     max_points = models.FloatField()
     is_correct = models.BooleanField()

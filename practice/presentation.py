@@ -32,9 +32,7 @@ MARKING_TOOLS = ("ellipse", "arrow", "probe", "freehand", "rectangle")
 
 def view_of(attempt: Attempt) -> documents.Content:
     """What the reader of this attempt may know now, the options in their order."""
-    view = documents.learner_view(
-        attempt.version.content, revealed=attempt.is_revealed, today=timezone.localdate()
-    )
+    view = documents.learner_view(attempt.version.content, revealed=attempt.is_revealed, today=timezone.localdate())
     for question in view["questions"]:
         if "options" in question:
             question["options"] = order.shuffled(
@@ -77,9 +75,7 @@ def manifest_of(
         layers=review_layers(attempt) if revealed else own_layer(attempt),
         save_url=None
         if revealed
-        else reverse(
-            "practice:attempt-marks", kwargs={"organisation": organisation, "attempt": attempt.public_id}
-        ),
+        else reverse("practice:attempt-marks", kwargs={"organisation": organisation, "attempt": attempt.public_id}),
         mark_form=mark_form(view["questions"]) if not revealed else None,
     )
     return without_telling_series(manifest)

@@ -56,9 +56,7 @@ def is_due(*, user: Any, group: str, moment: datetime) -> bool:
 
 def has_committed(user: Any) -> Exists:
     """On `CaseVersion`: whether the person committed a read of any version of the case."""
-    return Exists(
-        Attempt.objects.filter(user=user, version__case=OuterRef("case"), state__in=Attempt.REVEALED_STATES)
-    )
+    return Exists(Attempt.objects.filter(user=user, version__case=OuterRef("case"), state__in=Attempt.REVEALED_STATES))
 
 
 def visible_attempt(user: Any, public_id: str) -> Attempt:
@@ -121,8 +119,7 @@ def next_version(user: Any) -> CaseVersion | None:
     due = due_versions(user)
     if due:
         return due[0][1]
-    fresh = readable.exclude(pk__in=_read_versions(user)).order_by("published_at", "pk").first()
-    return fresh
+    return readable.exclude(pk__in=_read_versions(user)).order_by("published_at", "pk").first()
 
 
 def _read_versions(user: Any) -> QuerySet[Any]:
@@ -140,9 +137,9 @@ def assigned_rows(user: Any) -> list[dict[str, Any]]:
     )
     versions = {version.case_id: version for version in readable_versions(user)}
     done = set(
-        Attempt.objects.filter(
-            user=user, state__in=Attempt.REVEALED_STATES, assignment__in=assignments
-        ).values_list("assignment_id", "version__case_id")
+        Attempt.objects.filter(user=user, state__in=Attempt.REVEALED_STATES, assignment__in=assignments).values_list(
+            "assignment_id", "version__case_id"
+        )
     )
     now = timezone.now()
     rows = []

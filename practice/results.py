@@ -25,13 +25,13 @@ class Results:
             Attempt.objects.filter(version__case__in=case_ids, state__in=Attempt.REVEALED_STATES)
             .order_by()
             .values("version__case_id")
-            .annotate(reads=Count("pk"), readers=Count("user", distinct=True), percent=Avg(PERCENT))
+            .annotate(reads=Count("pk"), readers=Count("user", distinct=True), mean=Avg(PERCENT))
         )
         return {
             row["version__case_id"]: {
                 "reads": row["reads"],
                 "readers": row["readers"],
-                "percent": None if row["percent"] is None else round(row["percent"]),
+                "percent": None if row["mean"] is None else round(row["mean"]),
             }
             for row in rows
         }
@@ -39,7 +39,11 @@ class Results:
 
 def question_rows(*, content: dict[str, Any], attempts: QuerySet[Attempt]) -> list[dict[str, Any]]:
     """Each question of a version with how often it was right and what was chosen."""
-    answers = list(Answer.objects.filter(attempt__in=attempts).values("pk", "question_id", "response", "confidence", "confidence_levels"))
+    answers = list(
+        Answer.objects.filter(attempt__in=attempts).values(
+            "pk", "question_id", "response", "confidence", "confidence_levels"
+        )
+    )
     newest: dict[int, Score] = {}
     for score in Score.objects.filter(answer__in=[answer["pk"] for answer in answers]).order_by("pk"):
         newest[score.answer_id] = score
@@ -52,14 +56,18 @@ def question_rows(*, content: dict[str, Any], attempts: QuerySet[Attempt]) -> li
             "question": question,
             "answers": len(mine),
             "right": round(100 * sum(s.is_correct for s in scored) / len(scored)) if scored else None,
-            "points": round(100 * sum(s.points for s in scored) / sum(s.max_points for s in scored)) if scored else None,
+            "points": round(100 * sum(s.points for s in scored) / sum(s.max_points for s in scored))
+            if scored
+            else None,
         }
         if question["kind"] in ("single", "multiple"):
             row["options"] = [
                 {
                     **option,
                     "count": sum(option["id"] in answer["response"].get("choice", ()) for answer in mine),
-                    "share": round(100 * sum(option["id"] in a["response"].get("choice", ()) for a in mine) / len(mine)) if mine else 0,
+                    "share": round(100 * sum(option["id"] in a["response"].get("choice", ()) for a in mine) / len(mine))
+                    if mine
+                    else 0,
                 }
                 for option in question["options"]
             ]
@@ -76,16 +84,16 @@ def weak_cases(attempts: QuerySet[Attempt], *, limit: int = 5, below: int = 60) 
     rows = (
         attempts.order_by()
         .values("version__case__public_id", "version__case__title")
-        .annotate(readers=Count("user", distinct=True), percent=Avg(PERCENT))
-        .filter(Q(readers__gte=2) & Q(percent__lt=below))
-        .order_by("percent")[:limit]
+        .annotate(readers=Count("user", distinct=True), mean=Avg(PERCENT))
+        .filter(Q(readers__gte=2) & Q(mean__lt=below))
+        .order_by("mean")[:limit]
     )
     return [
         {
             "id": row["version__case__public_id"],
             "title": row["version__case__title"],
             "readers": row["readers"],
-            "percent": round(row["percent"]),
+            "percent": round(row["mean"]),
         }
         for row in rows
     ]

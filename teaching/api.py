@@ -72,7 +72,10 @@ class Cases(generics.ListCreateAPIView[Case]):
         data = NewCaseSerializer(data=request.data)
         data.is_valid(raise_exception=True)
         library = get_visible(
-            request.user, Library.objects.select_related("organisation"), "teaching.edit_cases", slug=data.validated_data["library"]
+            request.user,
+            Library.objects.select_related("organisation"),
+            "teaching.edit_cases",
+            slug=data.validated_data["library"],
         )
         case = services.create_case(
             actor=request.user, library=library, title=data.validated_data["title"], request=request._request
@@ -123,7 +126,10 @@ class CasePublication(APIView):
     @extend_schema(request=OpenApiTypes.OBJECT, responses={201: VersionSerializer})
     def post(self, request: Request, **_kwargs: Any) -> Response:
         case = get_visible(
-            request.user, Case.objects.select_related("library"), "teaching.publish_cases", public_id=self.kwargs["case"]
+            request.user,
+            Case.objects.select_related("library"),
+            "teaching.publish_cases",
+            public_id=self.kwargs["case"],
         )
         version = services.publish_case(
             actor=request.user,

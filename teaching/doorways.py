@@ -78,7 +78,11 @@ def home_sections(request: Any) -> list[home.Section]:
 
 def _drafts(*, user: Any, slug: str) -> home.Section:
     rows = queries.cases_of(user, "teaching.edit_cases").filter(owner=user).exclude(state=Case.State.RETIRED)
-    unfinished = [case for case in rows.order_by("-updated_at")[:30] if case.state != Case.State.PUBLISHED or case.has_unpublished_changes]
+    unfinished = [
+        case
+        for case in rows.order_by("-updated_at")[:30]
+        if case.state != Case.State.PUBLISHED or case.has_unpublished_changes
+    ]
     return home.Section(
         title=_("Your drafts"),
         entries=[

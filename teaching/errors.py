@@ -12,8 +12,10 @@ class CaseChanged(Conflict):
     """The editor's copy is older than what is stored."""
 
     code = "case-changed"
-    default_message = _("Somebody else changed this case since you opened it. Your text is still on your screen: copy it, "
-                        "reload the page and put it in again.")
+    default_message = _(
+        "Somebody else changed this case since you opened it. Your text is still on your screen: copy it, "
+        "reload the page and put it in again."
+    )
 
 
 class CaseBusy(Conflict):

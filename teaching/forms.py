@@ -6,9 +6,10 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from access.models import validate_slug
+from archive.models import Archive
 from core.errors import Invalid
 from teaching import vocabulary
-from teaching.models import Assignment
+from teaching.models import Assignment, Library
 
 
 def take_over(form: forms.Form, error: Invalid) -> None:
@@ -37,9 +38,12 @@ class LibraryForm(forms.Form):
 
 class NewLibraryForm(LibraryForm):
     slug = forms.CharField(
-        label=_("Address"), max_length=63, validators=[validate_slug], help_text=_("Lower-case letters, digits, hyphens.")
+        label=_("Address"),
+        max_length=63,
+        validators=[validate_slug],
+        help_text=_("Lower-case letters, digits, hyphens."),
     )
-    archive = forms.ModelChoiceField(
+    archive: forms.ModelChoiceField[Archive] = forms.ModelChoiceField(
         label=_("Archive of its images"),
         queryset=None,
         help_text=_("A teaching archive: it takes de-identified images only."),
@@ -58,13 +62,18 @@ class CourseForm(forms.Form):
 
 class NewCourseForm(CourseForm):
     slug = forms.CharField(
-        label=_("Address"), max_length=63, validators=[validate_slug], help_text=_("Lower-case letters, digits, hyphens.")
+        label=_("Address"),
+        max_length=63,
+        validators=[validate_slug],
+        help_text=_("Lower-case letters, digits, hyphens."),
     )
     field_order = ("name", "slug", "description")
 
 
 class NewCaseForm(forms.Form):
-    library = forms.ModelChoiceField(label=_("Library"), queryset=None, to_field_name="slug", empty_label=None)
+    library: forms.ModelChoiceField[Library] = forms.ModelChoiceField(
+        label=_("Library"), queryset=None, to_field_name="slug", empty_label=None
+    )
     title = forms.CharField(
         label=_("Title"), max_length=200, help_text=_("Seen by editors, and by readers after their answer.")
     )
@@ -99,4 +108,3 @@ class AssignmentForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["cases"].choices = cases  # type: ignore[attr-defined]
         self.fields["persons"].choices = learners  # type: ignore[attr-defined]
-

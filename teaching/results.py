@@ -27,9 +27,7 @@ def assignment_rows(course: Course) -> list[dict[str, Any]]:
         cases = {item.case_id for item in assignment.assignment_cases.all()}
         read = sum(a == assignment.pk and c in cases and p in persons for a, c, p in done)
         wanted = len(cases) * len(persons)
-        finished = sum(
-            all((assignment.pk, case, person) in done for case in cases) for person in persons
-        )
+        finished = sum(all((assignment.pk, case, person) in done for case in cases) for person in persons)
         rows.append(
             {
                 "assignment": assignment,

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def shuffled(options: Sequence[Mapping[str, Any]], *, seed: int, question_id: str, shuffle: bool) -> list[Mapping[str, Any]]:
+def shuffled(
+    options: Sequence[Mapping[str, Any]], *, seed: int, question_id: str, shuffle: bool
+) -> list[Mapping[str, Any]]:
     """The options in this reader's order. Sorted by id first, so that the author's order cannot shine through."""
     if not shuffle:
         return list(options)

@@ -37,9 +37,7 @@ def score_choice(question: Mapping[str, Any], chosen: Collection[str]) -> Result
     return Result(points=points * share, max_points=points, is_correct=exact)
 
 
-def score_marks(
-    question: Mapping[str, Any], marks: Sequence[Mark], truth: Sequence[Mapping[str, Any]]
-) -> Result:
+def score_marks(question: Mapping[str, Any], marks: Sequence[Mark], truth: Sequence[Mapping[str, Any]]) -> Result:
     """A "mark the lesion" question: lesions found, divided by lesions plus false marks.
 
     On a normal every point is earned by marking nothing, and none by marking anything.

@@ -7,155 +7,302 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('access', '0001_initial'),
-        ('teaching', '0002_versions_are_final'),
+        ("access", "0001_initial"),
+        ("teaching", "0002_versions_are_final"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True)),
-                ('reason', models.CharField(choices=[('assigned', 'Assigned'), ('due', 'Due for repetition'), ('free', 'Free choice')], default='free', max_length=8)),
-                ('state', models.CharField(choices=[('started', 'Reading'), ('committed', 'Committed'), ('scored', 'Scored'), ('abandoned', 'Abandoned')], default='started', max_length=10)),
-                ('seed', models.PositiveIntegerField()),
-                ('draft', models.JSONField(default=dict)),
-                ('draft_version', models.PositiveIntegerField(default=0)),
-                ('marks', models.JSONField(default=list)),
-                ('marks_version', models.PositiveIntegerField(default=0)),
-                ('looked_ms', models.PositiveBigIntegerField(default=0)),
-                ('started_at', models.DateTimeField()),
-                ('committed_at', models.DateTimeField(blank=True, null=True)),
-                ('scored_at', models.DateTimeField(blank=True, null=True)),
-                ('points', models.FloatField(blank=True, null=True)),
-                ('max_points', models.FloatField(blank=True, null=True)),
-                ('assignment', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='attempts', to='teaching.assignment')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to=settings.AUTH_USER_MODEL)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='attempts', to='teaching.caseversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "public_id",
+                    models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[("assigned", "Assigned"), ("due", "Due for repetition"), ("free", "Free choice")],
+                        default="free",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("started", "Reading"),
+                            ("committed", "Committed"),
+                            ("scored", "Scored"),
+                            ("abandoned", "Abandoned"),
+                        ],
+                        default="started",
+                        max_length=10,
+                    ),
+                ),
+                ("seed", models.PositiveIntegerField()),
+                ("draft", models.JSONField(default=dict)),
+                ("draft_version", models.PositiveIntegerField(default=0)),
+                ("marks", models.JSONField(default=list)),
+                ("marks_version", models.PositiveIntegerField(default=0)),
+                ("looked_ms", models.PositiveBigIntegerField(default=0)),
+                ("started_at", models.DateTimeField()),
+                ("committed_at", models.DateTimeField(blank=True, null=True)),
+                ("scored_at", models.DateTimeField(blank=True, null=True)),
+                ("points", models.FloatField(blank=True, null=True)),
+                ("max_points", models.FloatField(blank=True, null=True)),
+                (
+                    "assignment",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="attempts",
+                        to="teaching.assignment",
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="attempts",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="attempts", to="teaching.caseversion"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-started_at',),
-                'default_permissions': (),
+                "ordering": ("-started_at",),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='Answer',
+            name="Answer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('question_id', models.CharField(max_length=12)),
-                ('kind', models.CharField(max_length=8)),
-                ('response', models.JSONField()),
-                ('confidence', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('confidence_levels', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('submitted_at', models.DateTimeField()),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
-                ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='answers', to='practice.attempt')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("question_id", models.CharField(max_length=12)),
+                ("kind", models.CharField(max_length=8)),
+                ("response", models.JSONField()),
+                ("confidence", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("confidence_levels", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("submitted_at", models.DateTimeField()),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="answers", to="practice.attempt"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('pk',),
-                'default_permissions': (),
+                "ordering": ("pk",),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='Card',
+            name="Card",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('diagnosis_group', models.CharField(max_length=120)),
-                ('memory', models.JSONField(default=dict)),
-                ('due_at', models.DateTimeField()),
-                ('reviews', models.PositiveIntegerField(default=0)),
-                ('lapses', models.PositiveIntegerField(default=0)),
-                ('last_attempt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='practice.attempt')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='cards', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("diagnosis_group", models.CharField(max_length=120)),
+                ("memory", models.JSONField(default=dict)),
+                ("due_at", models.DateTimeField()),
+                ("reviews", models.PositiveIntegerField(default=0)),
+                ("lapses", models.PositiveIntegerField(default=0)),
+                (
+                    "last_attempt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="practice.attempt"
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="cards", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='CardReview',
+            name="CardReview",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('rating', models.PositiveSmallIntegerField()),
-                ('reviewed_at', models.DateTimeField()),
-                ('due_at', models.DateTimeField()),
-                ('attempt', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='card_review', to='practice.attempt')),
-                ('card', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='history', to='practice.card')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("rating", models.PositiveSmallIntegerField()),
+                ("reviewed_at", models.DateTimeField()),
+                ("due_at", models.DateTimeField()),
+                (
+                    "attempt",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="card_review", to="practice.attempt"
+                    ),
+                ),
+                (
+                    "card",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="history", to="practice.card"
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('reviewed_at',),
-                'default_permissions': (),
+                "ordering": ("reviewed_at",),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='Look',
+            name="Look",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('events', models.JSONField()),
-                ('received_at', models.DateTimeField(auto_now_add=True)),
-                ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='looks', to='practice.attempt')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("events", models.JSONField()),
+                ("received_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="looks", to="practice.attempt"
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('pk',),
-                'default_permissions': (),
+                "ordering": ("pk",),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='Score',
+            name="Score",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('by', models.CharField(choices=[('rule', 'By rule'), ('self', 'By the reader'), ('educator', 'By an educator')], default='rule', max_length=8)),
-                ('points', models.FloatField()),
-                ('max_points', models.FloatField()),
-                ('is_correct', models.BooleanField()),
-                ('detail', models.JSONField(default=dict)),
-                ('note', models.TextField(blank=True)),
-                ('scored_at', models.DateTimeField()),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('answer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='scores', to='practice.answer')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "by",
+                    models.CharField(
+                        choices=[("rule", "By rule"), ("self", "By the reader"), ("educator", "By an educator")],
+                        default="rule",
+                        max_length=8,
+                    ),
+                ),
+                ("points", models.FloatField()),
+                ("max_points", models.FloatField()),
+                ("is_correct", models.BooleanField()),
+                ("detail", models.JSONField(default=dict)),
+                ("note", models.TextField(blank=True)),
+                ("scored_at", models.DateTimeField()),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "answer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="scores", to="practice.answer"
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-pk',),
-                'default_permissions': (),
+                "ordering": ("-pk",),
+                "default_permissions": (),
             },
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(fields=['user', '-committed_at'], name='practice_at_user_id_ad99d4_idx'),
+            model_name="attempt",
+            index=models.Index(fields=["user", "-committed_at"], name="practice_at_user_id_ad99d4_idx"),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(fields=['version', 'state'], name='practice_at_version_dfffc8_idx'),
+            model_name="attempt",
+            index=models.Index(fields=["version", "state"], name="practice_at_version_dfffc8_idx"),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(fields=['organisation', 'state', '-committed_at'], name='practice_at_organis_07ceb0_idx'),
+            model_name="attempt",
+            index=models.Index(
+                fields=["organisation", "state", "-committed_at"], name="practice_at_organis_07ceb0_idx"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'started')), fields=('user', 'version'), name='one_active_attempt'),
+            model_name="attempt",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "started")), fields=("user", "version"), name="one_active_attempt"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='answer',
-            constraint=models.UniqueConstraint(fields=('attempt', 'question_id'), name='one_answer_a_question'),
+            model_name="answer",
+            constraint=models.UniqueConstraint(fields=("attempt", "question_id"), name="one_answer_a_question"),
         ),
         migrations.AddIndex(
-            model_name='card',
-            index=models.Index(fields=['user', 'due_at'], name='practice_ca_user_id_a1e019_idx'),
+            model_name="card",
+            index=models.Index(fields=["user", "due_at"], name="practice_ca_user_id_a1e019_idx"),
         ),
         migrations.AddConstraint(
-            model_name='card',
-            constraint=models.UniqueConstraint(fields=('organisation', 'user', 'diagnosis_group'), name='one_card_a_diagnosis'),
+            model_name="card",
+            constraint=models.UniqueConstraint(
+                fields=("organisation", "user", "diagnosis_group"), name="one_card_a_diagnosis"
+            ),
         ),
     ]

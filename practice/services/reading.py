@@ -75,10 +75,8 @@ def _active(*, user: Any, version: CaseVersion) -> Attempt | None:
 def _reason(*, user: Any, version: CaseVersion, assignment: Assignment | None) -> tuple[Assignment | None, str]:
     """Why this read: the assignment named or found for it, else the repetition that is due, else free choice."""
     open_ones = queries.open_assignments(user).filter(assignment_cases__case_id=version.case_id)
-    if assignment is not None:
-        found = open_ones.filter(pk=assignment.pk).first()
-    else:
-        found = open_ones.order_by("due_at").first()
+    chosen = open_ones.order_by("due_at") if assignment is None else open_ones.filter(pk=assignment.pk)
+    found = chosen.first()
     if found is not None and not queries.has_read_for(user=user, case_id=version.case_id, assignment=found):
         return found, Attempt.Reason.ASSIGNED
     if queries.is_due(user=user, group=version.diagnosis_group, moment=timezone.now()):
@@ -152,6 +150,4 @@ def keep_looks(*, attempt_id: str, user: Any, events: Sequence[Any]) -> None:
     Look.objects.create(
         organisation_id=attempt.organisation_id, attempt=attempt, events=[event.to_json() for event in events]
     )
-    Attempt.objects.filter(pk=attempt.pk).update(
-        looked_ms=F("looked_ms") + sum(event.milliseconds for event in events)
-    )
+    Attempt.objects.filter(pk=attempt.pk).update(looked_ms=F("looked_ms") + sum(event.milliseconds for event in events))

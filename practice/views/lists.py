@@ -25,10 +25,19 @@ class UnknownTable(Table):
     key = "unknowns"
     noun = ngettext_lazy("%(n)s case", "%(n)s cases", "n")
     columns = (
-        Column("title", _("Case"), sort="alternative_title", primary=True, template="practice/cells/title.html", csv=lambda v: v.alternative_title),
+        Column(
+            "title", _("Case"), sort="alternative_title", primary=True, template="practice/cells/title.html",
+            csv=lambda v: v.alternative_title,
+        ),
         Column("modality", _("Modality"), value=lambda v: v.content.get("modality", ""), sort="content__modality"),
-        Column("category", _("Category"), value=lambda v: label_of(vocabulary.CATEGORIES, v.content.get("category")), sort="content__category"),
-        Column("level", _("Level"), value=lambda v: label_of(vocabulary.LEVELS, v.content.get("level")), sort="content__level"),
+        Column(
+            "category", _("Category"), sort="content__category",
+            value=lambda v: label_of(vocabulary.CATEGORIES, v.content.get("category")),
+        ),
+        Column(
+            "level", _("Level"), sort="content__level",
+            value=lambda v: label_of(vocabulary.LEVELS, v.content.get("level")),
+        ),
         Column("published", _("Published"), value="published_at", sort="published_at", kind="date"),
         Column("mine", _("My last read"), template="practice/cells/mine.html", exported=False),
         Column("start", "", template="practice/cells/start.html", shrink=True, exported=False),
@@ -63,9 +72,9 @@ class UnknownTable(Table):
         for attempt in mine.order_by("committed_at"):
             last[attempt.version.case_id] = attempt
         active = set(
-            Attempt.objects.filter(
-                user=self.request.user, version__in=rows, state=Attempt.State.STARTED
-            ).values_list("version_id", flat=True)
+            Attempt.objects.filter(user=self.request.user, version__in=rows, state=Attempt.State.STARTED).values_list(
+                "version_id", flat=True
+            )
         )
         pictures = thumbnails(rows, organisation=self.request.organisation.slug)  # type: ignore[attr-defined]
         for row in rows:
@@ -121,59 +130,6 @@ def home(request: Any, organisation: str) -> HttpResponse:
     return table.respond("practice/home.html", context)
 
 
-class AttemptTable(Table):
-    key = "reads"
-    noun = ngettext_lazy("%(n)s read", "%(n)s reads", "n")
-    columns = (
-        Column("case", _("Case"), sort="version__alternative_title", primary=True, template="practice/cells/attempt_case.html", csv=lambda a: a.version.alternative_title),
-        Column("diagnosis", _("Diagnosis"), value=lambda a: queries.diagnosis_of(a.version) if a.is_revealed else ""),
-        Column("state", _("State"), sort="state", template="practice/cells/attempt_state.html", csv=lambda a: a.get_state_display()),
-        Column("score", _("Score"), sort="points", value="percent", kind="number", template="practice/cells/attempt_score.html", csv=lambda a: a.percent),
-        Column("reason", _("Why"), value="get_reason_display", sort="reason"),
-        Column("committed", _("Committed"), value="committed_at", sort="committed_at", kind="date"),
-        Column("minutes", _("Minutes"), value=lambda a: minutes_of(a), kind="number"),
-    )  # fmt: skip
-    filters = (
-        Choice("state", _("State"), field="state", choices=Attempt.State.choices),
-        Choice("topic", _("Category"), field="version__content__category", choices=vocabulary.CATEGORIES),
-        Choice("reason", _("Why"), field="reason", choices=Attempt.Reason.choices),
-        Choice(
-            "confidence",
-            _("Stated confidence"),
-            choices=[(str(n), _("Fifth %d of the scale") % n) for n in range(1, 6)],
-            lookup=lambda values: confidence_lookup(values),
-        ),
-        Choice(
-            "result",
-            _("Result"),
-            choices=(
-                ("wrong", _("A wrong answer")),
-                ("missed", _("A missed lesion")),
-                ("false", _("A false mark")),
-            ),
-            lookup=lambda values: result_lookup(values),
-        ),
-        DateRange("committed", _("Committed"), field="committed_at", is_moment=True),
-    )
-    search_fields = ("version__alternative_title",)
-    default_sort = "-committed"
-    empty_template = "practice/reads_empty.html"
-
-    def row_url(self, row: Attempt) -> str:
-        if row.state == Attempt.State.ABANDONED:
-            return ""
-        return reverse(
-            "practice:attempt",
-            kwargs={"organisation": self.request.organisation.slug, "attempt": row.public_id},  # type: ignore[attr-defined]
-        )
-
-
-def minutes_of(attempt: Attempt) -> int | None:
-    if attempt.committed_at is None:
-        return None
-    return max(1, round((attempt.committed_at - attempt.started_at).total_seconds() / 60))
-
-
 def confidence_lookup(values: Sequence[str]) -> Q:
     """Reads with an answer whose confidence lies in one of the fifths of its scale."""
     wanted = Q()
@@ -198,6 +154,62 @@ def result_lookup(values: Sequence[str]) -> Q:
     if "false" in values:
         wanted |= Q(Exists(scores.filter(answer__kind="mark").exclude(detail__false=[])))
     return wanted
+
+
+class AttemptTable(Table):
+    key = "reads"
+    noun = ngettext_lazy("%(n)s read", "%(n)s reads", "n")
+    columns = (
+        Column(
+            "case", _("Case"), sort="version__alternative_title", primary=True, template="practice/cells/attempt_case.html",
+            csv=lambda a: a.version.alternative_title,
+        ),
+        Column("diagnosis", _("Diagnosis"), value=lambda a: queries.diagnosis_of(a.version) if a.is_revealed else ""),
+        Column(
+            "state", _("State"), sort="state", template="practice/cells/attempt_state.html",
+            csv=lambda a: a.get_state_display(),
+        ),
+        Column(
+            "score", _("Score"), sort="points", value="percent", kind="number",
+            template="practice/cells/attempt_score.html", csv=lambda a: a.percent,
+        ),
+        Column("reason", _("Why"), value="get_reason_display", sort="reason"),
+        Column("committed", _("Committed"), value="committed_at", sort="committed_at", kind="date"),
+        Column("minutes", _("Minutes"), value="minutes", kind="number"),
+    )  # fmt: skip
+    filters = (
+        Choice("state", _("State"), field="state", choices=Attempt.State.choices),
+        Choice("topic", _("Category"), field="version__content__category", choices=vocabulary.CATEGORIES),
+        Choice("reason", _("Why"), field="reason", choices=Attempt.Reason.choices),
+        Choice(
+            "confidence",
+            _("Stated confidence"),
+            choices=[(str(n), _("Fifth %d of the scale") % n) for n in range(1, 6)],
+            lookup=confidence_lookup,
+        ),
+        Choice(
+            "result",
+            _("Result"),
+            choices=(
+                ("wrong", _("A wrong answer")),
+                ("missed", _("A missed lesion")),
+                ("false", _("A false mark")),
+            ),
+            lookup=result_lookup,
+        ),
+        DateRange("committed", _("Committed"), field="committed_at", is_moment=True),
+    )
+    search_fields = ("version__alternative_title",)
+    default_sort = "-committed"
+    empty_template = "practice/reads_empty.html"
+
+    def row_url(self, row: Attempt) -> str:
+        if row.state == Attempt.State.ABANDONED:
+            return ""
+        return reverse(
+            "practice:attempt",
+            kwargs={"organisation": self.request.organisation.slug, "attempt": row.public_id},  # type: ignore[attr-defined]
+        )
 
 
 @require_GET

@@ -154,11 +154,11 @@ def draft(request: Any, organisation: str, attempt: str) -> HttpResponse:
     """Keep answers while reading: `{"version": n, "draft": {question id: …}}` → `{"version": n + 1}`."""
     found = queries.own_attempt(request.user, attempt)
     body = _json_body(request)
-    version = body.get("version")
+    version, given = body.get("version"), body.get("draft")
     stored = services.save_draft(
         user=request.user,
         attempt=found,
-        draft=body.get("draft") if isinstance(body.get("draft"), dict) else {},
+        draft=given if isinstance(given, dict) else {},
         version=version if isinstance(version, int) else None,
     )
     return JsonResponse({"version": stored})
@@ -173,9 +173,7 @@ def commit(request: Any, organisation: str, attempt: str) -> HttpResponse:
     status, message, errors = 200, "", {}
     try:
         marks = _marks_from_form(request, found)
-        found = services.commit_attempt(
-            user=request.user, attempt=found, draft=given, marks=marks, request=request
-        )
+        found = services.commit_attempt(user=request.user, attempt=found, draft=given, marks=marks, request=request)
     except Incomplete as error:
         status, message, errors = 422, str(error.message), error.fields
     except MarkError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
@@ -29,15 +28,26 @@ class ResultTable(Table):
         Column("reader", _("Reader"), sort="user__display_name", value="user", primary=True),
         Column("case", _("Case"), sort="version__case__title", value="version.case.title"),
         Column("version", _("Version"), value="version.number", kind="number", shown=False),
-        Column("state", _("State"), sort="state", template="practice/cells/attempt_state.html", csv=lambda a: a.get_state_display()),
-        Column("score", _("Score"), sort="points", value="percent", kind="number", template="practice/cells/attempt_score.html", csv=lambda a: a.percent),
+        Column(
+            "state", _("State"), sort="state", template="practice/cells/attempt_state.html",
+            csv=lambda a: a.get_state_display(),
+        ),
+        Column(
+            "score", _("Score"), sort="points", value="percent", kind="number",
+            template="practice/cells/attempt_score.html", csv=lambda a: a.percent,
+        ),
         Column("reason", _("Why"), value="get_reason_display", sort="reason"),
         Column("committed", _("Committed"), value="committed_at", sort="committed_at", kind="date"),
         Column("seconds", _("Seconds looked"), value=lambda a: round(a.looked_ms / 1000), kind="number", shown=False),
     )  # fmt: skip
     filters = (
         Choice("reader", _("Reader"), field="user__username"),
-        Choice("state", _("State"), field="state", choices=[c for c in Attempt.State.choices if c[0] in Attempt.REVEALED_STATES]),
+        Choice(
+            "state",
+            _("State"),
+            field="state",
+            choices=[c for c in Attempt.State.choices if c[0] in Attempt.REVEALED_STATES],
+        ),
         Choice("reason", _("Why"), field="reason", choices=Attempt.Reason.choices),
         DateRange("committed", _("Committed"), field="committed_at", is_moment=True),
     )
@@ -164,4 +174,3 @@ def _matrix(request: Any, *, learners: Any, cases: Any, attempts: Any) -> list[d
             }
         )
     return rows
-

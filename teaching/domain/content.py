@@ -89,7 +89,7 @@ def section_is_visible(section: Mapping[str, Any], *, revealed: bool, today: dat
     if visibility == "from_date":
         start = section.get("visible_from")
         # A date does not lift the secret of an unknown that is still to be read.
-        return revealed and bool(start) and date.fromisoformat(start) <= today
+        return revealed and start is not None and date.fromisoformat(start) <= today
     return False
 
 
@@ -101,7 +101,12 @@ def learner_view(content: Mapping[str, Any], *, revealed: bool, today: date) -> 
     view: Content = {name: content.get(name, "") for name in OPEN_FIELDS}
     view["patient"] = dict(content.get("patient", {}))
     view["sections"] = [
-        {"id": s["id"], "kind": s["kind"] if revealed or s["kind"] == "history" else "note", "title": s["title"], "body": s["body"]}
+        {
+            "id": s["id"],
+            "kind": s["kind"] if revealed or s["kind"] == "history" else "note",
+            "title": s["title"],
+            "body": s["body"],
+        }
         for s in content.get("sections", ())
         if section_is_visible(s, revealed=revealed, today=today)
     ]
@@ -144,7 +149,17 @@ class Change:
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
     """What an edit changed, in reading order."""
     changes: list[Change] = []
-    plain = (*TEXT_FIELDS, "category", "organ_system", "modality", "anatomy", "level", "certainty", "licence", "diagnosis_group")
+    plain = (
+        *TEXT_FIELDS,
+        "category",
+        "organ_system",
+        "modality",
+        "anatomy",
+        "level",
+        "certainty",
+        "licence",
+        "diagnosis_group",
+    )
     for name in plain:
         changes += _compare(name, str(before.get(name) or ""), str(after.get(name) or ""))
     for name in ("age_band", "sex"):
@@ -170,7 +185,9 @@ def _compare(where: str, before: str, after: str) -> list[Change]:
     return [Change(where=where, what=what, before=before, after=after)]
 
 
-def _rows(kind: str, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], text: Any) -> list[Change]:
+def _rows(
+    kind: str, before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], text: Any
+) -> list[Change]:
     old = {str(row["id"]): row for row in before}
     new = {str(row["id"]): row for row in after}
     changes: list[Change] = []
@@ -201,7 +218,9 @@ def _section_text(row: Mapping[str, Any]) -> str:
 
 def _question_text(row: Mapping[str, Any]) -> str:
     lines = [f"{row['stem']} ({row['kind']}, {row['points']})"]
-    lines += [f"{'+' if o.get('is_correct') else '-'} {o['text']} {o.get('explanation', '')}".rstrip() for o in row["options"]]
+    lines += [
+        f"{'+' if o.get('is_correct') else '-'} {o['text']} {o.get('explanation', '')}".rstrip() for o in row["options"]
+    ]
     lines += [f"{r['points']}: {r['text']}" for r in row.get("rubric", ())]
     if row.get("explanation"):
         lines.append(row["explanation"])

@@ -26,21 +26,20 @@ def extent(mark: Mark, *, spacing: tuple[float, float] | None) -> Extent:
     """
     centre = mark.target_patient
     if mark.tool == "freehand" and mark.patient_points is not None:
-        centre = _patient_at(mark)
+        centre = _patient_at(mark, mark.patient_points)
     if spacing is not None:
         return Extent(centre_mm=centre, radius_mm=mark.radius(spacing=spacing), spacing_mm=spacing)
     if mark.patient_points is not None:
-        return Extent(centre_mm=centre, radius_mm=_patient_radius(mark), spacing_mm=None)
+        return Extent(centre_mm=centre, radius_mm=_patient_radius(mark, mark.patient_points), spacing_mm=None)
     return Extent(centre_mm=None, radius_mm=None, spacing_mm=None)
 
 
-def _patient_at(mark: Mark) -> PatientPoint | None:
+def _patient_at(mark: Mark, patient: Sequence[PatientPoint]) -> PatientPoint | None:
     """The patient point of a polygon's centre, from its own vertices (an affine fit through three of them)."""
-    assert mark.patient_points is not None
     n = len(mark.points)
-    mean = tuple(sum(p[i] for p in mark.patient_points) / n for i in range(3))
+    mean = tuple(sum(p[i] for p in patient) / n for i in range(3))
     image_mean = (sum(p[0] for p in mark.points) / n, sum(p[1] for p in mark.points) / n)
-    steps = _basis(mark.points, mark.patient_points)
+    steps = _basis(mark.points, patient)
     if steps is None:
         return (mean[0], mean[1], mean[2])
     dx, dy = mark.target[0] - image_mean[0], mark.target[1] - image_mean[1]
@@ -75,9 +74,7 @@ def _basis(
     return (column[0], column[1], column[2]), (row[0], row[1], row[2])
 
 
-def _patient_radius(mark: Mark) -> float:
-    assert mark.patient_points is not None
-    p = mark.patient_points
+def _patient_radius(mark: Mark, p: Sequence[PatientPoint]) -> float:
     if mark.tool == "ellipse":
         return math.sqrt(math.dist(p[0], p[1]) / 2 * math.dist(p[2], p[3]) / 2)
     if mark.tool == "rectangle":

@@ -43,7 +43,9 @@ class Case(TenantModel, TimeStampedModel):
     modality = models.CharField(_("modality"), max_length=16, blank=True)
     anatomy = models.CharField(_("anatomy"), max_length=120, blank=True)
     level = models.CharField(_("level"), max_length=16, choices=vocabulary.LEVELS, blank=True)
-    certainty = models.CharField(_("certainty of the diagnosis"), max_length=16, choices=vocabulary.CERTAINTIES, blank=True)
+    certainty = models.CharField(
+        _("certainty of the diagnosis"), max_length=16, choices=vocabulary.CERTAINTIES, blank=True
+    )
     licence = models.CharField(_("licence"), max_length=60, blank=True)
     keywords = models.JSONField(_("keywords"), default=list, blank=True)
     codes = models.JSONField(_("codes"), default=list, blank=True)

@@ -65,7 +65,9 @@ def create_case(
     validation.validate(case)
     case.save()
     CaseSection.objects.bulk_create(
-        CaseSection(organisation_id=case.organisation_id, case=case, kind=kind, visibility=visibility, position=position)
+        CaseSection(
+            organisation_id=case.organisation_id, case=case, kind=kind, visibility=visibility, position=position
+        )
         for position, (kind, visibility) in enumerate(_SECTIONS_OF_A_NEW_CASE)
     )
     link_studies(case=case, studies=studies)
@@ -129,7 +131,8 @@ def save_case(
 
 def _summary(changes: Mapping[str, Any]) -> str:
     if len(changes) == 1:
-        return _("Field changed: %s") % Case._meta.get_field(next(iter(changes))).verbose_name
+        field: Any = Case._meta.get_field(next(iter(changes)))
+        return _("Field changed: %s") % field.verbose_name
     return _("Fields changed")
 
 

@@ -40,7 +40,9 @@ def create_library(
     with tenant(organisation):
         _check_new(model=Library, organisation=organisation, slug=slug)
         if archive.organisation_id != organisation.pk or archive.purpose != Archive.Purpose.TEACHING:
-            raise Invalid(fields={"archive": [_("A library needs a teaching archive: one that takes de-identified images only.")]})
+            raise Invalid(
+                fields={"archive": [_("A library needs a teaching archive: one that takes de-identified images only.")]}
+            )
         library = Library(
             organisation=organisation,
             archive=archive,

@@ -51,7 +51,9 @@ def remove_case_from_course(*, actor: Any, course: Course, case: Case, request: 
 def order_course(*, actor: Any, course: Course, case_ids: Sequence[str], request: Any = None) -> None:
     """Set the order by the cases' public ids; every case of the course is named once."""
     require(actor, "teaching.change_course", course)
-    rows = {row.case.public_id: row for row in course.course_cases.select_for_update(of=("self",)).select_related("case")}
+    rows = {
+        row.case.public_id: row for row in course.course_cases.select_for_update(of=("self",)).select_related("case")
+    }
     if sorted(rows) != sorted(case_ids):
         raise Invalid(_("The course changed in the meantime. Reload the page and order it again."))
     for position, public_id in enumerate(case_ids):
@@ -128,7 +130,9 @@ def _check_cases(*, course: Course, cases: Sequence[Case]) -> None:
         raise Invalid(fields={"cases": [_("Choose at least one case.")]})
     known = set(CourseCase.objects.filter(course=course, case__in=cases).values_list("case_id", flat=True))
     if {case.pk for case in cases} - known:
-        raise Invalid(fields={"cases": [_("Only cases of the course can be assigned in it. Add them to the course first.")]})
+        raise Invalid(
+            fields={"cases": [_("Only cases of the course can be assigned in it. Add them to the course first.")]}
+        )
     if any(case.current_version_id is None for case in cases):
         raise Invalid(fields={"cases": [_("A case has to be published before it is assigned.")]})
 

@@ -68,7 +68,9 @@ def _changed_by_others(*, case: Case, actor: Any, since: int) -> bool:
     """Whether somebody else edited since that revision. Own edits (text beside truth marks) do not collide."""
     if since == case.revision:
         return False
-    return CaseRevision.objects.filter(case=case, number__gt=since).exclude(actor=actor).exists() or since > case.revision
+    return (
+        CaseRevision.objects.filter(case=case, number__gt=since).exclude(actor=actor).exists() or since > case.revision
+    )
 
 
 def _bring_up_to_date(*, case: Case, locked: Case) -> None:

@@ -12,9 +12,7 @@ from teaching.services.editing import editing
 from teaching.services.snapshot import apply
 
 
-def restore_revision(
-    *, actor: Any, case: Case, number: int, revision: int | None = None, request: Any = None
-) -> Case:
+def restore_revision(*, actor: Any, case: Case, number: int, revision: int | None = None, request: Any = None) -> Case:
     """Make the working copy what it was at revision `number`; this is itself an edit and can be undone."""
     found = CaseRevision.objects.filter(case=case, number=number).first()
     if found is None:

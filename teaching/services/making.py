@@ -55,7 +55,7 @@ def run_completed(*, run: DeidentificationRun) -> None:
     elif run.state == run.State.HELD:
         preparation_finished(run_key=key, studies=[], held_back=held_back_of(run))
     else:
-        reasons = {
+        reasons: dict[str, str] = {
             run.State.REJECTED: _("The second person did not approve the de-identified images."),
             run.State.CANCELLED: _("The de-identification was cancelled."),
         }
@@ -73,9 +73,7 @@ def held_back_of(run: DeidentificationRun) -> list[dict[str, Any]]:
 
 
 @transaction.atomic
-def preparation_finished(
-    *, run_key: str, studies: Sequence[Study], held_back: Sequence[dict[str, Any]]
-) -> list[Case]:
+def preparation_finished(*, run_key: str, studies: Sequence[Study], held_back: Sequence[dict[str, Any]]) -> list[Case]:
     """A run came to its end; its cases become drafts. Repeating it changes nothing. Empty: it was not for a case."""
     cases = list(
         Case.objects.select_for_update(of=("self",))

@@ -22,9 +22,7 @@ from teaching.services.snapshot import content_of
 
 
 @transaction.atomic
-def request_review(
-    *, actor: Any, case: Case, reviewer: Any = None, note: str = "", request: Any = None
-) -> Review:
+def request_review(*, actor: Any, case: Case, reviewer: Any = None, note: str = "", request: Any = None) -> Review:
     """Ask a reviewer of the library (anyone, when none is named) to look at the case as it stands."""
     locked = _lock(case)
     require(actor, "teaching.edit_cases", locked.library)
@@ -145,9 +143,7 @@ def _freeze(*, case: Case, actor: Any, content: documents.Content, note: str) ->
 
 
 @transaction.atomic
-def retire_case(
-    *, actor: Any, case: Case, reason: str, withdraw: bool = False, request: Any = None
-) -> Case:
+def retire_case(*, actor: Any, case: Case, reason: str, withdraw: bool = False, request: Any = None) -> Case:
     """Take a case off every list. With `withdraw` nobody sees its images any more, readers of the past included."""
     locked = _lock(case)
     require(actor, "teaching.publish_cases", locked.library)

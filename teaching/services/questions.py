@@ -142,9 +142,7 @@ def _number(*, name: str, value: Any) -> int:
     except (TypeError, ValueError):
         raise Invalid(fields={name: [_("A whole number was expected.")]}) from None
     if not least <= number <= greatest:
-        raise Invalid(
-            fields={name: [_("From %(least)d to %(greatest)d.") % {"least": least, "greatest": greatest}]}
-        )
+        raise Invalid(fields={name: [_("From %(least)d to %(greatest)d.") % {"least": least, "greatest": greatest}]})
     return number
 
 

@@ -41,7 +41,9 @@ def save_truth(
             raise MarksConflict
         images = _images(case=locked, marks=marks)
         known = {str(row.pk): row for row in TruthMark.objects.filter(case=locked)}
-        if any(TruthMark.objects.filter(pk=mark.id).exclude(case=locked).exists() for mark in marks if mark.id not in known):
+        if any(
+            TruthMark.objects.filter(pk=mark.id).exclude(case=locked).exists() for mark in marks if mark.id not in known
+        ):
             raise Invalid(fields={"marks": [_("A mark has the id of a mark in another case.")]})
         TruthMark.objects.filter(case=locked).exclude(pk__in=[mark.id for mark in marks]).delete()
         for position, mark in enumerate(marks):
@@ -53,7 +55,13 @@ def save_truth(
 
 
 def set_truth(
-    *, actor: Any, case: Case, mark_id: str, changes: Mapping[str, Any], revision: int | None = None, request: Any = None
+    *,
+    actor: Any,
+    case: Case,
+    mark_id: str,
+    changes: Mapping[str, Any],
+    revision: int | None = None,
+    request: Any = None,
 ) -> TruthMark:
     """Say what a mark is: label, code ({system, code, display}), and whether it counts as a lesion."""
     row: TruthMark | None = None

@@ -57,18 +57,16 @@ def codes_of(value: Any) -> list[dict[str, str]]:
 
 
 def key_images_of(value: Any) -> list[dict[str, Any]]:
-    found = []
-    for row in _rows(value, name="key_images"):
-        found.append(
-            {
-                "id": text_of(row.get("id"), limit=36),
-                "series": text_of(row.get("series"), limit=64),
-                "sop": text_of(row.get("sop"), limit=64),
-                "frame": max(1, int(row.get("frame") or 1)),
-                "caption": text_of(row.get("caption"), limit=300),
-            }
-        )
-    return found
+    return [
+        {
+            "id": text_of(row.get("id"), limit=36),
+            "series": text_of(row.get("series"), limit=64),
+            "sop": text_of(row.get("sop"), limit=64),
+            "frame": max(1, int(row.get("frame") or 1)),
+            "caption": text_of(row.get("caption"), limit=300),
+        }
+        for row in _rows(value, name="key_images")
+    ]
 
 
 def _rows(value: Any, *, name: str) -> list[Mapping[str, Any]]:

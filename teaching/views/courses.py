@@ -22,11 +22,10 @@ from teaching.views.lists import get_course, people_of, posted, services_fields
 @require_GET
 def course(request: Any, organisation: str, course: str) -> HttpResponse:
     found = get_course(request, course)
-    rows = list(queries.course_rows(found))
-    pictures = presentation.thumbnails([row.case for row in rows], organisation=organisation)
-    for row in rows:
-        row.picture = pictures.get(row.case_id, "")
-    in_course = {row.case_id for row in rows}
+    in_order = list(queries.course_rows(found))
+    pictures = presentation.thumbnails([row.case for row in in_order], organisation=organisation)
+    rows = [{"case": row.case, "picture": pictures.get(row.case_id, "")} for row in in_order]
+    in_course = {row.case_id for row in in_order}
     addable = queries.cases_of(request.user).exclude(pk__in=in_course).filter(state=Case.State.PUBLISHED)
     context = {
         "course": found,
@@ -77,7 +76,9 @@ def course_cases(request: Any, organisation: str, course: str) -> HttpResponse:
     found = get_course(request, course, "teaching.change_course")
     form = request.POST
     if "add" in form:
-        case = get_visible(request.user, Case.objects.select_related("library"), "teaching.view_library", public_id=form["add"])
+        case = get_visible(
+            request.user, Case.objects.select_related("library"), "teaching.view_library", public_id=form["add"]
+        )
         services.add_case_to_course(actor=request.user, course=found, case=case, request=request)
     elif "remove" in form:
         row = found.course_cases.filter(case__public_id=form["remove"]).select_related("case").first()

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,7 +19,7 @@ from archive.models import Study
 from core.errors import Invalid, NotFound, PacswebError
 from teaching import presentation, queries, services
 from teaching.errors import NotReady
-from teaching.models import Case, Question
+from teaching.models import Case, CaseSection, Question
 from viewer.domain import manifest as contract
 from viewer.errors import MarksInvalid
 from viewer.queries import image_bounds
@@ -55,14 +56,16 @@ class CaseEditor(View):
 
     http_method_names = ("get", "head", "options")
 
-    def get(self, request: Any, **kwargs: Any) -> HttpResponse:
+    def get(self, request: Any, **kwargs: Any) -> HttpResponseBase:
         case = load(request, kwargs["case"], VIEW)
         if case.state == Case.State.PREPARING:
             return render(request, "teaching/case_preparing.html", preparing_context(case))
         if not case.case_studies.exists():
             services.record_opened(actor=request.user, case=case, request=request)
             context = presentation.editor_context(case, user=request.user)
-            return render(request, "teaching/case_edit_plain.html", {**context, "candidates": candidates(request, case)})
+            return render(
+                request, "teaching/case_edit_plain.html", {**context, "candidates": candidates(request, case)}
+            )
         return EditorWithImages.as_view()(request, **kwargs)
 
 
@@ -102,7 +105,11 @@ def candidates(request: Any, case: Case) -> Any:
 def preparing_context(case: Case) -> dict[str, Any]:
     from deid.models import DeidentificationRun
 
-    run = DeidentificationRun.objects.select_related("job").filter(pk=case.deid_run_key).first() if case.deid_run_key else None
+    run = (
+        DeidentificationRun.objects.select_related("job").filter(pk=case.deid_run_key).first()
+        if case.deid_run_key
+        else None
+    )
     return {"case": case, "run": run, "job": run.job if run is not None else None}
 
 
@@ -112,9 +119,7 @@ def preparing(request: Any, organisation: str, case: str) -> HttpResponse:
     found = load(request, case, VIEW)
     if found.state != Case.State.PREPARING:
         response = HttpResponse()
-        response["HX-Redirect"] = reverse(
-            "teaching:case-edit", kwargs={"organisation": organisation, "case": case}
-        )
+        response["HX-Redirect"] = reverse("teaching:case-edit", kwargs={"organisation": organisation, "case": case})
         return response
     return render(request, "teaching/_preparing.html", preparing_context(found))
 
@@ -181,9 +186,7 @@ def save_layout(request: Any, organisation: str, case: str) -> HttpResponse:
         layout = None
     if not isinstance(layout, dict):
         raise Invalid
-    services.set_layout(
-        actor=request.user, case=found, layout=layout, revision=seen_revision(request), request=request
-    )
+    services.set_layout(actor=request.user, case=found, layout=layout, revision=seen_revision(request), request=request)
     return saved(found)
 
 
@@ -194,8 +197,8 @@ def sections_fragment(request: Any, case: Case, *, undo: int | None = None) -> H
     context = {
         "case": case,
         "sections": presentation.sections_of(case),
-        "visibilities": presentation.CaseSection.Visibility.choices,
-        "section_kinds": presentation.CaseSection.Kind.choices,
+        "visibilities": CaseSection.Visibility.choices,
+        "section_kinds": CaseSection.Kind.choices,
         "may_edit": True,
         "undo": undo,
     }

@@ -27,8 +27,14 @@ class CaseTable(Table):
     key = "cases"
     noun = ngettext_lazy("%(n)s case", "%(n)s cases", "n")
     columns = (
-        Column("title", gettext_lazy("Case"), sort="title", primary=True, template="teaching/cells/title.html", csv=lambda c: c.title),
-        Column("state", gettext_lazy("State"), sort="state", template="teaching/cells/state.html", csv=lambda c: c.get_state_display()),
+        Column(
+            "title", gettext_lazy("Case"), sort="title", primary=True, template="teaching/cells/title.html",
+            csv=lambda c: c.title,
+        ),
+        Column(
+            "state", gettext_lazy("State"), sort="state", template="teaching/cells/state.html",
+            csv=lambda c: c.get_state_display(),
+        ),
         Column("library", gettext_lazy("Library"), sort="library__name", value="library.name"),
         Column("modality", gettext_lazy("Modality"), sort="modality", value="modality"),
         Column("category", gettext_lazy("Category"), sort="category", value="get_category_display"),
@@ -110,9 +116,7 @@ def forbidden_or_learner(request: Any) -> HttpResponse:
 
 
 def get_library(request: Any, slug: str, permission: str = "teaching.view_library") -> Library:
-    return get_visible(
-        request.user, Library.objects.select_related("archive", "organisation"), permission, slug=slug
-    )
+    return get_visible(request.user, Library.objects.select_related("archive", "organisation"), permission, slug=slug)
 
 
 def get_course(request: Any, slug: str, permission: str = "teaching.view_course") -> Course:
@@ -146,7 +150,9 @@ def library_new(request: Any, organisation: str) -> HttpResponse:
         else:
             return redirect("teaching:library", organisation=organisation, library=made.slug)
     status = 422 if form.is_bound else 200
-    return render(request, "teaching/container_new.html", {"form": form, "kind": "library", "archives": archives}, status=status)
+    return render(
+        request, "teaching/container_new.html", {"form": form, "kind": "library", "archives": archives}, status=status
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -173,7 +179,11 @@ def people_of(container: Library | Course) -> dict[str, Any]:
     )
     return {
         "roles": [
-            {"key": role, "label": label, "people": people_with_role(container=container, role=role).order_by("display_name")}
+            {
+                "key": role,
+                "label": label,
+                "people": people_with_role(container=container, role=role).order_by("display_name"),
+            }
             for role, (label, _codenames) in container.ROLES.items()
         ],
         "members": members.order_by("display_name", "username"),
@@ -195,7 +205,7 @@ def container_roles(request: Any, organisation: str, kind: str, slug: str) -> Ht
         raise NotFound
     change = grant_role if request.POST.get("change") == "give" else revoke_role
     change(actor=request.user, container=container, role=request.POST.get("role", ""), user=person, request=request)
-    return redirect(back, organisation=organisation, **{kind: slug})
+    return redirect(reverse(back, kwargs={"organisation": organisation, kind: slug}))
 
 
 # New cases --------------------------------------------------------------------------------------------------------
@@ -222,9 +232,7 @@ def case_new(request: Any, organisation: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def case_make(request: Any, organisation: str, study: str) -> HttpResponse:
     """Make a teaching case from a study: a dialog, then a de-identification run."""
-    found = get_visible(
-        request.user, Study.objects.select_related("archive"), "archive.view_archive", public_id=study
-    )
+    found = get_visible(request.user, Study.objects.select_related("archive"), "archive.view_archive", public_id=study)
     libraries = queries.libraries_with(request.user, "teaching.edit_cases")
     if not libraries.exists():
         raise Forbidden(_("You write in no library yet. An editor of one gives you that role."))
@@ -257,7 +265,7 @@ def find_in_palette(request: Any, words: str, limit: int) -> list[Any]:
     from core.palette import Hit
 
     slug = request.organisation.slug
-    hits = [
+    return [
         Hit(
             label=case.title,
             url=reverse("teaching:case-edit", kwargs={"organisation": slug, "case": case.public_id}),
@@ -266,6 +274,3 @@ def find_in_palette(request: Any, words: str, limit: int) -> list[Any]:
         )
         for case in queries.search_cases(queries.cases_of(request.user), words)[:limit]
     ]
-    return hits
-
-

@@ -17,7 +17,16 @@ from viewer.domain.marks import Mark
 SERIES, IMAGE, FRAME = "1.2.3", "1.2.3.4", "1.2.9"
 
 
-def mark(x: float, y: float, *, z: float = 0.0, rating: float | None = None, number: int = 0, space: str | None = FRAME, tool: str = "probe") -> Mark:
+def mark(
+    x: float,
+    y: float,
+    *,
+    z: float = 0.0,
+    rating: float | None = None,
+    number: int = 0,
+    space: str | None = FRAME,
+    tool: str = "probe",
+) -> Mark:
     points: tuple[tuple[float, float], ...] = ((x, y),)
     if tool == "ellipse":
         points = ((x - 4, y), (x + 4, y), (x, y - 4), (x, y + 4))
@@ -94,7 +103,14 @@ def test_every_mark_is_either_the_hit_of_one_lesion_or_false(drawn: Any, truth: 
 @given(many_marks, many_lesions)
 def test_an_added_false_mark_never_raises_the_score(drawn: Any, truth: Any) -> None:
     entries = [
-        {"id": str(i), "mark": lesion(x, y, radius=r).mark.to_json(), "is_lesion": True, "centre_mm": [x, y, 0], "radius_mm": r, "spacing_mm": None}
+        {
+            "id": str(i),
+            "mark": lesion(x, y, radius=r).mark.to_json(),
+            "is_lesion": True,
+            "centre_mm": [x, y, 0],
+            "radius_mm": r,
+            "spacing_mm": None,
+        }
         for i, (x, y, r) in enumerate(truth)
     ]
     marks = [mark(x, y, rating=r, number=i) for i, (x, y, r) in enumerate(drawn)]
@@ -108,18 +124,25 @@ def test_an_added_false_mark_never_raises_the_score(drawn: Any, truth: Any) -> N
 
 
 def choice(kind: str, right: set[str], total: int = 4) -> dict[str, Any]:
-    return {"kind": kind, "points": 10, "options": [{"id": str(i), "is_correct": str(i) in right} for i in range(total)]}
+    return {
+        "kind": kind,
+        "points": 10,
+        "options": [{"id": str(i), "is_correct": str(i) in right} for i in range(total)],
+    }
 
 
 @pytest.mark.parametrize(
-    ("chosen", "points"), [({"0", "1"}, 10), ({"0"}, 5), ({"0", "2"}, 0), ({"0", "1", "2"}, 5), ({"0", "1", "2", "3"}, 0), (set(), 0)]
+    ("chosen", "points"),
+    [({"0", "1"}, 10), ({"0"}, 5), ({"0", "2"}, 0), ({"0", "1", "2"}, 5), ({"0", "1", "2", "3"}, 0), (set(), 0)],
 )
 def test_several_right_answers_earn_share_less_what_is_wrong(chosen: set[str], points: float) -> None:
     assert scoring.score_choice(choice("multiple", {"0", "1"}), chosen).points == points
 
 
 @given(st.sets(st.sampled_from("0123")), st.sets(st.sampled_from("0123"), min_size=1))
-def test_points_stay_between_nothing_and_all_and_only_the_exact_answer_is_correct(chosen: set[str], right: set[str]) -> None:
+def test_points_stay_between_nothing_and_all_and_only_the_exact_answer_is_correct(
+    chosen: set[str], right: set[str]
+) -> None:
     found = scoring.score_choice(choice("multiple", right), chosen)
     assert 0 <= found.points <= 10
     assert found.is_correct is (chosen == right)
@@ -236,7 +259,7 @@ def test_every_answer_is_in_one_bin(drawn: Any, count: int) -> None:
 def test_steps_of_a_scale_rise_and_never_say_never(levels: int) -> None:
     stated = [calibration.probability(confidence=c, levels=levels) for c in range(1, levels + 1)]
     assert stated == sorted(stated)
-    assert 0 < stated[0] and stated[-1] < 1
+    assert stated[0] > 0 and stated[-1] < 1
     with pytest.raises(ValueError, match="not a step"):
         calibration.probability(confidence=levels + 1, levels=levels)
 
@@ -267,13 +290,28 @@ def test_the_order_depends_on_the_seed_and_not_on_how_the_options_were_written(s
     assert order.shuffled(options, seed=seed, question_id="q", shuffle=False) == list(options)
 
 
-json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
 
 
-@given(st.dictionaries(st.sampled_from(["q1", "q2", "q3", "x"]), st.dictionaries(st.sampled_from(["choice", "text", "none", "confidence"]), json_values)))
+@given(
+    st.dictionaries(
+        st.sampled_from(["q1", "q2", "q3", "x"]),
+        st.dictionaries(st.sampled_from(["choice", "text", "none", "confidence"]), json_values),
+    )
+)
 def test_a_draft_of_any_shape_is_cleaned_to_what_was_asked(draft: Any) -> None:
     questions = [
-        {"id": "q1", "kind": "single", "options": [{"id": "a"}, {"id": "b"}], "asks_confidence": True, "confidence_levels": 5},
+        {
+            "id": "q1",
+            "kind": "single",
+            "options": [{"id": "a"}, {"id": "b"}],
+            "asks_confidence": True,
+            "confidence_levels": 5,
+        },
         {"id": "q2", "kind": "text", "asks_confidence": False, "confidence_levels": 5},
         {"id": "q3", "kind": "mark", "max_marks": 2, "asks_confidence": True, "confidence_levels": 5},
     ]

@@ -30,7 +30,9 @@ LOUD = ("?q=xantho", "?q=radlex", "?q=rid1", "?q=calcifiedrim")
 def routes() -> Iterator[tuple[str, set[str]]]:
     """Every named route of the product with the names of its arguments."""
 
-    def walk(resolver: URLResolver, namespaces: tuple[str, ...], known: frozenset[str]) -> Iterator[tuple[str, set[str]]]:
+    def walk(
+        resolver: URLResolver, namespaces: tuple[str, ...], known: frozenset[str]
+    ) -> Iterator[tuple[str, set[str]]]:
         for entry in resolver.url_patterns:
             names = known | frozenset(entry.pattern.regex.groupindex)
             if isinstance(entry, URLResolver):
@@ -122,7 +124,9 @@ def test_no_route_tells_the_diagnosis_before_the_commit(read: tuple[House, CaseV
             assert mark_id.encode() not in raw, address + query
 
 
-def test_search_does_not_answer_to_words_of_the_diagnosis(read: tuple[House, CaseVersion, Attempt, Client, str]) -> None:
+def test_search_does_not_answer_to_words_of_the_diagnosis(
+    read: tuple[House, CaseVersion, Attempt, Client, str],
+) -> None:
     house, version, _attempt, client, _mark = read
     slug = house.organisation.slug
     searches = [
@@ -158,7 +162,9 @@ def test_the_commit_answer_and_the_saved_draft_tell_nothing_while_something_is_m
     )
     assert draft.json() == {"version": 1}
     refused = client.post(
-        reverse("practice-api:attempt-commit", kwargs=kwargs), json.dumps({"answers": {}}), content_type="application/json"
+        reverse("practice-api:attempt-commit", kwargs=kwargs),
+        json.dumps({"answers": {}}),
+        content_type="application/json",
     )
     assert refused.status_code == 400
     assert told(refused.content) == []
@@ -170,9 +176,7 @@ def test_after_the_commit_the_truth_is_there_on_page_manifest_and_api(
     house, version, attempt, client, mark_id = read
     kwargs = {"organisation": house.organisation.slug, "attempt": attempt.public_id}
     with tenant(house.organisation):
-        services.commit_attempt(
-            user=house.learner, attempt=attempt, draft=answers(version), marks=[own_mark(version)]
-        )
+        services.commit_attempt(user=house.learner, attempt=attempt, draft=answers(version), marks=[own_mark(version)])
     page = read_all(client, reverse("practice:attempt", kwargs=kwargs))
     assert {"xanthogranuloma", "9.234568"} <= set(told(page))
     manifest = client.get(reverse("practice:attempt", kwargs=kwargs) + "?format=json").json()
@@ -202,8 +206,22 @@ def test_a_text_for_editors_and_one_from_a_date_stay_hidden_from_readers() -> No
 
     content = {
         "sections": [
-            {"id": "a", "kind": "custom", "title": "Internal", "body": "secret", "visibility": "owner", "visible_from": None},
-            {"id": "b", "kind": "custom", "title": "Later", "body": "later", "visibility": "from_date", "visible_from": "2030-01-01"},
+            {
+                "id": "a",
+                "kind": "custom",
+                "title": "Internal",
+                "body": "secret",
+                "visibility": "owner",
+                "visible_from": None,
+            },
+            {
+                "id": "b",
+                "kind": "custom",
+                "title": "Later",
+                "body": "later",
+                "visibility": "from_date",
+                "visible_from": "2030-01-01",
+            },
         ],
         "questions": [],
     }

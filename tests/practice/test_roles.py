@@ -143,7 +143,11 @@ def address(name: str, values: dict[str, Any]) -> str:
 
 
 def test_the_matrix_names_every_route() -> None:
-    ours = {name for name, _arguments in routes() if name.split(":")[0] in ("teaching", "practice", "teaching-api", "practice-api")}
+    ours = {
+        name
+        for name, _arguments in routes()
+        if name.split(":")[0] in ("teaching", "practice", "teaching-api", "practice-api")
+    }
     assert ours == set(PAGES) | set(ACTS)
 
 

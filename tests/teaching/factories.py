@@ -47,7 +47,11 @@ def make_house(slug: str = "") -> House:
     officer = make_member(organisation, roles=("officer",))
     with tenant(organisation):
         library = services.create_library(
-            actor=administrator, organisation=organisation, archive=archive, slug=f"library-{next(_numbers)}", name="Library"
+            actor=administrator,
+            organisation=organisation,
+            archive=archive,
+            slug=f"library-{next(_numbers)}",
+            name="Library",
         )
         course = services.create_course(
             actor=administrator, organisation=organisation, slug=f"course-{next(_numbers)}", name="Course"
@@ -140,7 +144,9 @@ def make_case(house: House, *, study: Study | None = None, title: str = SECRET, 
                 {"text": "Metastasis", "is_correct": False},
             ],
         )
-        services.add_question(actor=house.educator, case=case, kind="mark", stem="Mark what you see.", explanation="See calcifiedrim.")
+        services.add_question(
+            actor=house.educator, case=case, kind="mark", stem="Mark what you see.", explanation="See calcifiedrim."
+        )
         case.refresh_from_db()
     return case
 

@@ -68,7 +68,7 @@ def test_autosaves_share_a_revision_and_restoring_brings_everything_back() -> No
         services.delete_question(actor=house.educator, case=case, question_id=question.public_id)
         assert case.questions.count() == 1
         services.restore_revision(actor=house.educator, case=case, number=before)
-        assert [q.public_id for q in case.questions.all()][0] == question.public_id
+        assert next(q.public_id for q in case.questions.all()) == question.public_id
         assert case.truth_marks.count() == 1
         assert case.title == "Xanthogranuloma"
 

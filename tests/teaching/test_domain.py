@@ -16,7 +16,10 @@ def content(**changes: Any) -> dict[str, Any]:
         "title": "Pulmonary embolism",
         "alternative_title": "Woman with dyspnoea",
         "alternative_abstract": "",
-        "sections": [section("history", "Short of breath.", "always"), section("diagnosis", "Acute pulmonary embolism", "after_answer")],
+        "sections": [
+            section("history", "Short of breath.", "always"),
+            section("diagnosis", "Acute pulmonary embolism", "after_answer"),
+        ],
         "questions": [],
         "codes": [],
         "truth": [],
@@ -26,7 +29,15 @@ def content(**changes: Any) -> dict[str, Any]:
 
 
 def section(kind: str, body: str, visibility: str) -> dict[str, Any]:
-    return {"id": kind, "kind": kind, "heading": "", "title": kind.title(), "body": body, "visibility": visibility, "visible_from": None}
+    return {
+        "id": kind,
+        "kind": kind,
+        "heading": "",
+        "title": kind.title(),
+        "body": body,
+        "visibility": visibility,
+        "visible_from": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -69,7 +80,13 @@ def test_accents_and_case_do_not_hide_a_leak() -> None:
     ],
 )
 def test_questions_say_what_is_wrong_with_them(changes: dict[str, Any], faults: list[str]) -> None:
-    question = {"kind": "single", "stem": "Q", "points": 5, "options": [{"text": "a", "is_correct": True}, {"text": "b"}], **changes}
+    question = {
+        "kind": "single",
+        "stem": "Q",
+        "points": 5,
+        "options": [{"text": "a", "is_correct": True}, {"text": "b"}],
+        **changes,
+    }
     assert questions.faults(question) == faults
 
 
@@ -104,7 +121,14 @@ def test_differences_name_what_was_added_removed_changed_and_moved() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["<script>alert(1)</script>", "[x](javascript:alert(1))", "![x](http://evil/x.png)", '<img src=x onerror="a">', "[x](data:text/html,a)"]
+    "text",
+    [
+        "<script>alert(1)</script>",
+        "[x](javascript:alert(1))",
+        "![x](http://evil/x.png)",
+        '<img src=x onerror="a">',
+        "[x](data:text/html,a)",
+    ],
 )
 def test_markup_lets_no_script_or_foreign_image_pass(text: str) -> None:
     html = markup.to_html(text)
@@ -118,12 +142,16 @@ def test_markup_of_any_text_has_no_script(text: str) -> None:
 
 
 @given(st.floats(20, 200), st.floats(20, 200), st.floats(2, 20), st.floats(0.2, 3), st.floats(0.2, 3))
-def test_the_extent_of_a_circle_is_its_centre_and_radius_in_millimetres(x: float, y: float, r: float, rows: float, columns: float) -> None:
+def test_the_extent_of_a_circle_is_its_centre_and_radius_in_millimetres(
+    x: float, y: float, r: float, rows: float, columns: float
+) -> None:
     plane = ImagePlane(position=(-50.0, 10.0, 7.0), orientation=(1, 0, 0, 0, 0, 1), spacing=(rows, columns))
     steps = 24
     import math
 
-    outline = tuple((x + r * math.cos(2 * math.pi * i / steps), y + r * math.sin(2 * math.pi * i / steps)) for i in range(steps))
+    outline = tuple(
+        (x + r * math.cos(2 * math.pi * i / steps), y + r * math.sin(2 * math.pi * i / steps)) for i in range(steps)
+    )
     for tool, points in (("ellipse", ((x - r, y), (x + r, y), (x, y - r), (x, y + r))), ("freehand", outline)):
         mark = Mark(
             id="00000000-0000-4000-8000-000000000001",

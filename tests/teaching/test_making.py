@@ -32,7 +32,9 @@ def clinical_study(house: House, *, held: bool = False) -> Study:
         import pydicom
 
         uid = str(pydicom.dcmread(io.BytesIO(files[0])).StudyInstanceUID)
-        files.append(make_file(StudyInstanceUID=uid, PatientName="Doe^Jane", PatientID="SECRET-ID-1", BurnedInAnnotation="YES"))
+        files.append(
+            make_file(StudyInstanceUID=uid, PatientName="Doe^Jane", PatientID="SECRET-ID-1", BurnedInAnnotation="YES")
+        )
     deliver(archive, files)
     with tenant(house.organisation):
         grant_role(actor=None, container=archive, role="reader", user=house.educator)

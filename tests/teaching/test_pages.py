@@ -70,7 +70,9 @@ def test_a_save_after_somebody_elses_is_refused_with_409(house: House) -> None:
 def test_questions_are_added_filled_moved_removed_and_brought_back(house: House) -> None:
     case = make_case(house)
     client = client_of(house.educator)
-    added = client.post(url("teaching:question-add", house, case=case.public_id), {"kind": "multiple"}, headers={"HX-Request": "true"})
+    added = client.post(
+        url("teaching:question-add", house, case=case.public_id), {"kind": "multiple"}, headers={"HX-Request": "true"}
+    )
     assert added.status_code == 200
     with tenant(house.organisation):
         row = case.questions.last()
@@ -169,7 +171,9 @@ def test_a_case_without_images_is_edited_on_a_plain_page_and_gets_them_there(hou
     assert 'data-mode="author"' in client.get(url("teaching:case-edit", house, case=case.public_id)).content.decode()
 
 
-@pytest.mark.parametrize("query", ["", "?q=xantho", "?q=nothing", "?view=grid", "?state=draft&category=neuro", "?sort=-reads"])
+@pytest.mark.parametrize(
+    "query", ["", "?q=xantho", "?q=nothing", "?view=grid", "?state=draft&category=neuro", "?sort=-reads"]
+)
 def test_case_lists_answer(house: House, query: str) -> None:
     make_case(house)
     client = client_of(house.educator)
@@ -222,7 +226,10 @@ def test_results_show_who_read_and_what_was_chosen(house: House) -> None:
         attempt = practice.start_attempt(user=house.learner, version=version)
         practice.commit_attempt(user=house.learner, attempt=attempt, draft=answers(version), marks=[own_mark(version)])
     client = client_of(house.educator)
-    for name, kwargs in (("practice:case-results", {"case": case.public_id}), ("practice:course-results", {"course": house.course.slug})):
+    for name, kwargs in (
+        ("practice:case-results", {"case": case.public_id}),
+        ("practice:course-results", {"course": house.course.slug}),
+    ):
         page = client.get(url(name, house, **kwargs))
         assert page.status_code == 200
         assert str(house.learner) in page.content.decode()

@@ -67,7 +67,14 @@ class Editor {
 
   private changed(event: Event, delay: number): void {
     const target = event.target;
-    if (!(target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement)) return;
+    if (
+      !(
+        target instanceof HTMLInputElement ||
+        target instanceof HTMLTextAreaElement ||
+        target instanceof HTMLSelectElement
+      )
+    )
+      return;
     if (target.hasAttribute('data-field')) {
       const url = this.root.dataset['fieldsUrl'] ?? '';
       this.save({ key: `field:${target.name}`, url, body: () => fieldBody(target) }, delay);
@@ -187,7 +194,13 @@ function csrf(): string {
 async function reasonOf(response: Response): Promise<string> {
   try {
     const body = (await response.json()) as { detail?: string; fields?: Record<string, string[]> };
-    return Object.values(body.fields ?? {}).flat().join(' ') || body.detail || '';
+    return (
+      Object.values(body.fields ?? {})
+        .flat()
+        .join(' ') ||
+      body.detail ||
+      ''
+    );
   } catch {
     return '';
   }
