@@ -15,8 +15,7 @@ help:  ## Show what can be made
 # Running --------------------------------------------------------------------------------------------------------------
 
 up: install-local  ## Start everything (DETACH=1 returns when it is ready)
-	@$(PY) -m pacsweb build
-	@exec $(PY) -m pacsweb up $(if $(DETACH),--detach)
+	@exec $(PY) -m pacsweb up --build $(if $(DETACH),--detach)
 
 down:  ## Stop everything
 	@if [ -x $(PY) ]; then exec $(PY) -m pacsweb down; else echo "nothing runs"; fi

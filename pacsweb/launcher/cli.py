@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start everything and stay in front of it")
     up.add_argument("--detach", action="store_true", help="return when it is ready")
+    up.add_argument("--build", action="store_true", help="build the front end first if its sources changed")
     up.add_argument("--report-to", type=int, default=None, help=argparse.SUPPRESS)
     commands.add_parser("down", help="stop everything")
     commands.add_parser("status", help="show each process")
@@ -37,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         env = Environment()
         folders = Folders(data=env.get("PACSWEB_DATA"))
         if asked.command == "up":
+            if asked.build:
+                _build_unless_running(folders=folders)
             return _detach(folders=folders) if asked.detach else _up(env=env, folders=folders, report=asked.report_to)
         if asked.command == "build":
             front_end.build()
@@ -47,6 +50,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _build_unless_running(*, folders: Folders) -> None:
+    """A web server that runs would hand out names of files that the build replaces."""
+    if folders.lock.exists():
+        take_lock(folders=folders).close()
+    front_end.build()
 
 
 def _up(*, env: Environment, folders: Folders, report: int | None) -> int:
