@@ -345,6 +345,7 @@ class OutcomeSerializer(serializers.Serializer[Any]):
 
 class UploadStudySerializer(serializers.Serializer[Any]):
     id = serializers.CharField()
+    study_instance_uid = serializers.CharField()
     description = serializers.CharField()
     patient_name = serializers.CharField()
     study_date = serializers.CharField()
@@ -450,6 +451,23 @@ class UploadClose(UploadMixin, APIView):
         return Response(upload_json(self.get_upload()))
 
 
+class UploadStudies(UploadMixin, APIView):
+    """Studies of the archive by Study Instance UID, as the upload page shows them."""
+
+    token_scope = "read"
+
+    @extend_schema(
+        parameters=[OpenApiParameter("study", str, many=True, description="Study Instance UIDs, at most 50.")],
+        responses=UploadStudySerializer(many=True),
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        delivery = self.get_upload()
+        uids = request.query_params.getlist("study")[:50]
+        rows = queries.studies(user=request.user, archive=delivery.archive).filter(study_instance_uid__in=uids)
+        organisation = delivery.organisation.slug
+        return Response([study_json(study, archive=delivery.archive, organisation=organisation) for study in rows])
+
+
 class UploadFiles(UploadMixin, APIView):
     """Send several small files in one request.
 
@@ -538,18 +556,20 @@ def upload_json(delivery: Delivery) -> dict[str, Any]:
             }
             for job in jobs.order_by("created_at")[:100]
         ],
-        "studies": [
-            {
-                "id": study.public_id,
-                "description": study.description,
-                "patient_name": reading.person_name(study.patient.patient_name),
-                "study_date": reading.shown_date(study.study_date),
-                "modalities": study.modalities,
-                "instance_count": study.instance_count,
-                "url": lists.detail_url(organisation=organisation, archive=delivery.archive, study=study),
-            }
-            for study in studies
-        ],
+        "studies": [study_json(study, archive=delivery.archive, organisation=organisation) for study in studies],
+    }
+
+
+def study_json(study: Study, *, archive: Archive, organisation: str) -> dict[str, Any]:
+    return {
+        "id": study.public_id,
+        "study_instance_uid": study.study_instance_uid,
+        "description": study.description,
+        "patient_name": reading.person_name(study.patient.patient_name),
+        "study_date": reading.shown_date(study.study_date),
+        "modalities": study.modalities,
+        "instance_count": study.instance_count,
+        "url": lists.detail_url(organisation=organisation, archive=archive, study=study),
     }
 
 

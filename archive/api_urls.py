@@ -22,6 +22,7 @@ urlpatterns = [
     path(ONE + "uploads/", api.Uploads.as_view(), name="uploads"),
     path(UPLOAD, api.UploadDetail.as_view(), name="upload"),
     path(UPLOAD + "close/", api.UploadClose.as_view(), name="upload-close"),
+    path(UPLOAD + "studies/", api.UploadStudies.as_view(), name="upload-studies"),
     path(UPLOAD + "files/", api.UploadFiles.as_view(), name="upload-files"),
     path(UPLOAD + "pieces/<str:file>/", api.UploadPieces.as_view(), name="upload-pieces"),
 ]

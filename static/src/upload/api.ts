@@ -6,6 +6,7 @@ export interface Outcome {
   status: 'stored' | 'duplicate' | 'replaced' | 'refused' | 'skipped' | 'unpacking';
   code: string;
   reason: string;
+  study_instance_uid: string;
   job: string | null;
 }
 
@@ -35,15 +36,18 @@ export interface UploadState {
   refused: number;
   skipped: number;
   unpacking: Unpacking[];
-  studies: {
-    id: string;
-    description: string;
-    patient_name: string;
-    study_date: string;
-    modalities: string[];
-    instance_count: number;
-    url: string;
-  }[];
+  studies: UploadedStudy[];
+}
+
+export interface UploadedStudy {
+  id: string;
+  study_instance_uid: string;
+  description: string;
+  patient_name: string;
+  study_date: string;
+  modalities: string[];
+  instance_count: number;
+  url: string;
 }
 
 export interface Piece {
@@ -124,6 +128,12 @@ export class UploadApi {
 
   close(): Promise<UploadState> {
     return ask<UploadState>(`${this.#root}${this.#id}/close/`, { method: 'POST' });
+  }
+
+  /** Studies that were here before and got nothing new: asked for by UID. */
+  async known(uids: string[]): Promise<UploadedStudy[]> {
+    const query = new URLSearchParams(uids.map((uid) => ['study', uid]));
+    return ask<UploadedStudy[]>(`${this.#root}${this.#id}/studies/?${query}`, { method: 'GET' });
   }
 
   /** Several small files in one body: a line of JSON and the bytes, for each. */

@@ -1,5 +1,5 @@
 /** The page: takes files, shows how far they are and what became of each, and leads to the studies at the end. */
-import { type Outcome, Refusal, type Unpacking, UploadApi, type UploadState } from './api';
+import { type Outcome, Refusal, type Unpacking, UploadApi, type UploadedStudy, type UploadState } from './api';
 import { entriesOf, type Found, fromInput, walk } from './collect';
 import { must, ProblemList } from './problems';
 import { type Item, Sender } from './sender';
@@ -8,6 +8,7 @@ type Count = 'stored' | 'duplicate' | 'skipped' | 'refused' | 'failed';
 
 const ASK_MS = 1200;
 const RATE_WINDOW_MS = 15_000;
+const KNOWN_SHOWN = 50;
 
 export function startUploadPage(): void {
   const root = document.getElementById('upload');
@@ -26,6 +27,7 @@ class UploadPage {
   #counts: Record<Count, number> = { stored: 0, duplicate: 0, skipped: 0, refused: 0, failed: 0 };
   #zipCounts = new Map<string, number>();
   #jobs = new Set<string>();
+  #known = new Set<string>();
   #bytes = 0;
   #sent = 0;
   #files = 0;
@@ -124,10 +126,12 @@ class UploadPage {
   }
 
   #reset(): void {
+    this.#problems.clear();
     this.#failed = [];
     this.#counts = { stored: 0, duplicate: 0, skipped: 0, refused: 0, failed: 0 };
     this.#zipCounts.clear();
     this.#jobs.clear();
+    this.#known.clear();
     this.#bytes = this.#sent = this.#files = this.#answered = 0;
     this.#history = [];
     this.#stopped = '';
@@ -157,6 +161,7 @@ class UploadPage {
       this.#collecting -= 1;
       this.#later();
     }
+    this.#sender?.flush();
     if (this.#collecting === 0 && !this.#isClosed) await this.#finish();
   }
 
@@ -178,6 +183,9 @@ class UploadPage {
     try {
       const state = await api.close();
       this.#isClosed = true;
+      const shown = new Set(state.studies.map((study) => study.study_instance_uid));
+      const further = [...this.#known].filter((uid) => !shown.has(uid)).slice(0, KNOWN_SHOWN);
+      if (further.length > 0) state.studies.push(...(await api.known(further).catch(() => [])));
       this.#show(state);
     } catch {
       this.#stopped = this.#say('notClosed');
@@ -212,6 +220,7 @@ class UploadPage {
       this.#note(item.name, outcome.status, outcome.code, outcome.reason);
     } else {
       this.#counts[outcome.status === 'replaced' ? 'stored' : outcome.status] += 1;
+      if (outcome.status === 'duplicate') this.#known.add(outcome.study_instance_uid);
     }
     this.#later();
   }
@@ -318,6 +327,7 @@ class UploadPage {
         bar.value = zip.state === 'succeeded' ? bar.max : zip.done;
       }
     }
+    line.classList.toggle('is-fail', zip.state === 'failed');
     const known = this.#zipCounts.get(zip.job) ?? 0;
     for (const problem of zip.problems.slice(known)) {
       this.#problems.add({
@@ -330,7 +340,7 @@ class UploadPage {
     this.#zipCounts.set(zip.job, Math.max(known, zip.problems.length));
   }
 
-  #study(study: UploadState['studies'][number]): HTMLLIElement {
+  #study(study: UploadedStudy): HTMLLIElement {
     const line = document.createElement('li');
     const link = document.createElement('a');
     link.href = study.url;

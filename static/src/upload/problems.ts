@@ -37,6 +37,13 @@ export class ProblemList {
     this.#later();
   }
 
+  clear(): void {
+    this.#rows.length = 0;
+    this.#search.value = '';
+    this.#kind.value = '';
+    this.#later();
+  }
+
   removeFailed(): void {
     const kept = this.#rows.filter((row) => row.kind !== 'failed');
     this.#rows.splice(0, this.#rows.length, ...kept);
@@ -76,8 +83,7 @@ export class ProblemList {
     const line = document.createElement('tr');
     const name = document.createElement('th');
     name.scope = 'row';
-    name.className = 'filename';
-    name.textContent = row.name;
+    name.append(Object.assign(document.createElement('span'), { className: 'filename', textContent: row.name }));
     const kind = document.createElement('td');
     const status = document.createElement('span');
     status.className = row.kind === 'skipped' ? 'status' : 'status is-fail';

@@ -76,11 +76,17 @@ export class Sender {
     this.#start();
   }
 
-  /** No more files come: what is left goes now. Resolves when all is sent, failed, or cancelled. */
-  async finish(): Promise<void> {
+  /** No more files come for now: what is left goes. */
+  flush(): void {
     this.#isComplete = true;
     this.#seal();
     this.#start();
+    this.#settle();
+  }
+
+  /** The same, and resolves when all is sent, failed, or cancelled. */
+  async finish(): Promise<void> {
+    this.flush();
     if (this.#running > 0 || this.#waiting.length > 0) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
