@@ -55,8 +55,7 @@ def migrate(*, folders: Folders, environment: Mapping[str, str], always: bool) -
 
 
 def demo_is_wanted(*, folders: Folders, asked: bool) -> bool:
-    command = ROOT / "pacsweb" / "demo" / "management" / "commands" / "load_demo.py"
-    return asked and not (folders.run / "demo.json").exists() and command.exists()
+    return asked and not (folders.run / "demo.json").exists()
 
 
 def load_demo(

@@ -174,6 +174,15 @@ os.kill(os.getpid(), 9)
 """
 
 
+def test_demo_is_loaded_the_first_time_only(tmp_path: Path) -> None:
+    data = Folders(data=tmp_path)
+    data.prepare()
+    assert steps.demo_is_wanted(folders=data, asked=True)
+    assert not steps.demo_is_wanted(folders=data, asked=False)
+    (data.run / "demo.json").write_text("{}", encoding="utf-8")
+    assert not steps.demo_is_wanted(folders=data, asked=True)
+
+
 def test_schema_fingerprint_is_steady() -> None:
     assert steps.schema_fingerprint() == steps.schema_fingerprint()
 
