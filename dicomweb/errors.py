@@ -22,12 +22,6 @@ class UnsupportedMediaType(PermanentError):
     default_message = _("Send multipart/related with parts of type application/dicom.")
 
 
-class TooLarge(PermanentError):
-    status_code = 413
-    code = "too-large"
-    default_message = _("The request is larger than this server takes.")
-
-
 class RangeNotSatisfiable(PermanentError):
     status_code = 416
     code = "range-not-satisfiable"

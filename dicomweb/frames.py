@@ -88,9 +88,13 @@ def choose_form(instance: Instance, choices: list[Choice]) -> Form:
                 return Form(True, OCTET_STREAM, EXPLICIT_VR_LITTLE_ENDIAN, choice.multipart)
             elif not choice.is_explicit:
                 return Form(False, OCTET_STREAM, stored, choice.multipart)
-        elif not pixels.is_native(stored) and not only_decoded:
-            if choice.media_type in (stored_media_type, "image/*") and wanted in (AS_STORED, stored):
-                return Form(False, stored_media_type, stored, choice.multipart)
+        elif (
+            not pixels.is_native(stored)
+            and not only_decoded
+            and choice.media_type in (stored_media_type, "image/*")
+            and wanted in (AS_STORED, stored)
+        ):
+            return Form(False, stored_media_type, stored, choice.multipart)
     raise NotAcceptable
 
 

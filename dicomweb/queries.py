@@ -6,8 +6,10 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+import structlog
+from django.core.cache import cache
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Upper
 
@@ -21,6 +23,9 @@ from dicomweb.domain.levels import Level
 from dicomweb.domain.query import AnyOf, Key, Matcher, Numbers, Query, Range, Wildcard
 
 VIEW = "archive.view_archive"
+SIGHT_SECONDS = 10
+
+logger = structlog.get_logger(__name__)
 
 # What the index keeps of each level; a key beyond it cannot be matched.
 INDEXED = {
@@ -95,54 +100,79 @@ class Like(Func):
     output_field = BooleanField()
 
 
+def sees_all(*, user: Any, archive: Archive) -> bool:
+    """Whether a role of the caller opens the whole archive. Asked once a request: the archive remembers."""
+    known: dict[int, bool] = archive.__dict__.setdefault("_dicomweb_roles", {})
+    if user.pk not in known:
+        known[user.pk] = may(user, VIEW, archive)
+    return known[user.pk]
+
+
 def studies(*, user: Any, archive: Archive) -> QuerySet[Study]:
-    return visible_to(user, Study.objects.filter(archive=archive), VIEW)
+    """What `visible_to` lets through. A role on the archive opens all of it, and then its other reasons, which upper
+    floors add and which cost more to ask than the answer itself, need not be asked."""
+    rows = Study.objects.filter(archive=archive)
+    return rows if sees_all(user=user, archive=archive) else visible_to(user, rows, VIEW)
 
 
 def require_some_sight(*, user: Any, archive: Archive) -> None:
     """An archive without a role, and without a single study to see, does not exist. Raises `NotFound`."""
-    if not may(user, VIEW, archive) and not studies(user=user, archive=archive).exists():
+    if not sees_all(user=user, archive=archive) and not studies(user=user, archive=archive).exists():
         raise NotFound
+
+
+def _require_sight(*, user: Any, archive: Archive, study: Study) -> None:
+    """Raises `NotFound` unless the caller may see the study.
+
+    Seen by another reason than a role, the study stays seen for some seconds: a reader of a case fetches its frames by
+    the hundred. What is *not* seen is asked again every time.
+    """
+    if sees_all(user=user, archive=archive):
+        return
+    key = f"dicomweb:sight:{user.pk}:{study.pk}"
+    try:
+        if cache.get(key):
+            return
+    except Exception as error:  # noqa: BLE001 -- whatever the cache client raises; it only saves work
+        logger.warning("sight_cache_away", kind=type(error).__name__)
+    if not visible_to(user, Study.objects.filter(pk=study.pk), VIEW).exists():
+        raise NotFound
+    try:
+        cache.set(key, 1, timeout=SIGHT_SECONDS)
+    except Exception as error:  # noqa: BLE001 -- the same
+        logger.warning("sight_cache_away", kind=type(error).__name__)
 
 
 def get_study(*, user: Any, archive: Archive, study: str) -> Study:
     """Load and authorise. Raises `NotFound` alike for what is absent and what is not the caller's."""
-    found = studies(user=user, archive=archive).filter(study_instance_uid=study).first()
+    found: Study | None = Study.objects.filter(archive=archive, study_instance_uid=study).first()
     if found is None:
         raise NotFound
+    _require_sight(user=user, archive=archive, study=found)
     return found
 
 
 def get_series(*, user: Any, archive: Archive, study: str, series: str) -> Series:
-    found = (
-        Series.objects.filter(
-            archive=archive,
-            series_instance_uid=series,
-            study__study_instance_uid=study,
-            study__in=studies(user=user, archive=archive),
-        )
-        .select_related("study")
-        .first()
-    )
+    rows = Series.objects.filter(archive=archive, series_instance_uid=series, study__study_instance_uid=study)
+    found: Series | None = rows.select_related("study").first()
     if found is None:
         raise NotFound
+    _require_sight(user=user, archive=archive, study=found.study)
     return found
 
 
 def get_instance(*, user: Any, archive: Archive, study: str, series: str, instance: str) -> Instance:
-    found = (
-        Instance.objects.filter(
-            archive=archive,
-            sop_instance_uid=instance,
-            series__series_instance_uid=series,
-            study__study_instance_uid=study,
-            study__in=studies(user=user, archive=archive),
-        )
-        .select_related("series", "study")
-        .first()
+    rows = Instance.objects.filter(
+        archive=archive,
+        sop_instance_uid=instance,
+        series__series_instance_uid=series,
+        study__study_instance_uid=study,
     )
+    rows = rows.select_related("series", "study").defer("series__attributes", "study__attributes")
+    found: Instance | None = rows.first()
     if found is None:
         raise NotFound
+    _require_sight(user=user, archive=archive, study=found.study)
     return found
 
 
@@ -262,15 +292,16 @@ def _combined_date_time(keys: list[Key], *, prefix: str) -> Q:
         return Q()
     keys.remove(date)
     keys.remove(time)
-    days, hours = date.matcher, time.matcher
-    assert isinstance(days, Range) and isinstance(hours, Range)
+    days, hours = cast("Range", date.matcher), cast("Range", time.matcher)
     result = Q(**{f"{prefix}study_date__gt": ""})
     if days.low:
         later = Q(**{f"{prefix}study_date__gt": days.low})
         result &= later | Q(**{f"{prefix}study_date": days.low, f"{prefix}study_time__gte": hours.low})
     if days.high:
         earlier = Q(**{f"{prefix}study_date__lt": days.high})
-        result &= earlier | Q(**{f"{prefix}study_date": days.high, f"{prefix}study_time__lte": _latest_time(hours.high)})
+        result &= earlier | Q(
+            **{f"{prefix}study_date": days.high, f"{prefix}study_time__lte": _latest_time(hours.high)}
+        )
     return result
 
 
@@ -377,4 +408,8 @@ def json_path(key: Key) -> str:
 
 def _regex(pattern: str) -> str:
     parts = {"*": ".*", "?": "."}
-    return "^" + "".join(parts.get(character) or re.sub(r"([\\.^$+()\[\]{}|-])", r"\\\1", character) for character in pattern) + "$"
+    return (
+        "^"
+        + "".join(parts.get(character) or re.sub(r"([\\.^$+()\[\]{}|-])", r"\\\1", character) for character in pattern)
+        + "$"
+    )

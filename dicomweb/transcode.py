@@ -12,7 +12,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from archive import queries as archive_queries
 from archive.models import Instance
@@ -49,7 +49,13 @@ def syntax_for(instance: Instance, choice: Choice) -> str | None:
 def _fits(instance: Instance) -> bool:
     """Native pixel data has a 32-bit length."""
     samples = instance.attributes.get("00280002", {}).get("Value") or [1]
-    one = (instance.rows or 0) * (instance.columns or 0) * int(samples[0] or 1) * max(8, frames.bits_allocated(instance)) // 8
+    one = (
+        (instance.rows or 0)
+        * (instance.columns or 0)
+        * int(samples[0] or 1)
+        * max(8, frames.bits_allocated(instance))
+        // 8
+    )
     return one * max(1, instance.number_of_frames) <= MAXIMUM_LENGTH
 
 
@@ -102,10 +108,10 @@ def _in_little_endian(dataset: Dataset) -> Dataset:
 def _file_bytes(header: Dataset, instance: Instance) -> bytes:
     old = getattr(header, "file_meta", None) or FileMetaDataset()
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = instance.sop_class_uid
-    meta.MediaStorageSOPInstanceUID = instance.sop_instance_uid
+    meta.MediaStorageSOPClassUID = UID(instance.sop_class_uid)
+    meta.MediaStorageSOPInstanceUID = UID(instance.sop_instance_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION
     source = old.get("SourceApplicationEntityTitle")
     if source:

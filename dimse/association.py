@@ -105,6 +105,13 @@ class Association:
         self.summary = Summary(address=address)
 
     @property
+    def _storage(self) -> Session:
+        """The storage session; there is one from the moment the association is accepted."""
+        if self._session is None:
+            raise ProtocolError("The association is not established.", reason=AbortReason.UNEXPECTED_PDU)
+        return self._session
+
+    @property
     def idle_seconds(self) -> float:
         """How long nothing came, for a listener that goes down; 0 in the middle of a message."""
         if self._reception is not None or self._incoming is not None or self._is_serving:
@@ -174,14 +181,14 @@ class Association:
         request = pdu.parse_associate_request(bytes(body))
         self.summary.called_ae_title = _printable(request.called_ae_title)
         self.summary.calling_ae_title = _printable(request.calling_ae_title)
-        rejection = self._judge(request)
-        if rejection is not None:
-            self._reject(rejection)
+        judged = self._judge(request)
+        if isinstance(judged, Rejection):
+            self._reject(judged)
             return False
-        self._accept(request)
+        self._accept(request, destination=judged)
         return True
 
-    def _judge(self, request: AssociateRequest) -> Rejection | None:
+    def _judge(self, request: AssociateRequest) -> Rejection | Destination:
         if not request.protocol_version & pdu.PROTOCOL_VERSION:
             return pdu.PROTOCOL_VERSION_NOT_SUPPORTED
         if request.application_context != pdu.APPLICATION_CONTEXT:
@@ -204,7 +211,7 @@ class Association:
         self.summary.destination = destination
         if not destination.may_call(request.calling_ae_title):
             return pdu.CALLING_AE_NOT_RECOGNISED
-        return None
+        return destination
 
     def _reject(self, rejection: Rejection) -> None:
         self.summary.ended = "rejected"
@@ -212,7 +219,7 @@ class Association:
         self._stream.write(pdu.encode_associate_reject(rejection))
         self._stream.wait_for_close()
 
-    def _accept(self, request: AssociateRequest) -> None:
+    def _accept(self, request: AssociateRequest, *, destination: Destination) -> None:
         answers = negotiation.answer(proposed=request.contexts, offers=services.offers())
         syntaxes = {context.context_id: context.abstract_syntax for context in request.contexts}
         accepted = [answer for answer in answers if answer.result == ContextResult.ACCEPTED]
@@ -221,8 +228,6 @@ class Association:
             for answer in accepted
         }
         self._peer_maximum = request.maximum_length
-        destination = self.summary.destination
-        assert destination is not None
         self._session = Session(
             destination=destination,
             calling_ae_title=request.calling_ae_title,
@@ -251,7 +256,8 @@ class Association:
             Role(
                 role.sop_class,
                 scu=role.scu,
-                scp=role.scp and (role.sop_class in may_be_scp or (gets and negotiation.is_storage_class(role.sop_class))),
+                scp=role.scp
+                and (role.sop_class in may_be_scp or (gets and negotiation.is_storage_class(role.sop_class))),
             )
             for role in request.roles
             if role.sop_class in held
@@ -348,20 +354,20 @@ class Association:
         self._answer(context, command, data_set=None, service=service)
 
     def _begin_store(self, context: Context, command: Command) -> None:
-        assert self._session is not None
         if not command.has_data_set:
             self._send(context, commands.response(
                 request=command, status=commands.CANNOT_UNDERSTAND, comment="The request has no data set"
             ))  # fmt: skip
             return
         self._reception_context = context.context_id
-        self._reception = self._session.begin(
+        self._reception = self._storage.begin(
             command=command, abstract_syntax=context.abstract_syntax, transfer_syntax=context.transfer_syntax
         )
 
     def _finish_store(self) -> None:
-        reception, session = self._reception, self._session
-        assert reception is not None and session is not None
+        reception, session = self._reception, self._storage
+        if reception is None:
+            raise ProtocolError("A data set ends that never began.", reason=AbortReason.UNEXPECTED_PDU)
         reception.finish()
         self._reception = None
         session.count(reception)
@@ -393,8 +399,6 @@ class Association:
         if service is None or command.field not in service.operations:
             self._send(context, commands.response(request=command, status=commands.UNRECOGNIZED_OPERATION))
             return
-        destination = self.summary.destination
-        assert destination is not None
         if command.field == commands.C_ECHO_RQ:
             self.summary.echoes += 1
         else:
@@ -404,7 +408,7 @@ class Association:
             command=command,
             data_set=data_set,
             transfer_syntax=context.transfer_syntax,
-            destination=destination,
+            destination=self._storage.destination,
             calling_ae_title=self.summary.calling_ae_title,
             address=self.summary.address,
             is_cancelled=lambda: self._was_cancelled(command.message_id),

@@ -30,7 +30,7 @@ _pool: ThreadPoolExecutor | None = None
 
 def _executor() -> ThreadPoolExecutor:
     # Made in the process that uses it: threads do not survive a fork.
-    global _pool
+    global _pool  # noqa: PLW0603 -- one for the process
     with _lock:
         if _pool is None:
             _pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="dimse-database")
@@ -63,7 +63,7 @@ def start(work: Callable[[], object], *, failed: str) -> None:
         try:
             _guarded(work)
         # Nobody waits for the result: whatever the database or the broker raises ends in the log.
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             logger.warning(failed, kind=type(error).__name__)
 
     _executor().submit(quietly)

@@ -293,7 +293,7 @@ class Supervisor:
         self._children: dict[int, int] = {}
         self._started: dict[int, float] = {}
         self._delays: dict[int, float] = {}
-        self._due: dict[int, float] = {slot: 0.0 for slot in range(processes)}
+        self._due: dict[int, float] = dict.fromkeys(range(processes), 0.0)
         self._is_stopping = False
 
     def run(self) -> int:

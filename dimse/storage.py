@@ -35,7 +35,7 @@ class Session:
     """The storage of one association: one delivery, opened with the first object, closed at the end whatever happens."""
 
     def __init__(self, *, destination: Destination, calling_ae_title: str, address: str, limits: Limits) -> None:
-        self._destination = destination
+        self.destination = destination
         self._calling_ae_title = calling_ae_title
         self._address = address
         self._limits = limits
@@ -89,7 +89,7 @@ class Session:
                 implementation_class=IMPLEMENTATION_CLASS_UID,
                 implementation_version=IMPLEMENTATION_VERSION,
                 source_ae_title=self._calling_ae_title,
-                receiving_ae_title=self._destination.ae_title,
+                receiving_ae_title=self.destination.ae_title,
             )
             reception.attach(writer=writer.open(), head=head)
         except (DatabaseAway, PacswebError) as error:
@@ -107,7 +107,7 @@ class Session:
 
     def _open_delivery(self) -> Delivery:
         return archive_services.open_delivery(
-            archive=self._destination.archive,
+            archive=self.destination.archive,
             source=Delivery.Source.DIMSE,
             calling_ae_title=self._calling_ae_title,
             address=self._address or None,
@@ -140,9 +140,9 @@ class Session:
     def _request_indexing(self) -> None:
         delivery = self._delivery
         if delivery is not None:
-            with tenant(self._destination.archive.organisation):
+            with tenant(self.destination.archive.organisation):
                 archive_services.request_indexing(
-                    delivery_id=delivery.pk, organisation_id=self._destination.organisation_id
+                    delivery_id=delivery.pk, organisation_id=self.destination.organisation_id
                 )
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ class Session:
             try:
                 database.run(lambda: archive_services.close_delivery(delivery=delivery))
             # Whatever the database or the broker raises: the files are safe and the sender already has its answer.
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 logger.warning("dimse_delivery_not_closed", kind=type(error).__name__)
 
 

@@ -56,9 +56,7 @@ class Stream:
             self._fill(body, deadline=deadline, patience=patience, whole_within=whole_within)
         return kind, body
 
-    def _fill(
-        self, target: memoryview, *, deadline: float | None, patience: float, whole_within: float
-    ) -> float:
+    def _fill(self, target: memoryview, *, deadline: float | None, patience: float, whole_within: float) -> float:
         """Fill the target; returns the moment by which the PDU must be whole."""
         connection = self._socket
         position, size = 0, len(target)

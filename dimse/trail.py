@@ -11,6 +11,8 @@ from audit import services as audit
 from core.tenancy import tenant
 from dimse import database
 from dimse.association import Summary
+from dimse.directory import Destination
+from dimse.domain.pdu import Rejection
 from dimse.limits import Limits
 
 logger = structlog.get_logger(__name__)
@@ -41,16 +43,15 @@ class Trail:
         )
         try:
             if summary.rejection is not None:
-                self._tell_refusal(summary)
+                self._tell_refusal(summary, rejection=summary.rejection)
             elif summary.destination is not None:
-                self._tell_association(summary)
+                self._tell_association(summary, destination=summary.destination)
         # Whatever the database raises: the images are safe, and the log above has the line.
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             logger.error("association_not_in_trail", kind=type(error).__name__)
 
-    def _tell_refusal(self, summary: Summary) -> None:
-        assert summary.rejection is not None
-        reason = summary.rejection.name
+    def _tell_refusal(self, summary: Summary, *, rejection: Rejection) -> None:
+        reason = rejection.name
         key = ("refused", summary.address, summary.calling_ae_title, summary.called_ae_title, reason)
         repeated = self._repeated(key, seconds=self._limits.refusals_seconds)
         if repeated is None:
@@ -75,9 +76,7 @@ class Trail:
             )
         )
 
-    def _tell_association(self, summary: Summary) -> None:
-        destination = summary.destination
-        assert destination is not None
+    def _tell_association(self, summary: Summary, *, destination: Destination) -> None:
         repeated: int | None = 0
         if not (summary.stored or summary.refused or summary.requests):
             key = ("verified", summary.address, summary.calling_ae_title, summary.called_ae_title, summary.ended)

@@ -32,7 +32,9 @@ def find(dataset: Dataset, path: str) -> DataElement:
     current = dataset
     for tag, item in zip(steps[:-1:2], steps[1::2], strict=True):
         items = _at(current, tag).value
-        if not (item.isascii() and item.isdecimal()) or not isinstance(items, (list, tuple)) and not hasattr(items, "__len__"):
+        if not (item.isascii() and item.isdecimal()) or (
+            not isinstance(items, (list, tuple)) and not hasattr(items, "__len__")
+        ):
             raise KeyError(path)
         if len(item) > 6 or int(item) >= len(items) or not isinstance(items[int(item)], Dataset):
             raise KeyError(path)

@@ -11,7 +11,10 @@ from pydicom.datadict import keyword_for_tag
 GROUPS: Final = ("Alphabetic", "Ideographic", "Phonetic")
 NAME_PARTS: Final = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 # XML 1.0 cannot hold these at all, not even escaped.
-_UNFIT: Final = {number: None for number in range(0x20) if number not in (0x09, 0x0A, 0x0D)} | {0xFFFE: None, 0xFFFF: None}
+_UNFIT: Final = {number: None for number in range(0x20) if number not in (0x09, 0x0A, 0x0D)} | {
+    0xFFFE: None,
+    0xFFFF: None,
+}
 
 
 def to_xml(model: dict[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import get_j2k_parameters, pack_bits
 from pydicom.uid import UID
 
@@ -150,9 +150,13 @@ def decode_from_dataset(*, dataset: Dataset, number: int) -> Frame:
 
 def _run_decoder(*, source: bytes, transfer_syntax: str, options: dict[str, Any], pixel_keyword: str) -> Frame:
     try:
-        pixels, found = get_decoder(UID(transfer_syntax)).as_array(
-            source, index=0, number_of_frames=1, pixel_keyword=pixel_keyword, pixel_vr="OW", **options
-        )
+        everything: dict[str, Any] = {
+            "number_of_frames": 1,
+            "pixel_keyword": pixel_keyword,
+            "pixel_vr": "OW",
+            **options,
+        }
+        pixels, found = get_decoder(UID(transfer_syntax)).as_array(source, index=0, **everything)
     # The codecs behind pydicom raise whatever they like; for the caller it is one thing: this frame does not decode.
     except Exception as error:
         raise DecodeError("The pixel data does not decode.") from error
@@ -182,13 +186,3 @@ def to_little_endian(frame: Frame, *, bits_allocated: int) -> bytes:
     if bits_allocated % 8 == 0 and pixels.dtype.kind in "iu" and pixels.dtype.itemsize != bits_allocated // 8:
         wanted = np.dtype(f"<{pixels.dtype.kind}{bits_allocated // 8}")
     return np.ascontiguousarray(pixels, dtype=wanted).tobytes()
-
-
-def decoded_photometric(header: Dataset, transfer_syntax: str) -> str:
-    """What `decode` makes of the stored photometric interpretation, known without decoding."""
-    stored = str(header.get("PhotometricInterpretation") or "MONOCHROME2").strip()
-    if stored in ("YBR_FULL", SUBSAMPLED, "YBR_RCT", "YBR_ICT", "YBR_PARTIAL_420"):
-        return "RGB"
-    if transfer_syntax in JPEG_XL and int(header.get("SamplesPerPixel") or 1) > 1:
-        return "RGB"
-    return stored

@@ -9,7 +9,7 @@ from typing import Final
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 
-from dicomweb.domain.levels import MODALITIES_IN_STUDY, NEVER_MATCHED
+from dicomweb.domain.levels import NEVER_MATCHED
 
 MAXIMUM_VALUES: Final = 1000
 MAXIMUM_VALUE_LENGTH: Final = 1024
@@ -251,7 +251,9 @@ def _range(*, name: str, vr: str, value: str) -> Matcher:
     pattern = _DATE if vr == "DA" else _TIME
     for side in (low, high):
         if side and not pattern.match(side):
-            raise QueryError(f"{name} must be {'a date YYYYMMDD' if vr == 'DA' else 'a time HHMMSS'} or a range of them.")
+            raise QueryError(
+                f"{name} must be {'a date YYYYMMDD' if vr == 'DA' else 'a time HHMMSS'} or a range of them."
+            )
     if not dash:
         return AnyOf((low,)) if vr == "DA" else Range(low, low)
     if not low and not high:
@@ -270,7 +272,3 @@ def _date_time(name: str, value: str) -> Matcher:
     if not found or not any(found.groups()):
         raise QueryError(f"{name} must be a date and time YYYYMMDDHHMMSS or a range of them.")
     return Range(found[1] or "", found[2] or "")
-
-
-def is_modality_key(key: Key) -> bool:
-    return key.path == (MODALITIES_IN_STUDY,)

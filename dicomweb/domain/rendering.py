@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 
 from dicomweb.domain.pixels import DecodeError, Frame
@@ -146,7 +146,9 @@ def to_eight_bits(*, header: Dataset, frame: Frame, number: int, window: Window 
 
 def _scale_colour(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if pixels.dtype != np.uint8:
-        pixels = (pixels.astype(np.uint32) >> 8).astype(np.uint8) if pixels.dtype.itemsize > 1 else pixels.astype(np.uint8)
+        pixels = (
+            (pixels.astype(np.uint32) >> 8).astype(np.uint8) if pixels.dtype.itemsize > 1 else pixels.astype(np.uint8)
+        )
     return np.ascontiguousarray(pixels[..., :3])
 
 
@@ -219,8 +221,10 @@ def _stretch_to_content(*, header: Dataset, values: np.ndarray[Any, Any]) -> np.
     """No window given: the whole range of the pixels, without the padding around the image (PS3.3 C.7.5.1.1.2)."""
     wide = values.astype(np.float64)
     if int(header.get("BitsStored") or 16) <= 8 and values.dtype.kind != "f":
-        return _stretch(wide, 0.0, float(2 ** int(header.get("BitsStored") or 8) - 1)) if wide.min() >= 0 else _stretch(
-            wide, float(wide.min()), float(wide.max())
+        return (
+            _stretch(wide, 0.0, float(2 ** int(header.get("BitsStored") or 8) - 1))
+            if wide.min() >= 0
+            else _stretch(wide, float(wide.min()), float(wide.max()))
         )
     finite = wide[np.isfinite(wide)]
     padding = header.get("PixelPaddingValue")
@@ -257,4 +261,8 @@ def _fit(image: Image.Image, viewport: Viewport) -> Image.Image:
         image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     scale = min(viewport.width / image.width, viewport.height / image.height)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
+    return (
+        image
+        if size == image.size
+        else image.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
+    )

@@ -82,9 +82,7 @@ def bulk_data(request: HttpRequest, *, archive: Archive, study: str, series: str
     """One binary value of an instance by its path in the data set; that of the pixels is all frames."""
     found = queries.get_instance(user=request.user, archive=archive, study=study, series=series, instance=instance)
     if path.strip("/").upper() in PIXEL_TAGS:
-        return send_frames(
-            request, archive=archive, instance=found, numbers=list(range(1, found.number_of_frames + 1))
-        )
+        return send_frames(request, archive=archive, instance=found, numbers=list(range(1, found.number_of_frames + 1)))
     choice = media.choose_bulk_data(accepted(request))
     if choice is None:
         raise NotAcceptable
@@ -116,4 +114,3 @@ def _value(instance: Instance, path: str) -> bytes:
     # A path that leads nowhere, or through something that is damaged: there is nothing to give.
     except Exception as error:
         raise NotFound from error
-

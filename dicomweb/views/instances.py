@@ -9,6 +9,7 @@ import structlog
 from django.http import HttpRequest
 
 from archive.models import Archive, Instance
+from core.errors import NotFound
 from dicomweb import queries, seen, transcode
 from dicomweb.domain import media, multipart
 from dicomweb.domain.media import DICOM, Choice
@@ -16,7 +17,6 @@ from dicomweb.domain.pixels import DecodeError
 from dicomweb.door import accepted, base_address
 from dicomweb.errors import NotAcceptable
 from dicomweb.payload import FileSlice, Lazy, Piece, answer, boundary_for, etag
-from core.errors import NotFound
 
 logger = structlog.get_logger(__name__)
 
@@ -71,7 +71,9 @@ def _send(request: HttpRequest, *, archive: Archive, rows: Sequence[Instance], c
             f"{base}/studies/{one.study.study_instance_uid}/series/{one.series.series_instance_uid}"
             f"/instances/{one.sop_instance_uid}"
         )
-        pieces += _part(one, syntax, boundary=boundary, location=location, is_first=position == 0, is_only=len(rows) == 1)
+        pieces += _part(
+            one, syntax, boundary=boundary, location=location, is_first=position == 0, is_only=len(rows) == 1
+        )
     pieces.append(multipart.tail(boundary=boundary))
     return answer(
         request,
@@ -105,9 +107,7 @@ def _head(*, boundary: str, syntax: str, location: str, is_first: bool) -> bytes
     )
 
 
-def _part(
-    one: Instance, syntax: str, *, boundary: str, location: str, is_first: bool, is_only: bool
-) -> list[Piece]:
+def _part(one: Instance, syntax: str, *, boundary: str, location: str, is_first: bool, is_only: bool) -> list[Piece]:
     if syntax == one.transfer_syntax_uid:
         head = _head(boundary=boundary, syntax=syntax, location=location, is_first=is_first)
         return [head, FileSlice(one.storage_key, 0, one.size_bytes)]

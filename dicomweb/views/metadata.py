@@ -248,5 +248,3 @@ def _models(*, series: list[Series], base: str) -> Iterator[dict[str, Any]]:
 
 def _dump(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
-
-

@@ -39,9 +39,7 @@ def series(request: HttpRequest, *, archive: Archive, study: str = "") -> HttpRe
     query = _query(request)
     choice = _choice(request)
     parent = _study(request, archive=archive, study=study)
-    page = queries.search_series(
-        user=request.user, archive=archive, query=query, most=MOST[Level.SERIES], study=parent
-    )
+    page = queries.search_series(user=request.user, archive=archive, query=query, most=MOST[Level.SERIES], study=parent)
     base = base_address(request, archive)
     models = [_series_model(row, base=base, query=query, with_study=parent is None) for row in page.rows]
     return _answer(request, archive=archive, query=query, models=models, remaining=page.remaining, choice=choice)
@@ -229,5 +227,3 @@ def _instance_model(row: Instance, *, base: str, query: Query, with_study: bool,
         f"/instances/{row.sop_instance_uid}"
     )
     return _frame(model, url=url)
-
-

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from access.models import User
 from access.queries import may
 from archive import services, spool
 from archive.domain.part10 import Unreadable
@@ -73,7 +74,7 @@ def store(request: HttpRequest, *, archive: Archive, study: str = "") -> HttpRes
     if choice is None:
         raise NotAcceptable
     delivery = services.open_delivery(
-        archive=archive, source=Delivery.Source.STOW, actor=request.user, request=request
+        archive=archive, source=Delivery.Source.STOW, actor=cast("User", request.user), request=request
     )
     receipt = Receipt()
     try:
@@ -246,5 +247,3 @@ def _failed_item(status: int, reason: str, sop_class: str, sop_instance: str) ->
         item[REFERENCED_SOP_INSTANCE] = {"vr": "UI", "Value": [sop_instance]}
     item[FAILURE_REASON] = {"vr": "US", "Value": [status]}
     return item
-
-

@@ -129,7 +129,12 @@ def padded(text: str, *, filler: bytes = b"\0") -> bytes:
 
 
 def response(
-    *, request: Command, status: int, has_data_set: bool = False, comment: str = "", fields: dict[int, bytes] | None = None
+    *,
+    request: Command,
+    status: int,
+    has_data_set: bool = False,
+    comment: str = "",
+    fields: dict[int, bytes] | None = None,
 ) -> bytes:
     """The response to a request (PS3.7 9.3): echoes message and SOP UIDs, carries the status and an error comment."""
     values: dict[int, bytes] = {

@@ -20,9 +20,7 @@ UNDEFINED: Final = 0xFFFFFFFF
 PEEK_BYTES: Final = 64 * 1024
 MAXIMUM_DEPTH: Final = 16
 
-LONG_VRS: Final = frozenset(
-    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
-)
+LONG_VRS: Final = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 _UID = re.compile(rb"[0-9]+(?:\.[0-9]+)+\Z")
 
 

@@ -45,7 +45,11 @@ def receivers() -> dict[str, object]:
 @pytest.mark.skipif(not shutil.which("storescu"), reason="needs dcmtk's storescu")
 def test_receiving(tmp_path: Path) -> None:
     make_archive(ae_title="HERE")
-    columns = [f"{size} ×{count}{suffix}" for size in SIZES for count, suffix in ((1, ""), (1, ", no delay"), (4, ", no delay"))]
+    columns = [
+        f"{size} ×{count}{suffix}"
+        for size in SIZES
+        for count, suffix in ((1, ""), (1, ", no delay"), (4, ", no delay"))
+    ]
     rows: dict[str, list[float]] = {}
     costs: dict[str, list[float]] = {}
     files = {}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import requests
+import requests  # noqa: TID251 -- the client library that dicomweb-client is built on
 from django.utils import timezone
 from pydicom.uid import generate_uid
 
@@ -35,10 +35,18 @@ def series(count: int) -> tuple[str, str, list[bytes], list[str]]:
     files, uids = [], []
     for number in range(count):
         dataset = make_dataset(
-            StudyInstanceUID=study, SeriesInstanceUID=one, PatientID="BENCH", PatientName="Bench", Rows=256, Columns=256,
-            InstanceNumber=number + 1, PixelData=generator.integers(0, 4096, (256, 256), dtype=np.uint16).tobytes(),
-            PixelSpacing=[0.7, 0.7], ImageOrientationPatient=[1, 0, 0, 0, 1, 0], ImagePositionPatient=[0, 0, number],
-        )  # fmt: skip
+            StudyInstanceUID=study,
+            SeriesInstanceUID=one,
+            PatientID="BENCH",
+            PatientName="Bench",
+            Rows=256,
+            Columns=256,
+            InstanceNumber=number + 1,
+            PixelData=generator.integers(0, 4096, (256, 256), dtype=np.uint16).tobytes(),
+            PixelSpacing=[0.7, 0.7],
+            ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+            ImagePositionPatient=[0, 0, number],
+        )
         uids.append(str(dataset.SOPInstanceUID))
         files.append(to_bytes(dataset))
     return study, one, files, uids
@@ -50,14 +58,26 @@ def many_studies(archive: Archive, count: int) -> None:
         now = timezone.now()
         shared: dict[str, Any] = {"organisation": archive.organisation, "archive": archive}
         patients = Patient.objects.bulk_create(
-            Patient(**shared, patient_id=f"Q{n:06d}", patient_name=f"Name{n % 997}^Given{n % 89}", search_name=f"NAME{n % 997} GIVEN{n % 89}")
+            Patient(
+                **shared,
+                patient_id=f"Q{n:06d}",
+                patient_name=f"Name{n % 997}^Given{n % 89}",
+                search_name=f"NAME{n % 997} GIVEN{n % 89}",
+            )
             for n in range(count)
         )
         Study.objects.bulk_create(
             (
                 Study(
-                    **shared, patient=patient, study_instance_uid=f"1.2.9.{n}", study_date=f"20{n % 25:02d}{n % 12 + 1:02d}{n % 28 + 1:02d}",
-                    modalities=["CT" if n % 3 else "MR"], series_count=1, instance_count=1, last_received_at=now, settled_at=now,
+                    **shared,
+                    patient=patient,
+                    study_instance_uid=f"1.2.9.{n}",
+                    study_date=f"20{n % 25:02d}{n % 12 + 1:02d}{n % 28 + 1:02d}",
+                    modalities=["CT" if n % 3 else "MR"],
+                    series_count=1,
+                    instance_count=1,
+                    last_received_at=now,
+                    settled_at=now,
                     attributes={
                         "00100020": {"vr": "LO", "Value": [patient.patient_id]},
                         "00100010": {"vr": "PN", "Value": [{"Alphabetic": patient.patient_name}]},
@@ -66,16 +86,28 @@ def many_studies(archive: Archive, count: int) -> None:
                 for n, patient in enumerate(patients)
             ),
             batch_size=1000,
-        )  # fmt: skip
+        )
 
 
 @contextlib.contextmanager
 def web_server() -> Iterator[str]:
     port = free_port()
     command = [
-        sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-        "--workers", "2", "--blocking-threads", "8", "pacsweb.wsgi:application",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "2",
+        "--blocking-threads",
+        "8",
+        "pacsweb.wsgi:application",
+    ]
     with peers.process(command, port=port, cwd=ROOT, env=environment()):
         yield f"http://127.0.0.1:{port}"
 
@@ -90,7 +122,9 @@ def milliseconds(work: Callable[[], Any], *, times: int) -> float:
     return statistics.median(found)
 
 
-def measure(session: requests.Session, root: str, *, study: str, one: str, uids: list[str], searches: bool) -> list[float]:
+def measure(
+    session: requests.Session, root: str, *, study: str, one: str, uids: list[str], searches: bool
+) -> list[float]:
     def get(path: str, accept: str = "application/dicom+json") -> requests.Response:
         response = session.get(root + path, headers={"Accept": accept})
         assert response.status_code == 200, (response.status_code, response.text[:200])
@@ -116,7 +150,9 @@ def measure(session: requests.Session, root: str, *, study: str, one: str, uids:
             [
                 milliseconds(lambda: get("/studies?PatientID=Q005000"), times=20),
                 milliseconds(lambda: get("/studies?PatientName=name12*&limit=101"), times=20),
-                milliseconds(lambda: get("/studies?StudyDate=20200101-20201231&ModalitiesInStudy=MR&limit=101"), times=20),
+                milliseconds(
+                    lambda: get("/studies?StudyDate=20200101-20201231&ModalitiesInStudy=MR&limit=101"), times=20
+                ),
             ]
             if searches
             else []
@@ -130,7 +166,13 @@ def test_serving(tmp_path: Path) -> None:
     deliver(archive, files)
     settle(archive)
     many_studies(archive, STUDIES)
-    columns = [f"metadata of {INSTANCES}, first", "again", "one frame (128 kB)", "rendered", f"QIDO {INSTANCES} instances"]
+    columns = [
+        f"metadata of {INSTANCES}, first",
+        "again",
+        "one frame (128 kB)",
+        "rendered",
+        f"QIDO {INSTANCES} instances",
+    ]
     searches = [f"QIDO {STUDIES:,} studies: by id", "by name", "by date and modality"]
     rows: dict[str, list[float]] = {}
     with web_server() as server, requests.Session() as session:
@@ -143,9 +185,10 @@ def test_serving(tmp_path: Path) -> None:
             print(f"{name}: {figure:.1f} ms")
         body = b"--b\r\nContent-Type: application/dicom\r\n\r\n" + to_bytes(make_dataset()) + b"\r\n--b--\r\n"
         chunked = session.post(
-            f"{root}/studies", data=iter([body[:700], body[700:]]),
+            f"{root}/studies",
+            data=iter([body[:700], body[700:]]),
             headers={"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'},
-        )  # fmt: skip
+        )
         print("a chunked payload from a reader is answered with", chunked.status_code)
     rows["PACSWeb"] = rows["PACSWeb"][: len(columns)]
     if peers.orthanc_binary():

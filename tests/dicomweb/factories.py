@@ -65,9 +65,7 @@ def parts(response: Any) -> list[Part]:
     raw = b"Content-Type: " + response["Content-Type"].encode() + b"\r\n\r\n" + content(response)
     message = message_from_bytes(raw)
     assert message.is_multipart(), raw[:200]
-    found = []
-    for part in message.get_payload():
-        found.append(Part(headers=dict(part.items()), content=b""))
+    found = [Part(headers=dict(part.items()), content=b"") for part in message.get_payload()]
     # The standard library may change line ends inside payloads: the bytes are cut by hand at the delimiters.
     delimiter = b"--" + message.get_boundary().encode()
     pieces = content_pieces(raw, delimiter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db.models import Q
 from django.test import Client
 
 from access import hooks
@@ -12,7 +13,6 @@ from access import services as access_services
 from archive.models import Archive, Study
 from audit.models import Event
 from core.tenancy import tenant
-from django.db.models import Q
 from tests.access.factories import make_member
 from tests.archive.factories import deliver, make_archive, make_dataset, to_bytes
 from tests.dicomweb.factories import Door, content, make_reader, make_token, paths
@@ -21,7 +21,11 @@ from tests.dicomweb.test_storing import CONTENT_TYPE, multipart
 pytestmark = pytest.mark.django_db
 
 SAME = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.4", "SOPInstanceUID": "1.2.3.4.5"}
-STUDY, SERIES, INSTANCE = "/studies/1.2.3", "/studies/1.2.3/series/1.2.3.4", "/studies/1.2.3/series/1.2.3.4/instances/1.2.3.4.5"
+STUDY, SERIES, INSTANCE = (
+    "/studies/1.2.3",
+    "/studies/1.2.3/series/1.2.3.4",
+    "/studies/1.2.3/series/1.2.3.4/instances/1.2.3.4.5",
+)
 OBJECTS = [
     STUDY, f"{STUDY}/metadata", f"{STUDY}/rendered", f"{STUDY}/thumbnail", f"{STUDY}/series", f"{STUDY}/instances",
     SERIES, f"{SERIES}/metadata", f"{SERIES}/rendered", f"{SERIES}/thumbnail", f"{SERIES}/instances",

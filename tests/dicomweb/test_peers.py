@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import requests
+import requests  # noqa: TID251 -- the client library that dicomweb-client is built on
 from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -43,7 +43,10 @@ def client(session: requests.Session, root: str) -> DICOMwebClient:
 
 
 def test_dicomweb_client_stores_searches_and_retrieves(client: DICOMwebClient) -> None:
-    datasets = [make_dataset(StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.4", PatientID="P", InstanceNumber=n) for n in (1, 2)]
+    datasets = [
+        make_dataset(StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.4", PatientID="P", InstanceNumber=n)
+        for n in (1, 2)
+    ]
     for dataset in datasets:
         to_bytes(dataset)
     answer = client.store_instances(datasets)
@@ -60,7 +63,9 @@ def test_dicomweb_client_stores_searches_and_retrieves(client: DICOMwebClient) -
         assert found.SOPInstanceUID == dataset.SOPInstanceUID and found.PixelData == dataset.PixelData
     one = client.retrieve_instance("1.2.3", "1.2.3.4", datasets[0].SOPInstanceUID)
     assert one.PatientName == datasets[0].PatientName
-    picture = client.retrieve_instance_rendered("1.2.3", "1.2.3.4", datasets[0].SOPInstanceUID, media_types=("image/png",))
+    picture = client.retrieve_instance_rendered(
+        "1.2.3", "1.2.3.4", datasets[0].SOPInstanceUID, media_types=("image/png",)
+    )
     assert picture.startswith(b"\x89PNG")
 
 

@@ -12,7 +12,7 @@ from pydicom import dcmread
 
 from tests.archive.factories import deliver, make_archive
 from tests.dicomweb.factories import Door, content, make_reader, parts, paths
-from tests.dicomweb.zoo import EXPLICIT, ZOO, Specimen, coded, grey
+from tests.dicomweb.zoo import EXPLICIT, ZOO, Specimen, coded, grey, j2k
 
 pytestmark = pytest.mark.django_db
 
@@ -135,12 +135,19 @@ def test_a_video_goes_as_it_is_stored_and_nobody_pretends_to_decode_it() -> None
 
 def test_pixel_data_that_is_damaged_is_refused_and_not_a_server_error() -> None:
     archive = make_archive()
-    broken = coded([grey()], [b"\xff\x4f\xff\x51" + bytes(200)], "1.2.840.10008.1.2.4.90")
-    deliver(archive, [broken.content])
+    same = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.4", "PatientID": "P", "PatientName": "P"}
+    broken = coded([grey()], [b"\xff\x4f\xff\x51" + bytes(200)], "1.2.840.10008.1.2.4.90", **same)
+    whole = coded([grey()], [j2k(grey())], "1.2.840.10008.1.2.4.90", InstanceNumber=2, **same)
+    deliver(archive, [broken.content, whole.content])
     door = Door(archive, user=make_reader(archive))
     path = paths(dcmread(io.BytesIO(broken.content), stop_before_pixels=True))[2]
-    for address, accept in ((f"{path}/frames/1", DECODED), (f"{path}/rendered", "image/jpeg"), (path, 'multipart/related; type="application/dicom"')):
+    for address, accept in (
+        (f"{path}/frames/1", DECODED),
+        (f"{path}/rendered", "image/jpeg"),
+        (path, 'multipart/related; type="application/dicom"'),
+    ):
         assert door.get(address, accept=accept).status_code == 406, address
     series = path.rpartition("/instances/")[0]
-    (part,) = parts(door.get(series, accept='multipart/related; type="application/dicom"'))
-    assert part.headers["Content-Type"].endswith("1.2.840.10008.1.2.4.90") and part.content == broken.content
+    first, second = parts(door.get(series, accept='multipart/related; type="application/dicom"'))
+    assert first.headers["Content-Type"].endswith("1.2.840.10008.1.2.4.90") and first.content == broken.content
+    assert second.headers["Content-Type"].endswith(EXPLICIT)

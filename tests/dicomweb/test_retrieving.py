@@ -47,7 +47,9 @@ def three(archive: Any) -> list[Dataset]:
     return put(
         archive,
         *(
-            to_bytes(make_dataset(**STUDY, SeriesInstanceUID=f"1.2.3.{series}", SeriesNumber=series, InstanceNumber=number))
+            to_bytes(
+                make_dataset(**STUDY, SeriesInstanceUID=f"1.2.3.{series}", SeriesNumber=series, InstanceNumber=number)
+            )
             for series, number in ((1, 1), (1, 2), (2, 1))
         ),
     )
@@ -126,7 +128,15 @@ def test_frames_come_in_the_order_asked_for_and_are_counted_from_one(archive: An
     assert [part.content for part in found] == [images[2].tobytes(), images[0].tobytes(), images[2].tobytes()]
     assert [part.headers["Content-Location"].rpartition("/")[2] for part in found] == ["3", "1", "3"]
     assert len(parts(door.get(f"{path}/frames"))) == 4
-    for numbers, status in (("0", 400), ("5", 404), ("1,5", 404), ("x", 400), ("1,", 400), ("-1", 400), ("1" * 30, 400)):
+    for numbers, status in (
+        ("0", 400),
+        ("5", 404),
+        ("1,5", 404),
+        ("x", 400),
+        ("1,", 400),
+        ("-1", 400),
+        ("1" * 30, 400),
+    ):
         assert door.get(f"{path}/frames/{numbers}").status_code == status, numbers
 
 
@@ -154,9 +164,12 @@ def test_metadata_is_the_whole_object_without_its_pixels(archive: Any, door: Doo
     item = Dataset()
     item.CodeValue, item.CodeMeaning = "T-A0100", "Brain 脳"
     dataset = make_dataset(
-        PatientName="Yamada^Tarou=山田^太郎", ReferringPhysicianName="", PixelSpacing=[0.5, 0.25],
-        ProcedureCodeSequence=Sequence([item]), ImageComments="",
-    )  # fmt: skip
+        PatientName="Yamada^Tarou=山田^太郎",
+        ReferringPhysicianName="",
+        PixelSpacing=[0.5, 0.25],
+        ProcedureCodeSequence=Sequence([item]),
+        ImageComments="",
+    )
     dataset.add_new(0x00091001, "OB", b"\x01\x02" * 400)
     put(archive, to_bytes(dataset))
     (model,) = door.json(f"{paths(dataset)[2]}/metadata")
@@ -202,7 +215,10 @@ def test_the_prepared_document_and_the_one_made_on_the_way_say_the_same(archive:
     assert json.loads(gzip.decompress(content(prepared))) == on_the_way
     assert json.loads(content(door.get(f"{series}/metadata"))) == on_the_way
     assert len(on_the_way) == 2
-    assert door.get(f"{series}/metadata", **{"accept-encoding": "gzip", "if-none-match": prepared["ETag"]}).status_code == 304
+    assert (
+        door.get(f"{series}/metadata", **{"accept-encoding": "gzip", "if-none-match": prepared["ETag"]}).status_code
+        == 304
+    )
     deliver(archive, [to_bytes(make_dataset(**STUDY, SeriesInstanceUID="1.2.3.1", SeriesNumber=1, InstanceNumber=3))])
     after = door.get(f"{series}/metadata", **{"accept-encoding": "gzip", "if-none-match": prepared["ETag"]})
     assert after.status_code == 200 and len(json.loads(content(after))) == 3
@@ -222,12 +238,14 @@ def test_metadata_of_subsampled_colour_says_rgb_prepared_or_not(archive: Any, do
 
 def test_metadata_comes_as_xml_too(archive: Any, door: Door) -> None:
     datasets = three(archive)
-    found = parts(door.get(f"{paths(datasets[0])[0]}/metadata", accept='multipart/related; type="application/dicom+xml"'))
+    found = parts(
+        door.get(f"{paths(datasets[0])[0]}/metadata", accept='multipart/related; type="application/dicom+xml"')
+    )
     assert len(found) == 3
-    from xml.etree import ElementTree
+    from xml.etree import ElementTree as ET
 
     for part in found:
-        root = ElementTree.fromstring(part.content)  # noqa: S314 -- our own document
+        root = ET.fromstring(part.content)  # noqa: S314 -- our own document
         assert root.tag.endswith("NativeDicomModel")
         assert b'keyword="PatientName"' in part.content and b"<FamilyName>Test</FamilyName>" in part.content
     assert door.get(f"{paths(datasets[0])[0]}/metadata", accept="text/plain").status_code == 406
@@ -261,13 +279,26 @@ def test_rendering_follows_window_viewport_and_quality(archive: Any, door: Door)
     flipped = picture("viewport=256,128,0,0,-256,128")
     assert flipped[0, 0] == 255 and flipped[0, 255] == 0
     assert len(content(door.get(f"{path}?quality=1"))) < len(content(door.get(f"{path}?quality=100")))
-    for query in ("window=1", "window=a,b,linear", "window=1,0,linear", "window=1,2,cubic", "viewport=0,5", "viewport=9",
-                  "viewport=99999,5", "viewport=5,5,999,999,5,5", "quality=0", "quality=x", "window=nan,1,linear"):  # fmt: skip
+    for query in (
+        "window=1",
+        "window=a,b,linear",
+        "window=1,0,linear",
+        "window=1,2,cubic",
+        "viewport=0,5",
+        "viewport=9",
+        "viewport=99999,5",
+        "viewport=5,5,999,999,5,5",
+        "quality=0",
+        "quality=x",
+        "window=nan,1,linear",
+    ):
         assert door.get(f"{path}?{query}").status_code == 400, query
     assert door.get(path, accept="application/json").status_code == 406
 
 
-def test_thumbnails_exist_for_studies_series_and_instances_before_and_after_they_settle(archive: Any, door: Door) -> None:
+def test_thumbnails_exist_for_studies_series_and_instances_before_and_after_they_settle(
+    archive: Any, door: Door
+) -> None:
     datasets = three(archive)
     study, series, instance = paths(datasets[0])
     for _round in range(2):
@@ -280,11 +311,25 @@ def test_thumbnails_exist_for_studies_series_and_instances_before_and_after_they
         settle(archive)
     stored = door.get(f"{series}/thumbnail", accept="image/webp,*/*;q=0.5")
     assert stored["Content-Type"] == "image/webp"
-    assert door.get(f"{series}/thumbnail", **{"if-none-match": stored["ETag"], "accept": "image/webp"}).status_code == 304
+    assert (
+        door.get(f"{series}/thumbnail", **{"if-none-match": stored["ETag"], "accept": "image/webp"}).status_code == 304
+    )
 
 
 def test_an_object_without_pixels_has_metadata_but_no_picture(archive: Any, door: Door) -> None:
-    report = make_dataset(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.33", Modality="SR", PixelData=None, Rows=None, Columns=None, BitsAllocated=None, BitsStored=None, HighBit=None, PixelRepresentation=None, SamplesPerPixel=None, PhotometricInterpretation=None)  # fmt: skip
+    report = make_dataset(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.88.33",
+        Modality="SR",
+        PixelData=None,
+        Rows=None,
+        Columns=None,
+        BitsAllocated=None,
+        BitsStored=None,
+        HighBit=None,
+        PixelRepresentation=None,
+        SamplesPerPixel=None,
+        PhotometricInterpretation=None,
+    )
     item = Dataset()
     item.ValueType, item.TextValue = "TEXT", "Finding"
     report.ContentSequence = Sequence([item])
@@ -301,7 +346,16 @@ def test_an_object_without_pixels_has_metadata_but_no_picture(archive: Any, door
 
 @pytest.mark.parametrize(
     "tail",
-    ["00080018/0", "0008", "zzzzzzzz", "00081032/9/00080100", "00081032", "../../../etc/passwd", "7FE00011", "00091001/x/00091002"],
+    [
+        "00080018/0",
+        "0008",
+        "zzzzzzzz",
+        "00081032/9/00080100",
+        "00081032",
+        "../../../etc/passwd",
+        "7FE00011",
+        "00091001/x/00091002",
+    ],
 )
 def test_a_bulk_data_path_that_leads_nowhere_is_not_found(archive: Any, door: Door, tail: str) -> None:
     (dataset,) = put(archive, to_bytes(make_dataset()))
@@ -312,7 +366,14 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_instances(archiv
     datasets = three(archive)
     study, series, instance = paths(datasets[0])
     counts = {}
-    for address in (study, series, f"{study}/metadata", f"{series}/metadata", f"{instance}/frames/1", f"{study}/rendered"):
+    for address in (
+        study,
+        series,
+        f"{study}/metadata",
+        f"{series}/metadata",
+        f"{instance}/frames/1",
+        f"{study}/rendered",
+    ):
         content(door.get(address))
         with CaptureQueriesContext(connection) as captured:
             content(door.get(address))
@@ -321,7 +382,10 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_instances(archiv
     before = dict(counts)
     deliver(
         archive,
-        [to_bytes(make_dataset(**STUDY, SeriesInstanceUID="1.2.3.1", SeriesNumber=1, InstanceNumber=n)) for n in range(5, 12)],
+        [
+            to_bytes(make_dataset(**STUDY, SeriesInstanceUID="1.2.3.1", SeriesNumber=1, InstanceNumber=n))
+            for n in range(5, 12)
+        ],
     )
     for address in (study, series, f"{study}/rendered"):
         with CaptureQueriesContext(connection) as captured:
@@ -331,9 +395,22 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_instances(archiv
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    accept=st.one_of(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=80), st.sampled_from(['"', ";", "a/b;c", "*/*;q=1.0.0", "multipart/related;type=\"application/dicom"])),
+    accept=st.one_of(
+        st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=80),
+        st.sampled_from(['"', ";", "a/b;c", "*/*;q=1.0.0", 'multipart/related;type="application/dicom']),
+    ),
     query=st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="#"), max_size=60),
-    tail=st.sampled_from(["/studies", "/series", "/instances", "/studies/1.2.3", "/studies/1.2.3/metadata", "/studies/1.2.3/rendered", "/studies/1.2.3/thumbnail"]),
+    tail=st.sampled_from(
+        [
+            "/studies",
+            "/series",
+            "/instances",
+            "/studies/1.2.3",
+            "/studies/1.2.3/metadata",
+            "/studies/1.2.3/rendered",
+            "/studies/1.2.3/thumbnail",
+        ]
+    ),
 )
 def test_no_request_however_odd_is_a_server_error(archive: Any, door: Door, accept: str, query: str, tail: str) -> None:
     response = door.client.get(f"{door.root}{tail}?{query}", headers={"accept": accept})

@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from django.test.utils import CaptureQueriesContext
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
@@ -28,16 +28,74 @@ def request_item(step: str) -> Sequence:
 def door() -> Door:
     """Five studies with something to find in each; and another tenant with the same patients."""
     archive = make_archive()
-    shared: dict[str, Any] = {"StudyInstanceUID": "1.2.3.1", "PatientName": "Müller^Jörg", "PatientID": "P_1", "StudyDate": "20240131", "StudyTime": "101500", "AccessionNumber": "A%1", "StudyDescription": "Knee left"}
+    shared: dict[str, Any] = {
+        "StudyInstanceUID": "1.2.3.1",
+        "PatientName": "Müller^Jörg",
+        "PatientID": "P_1",
+        "StudyDate": "20240131",
+        "StudyTime": "101500",
+        "AccessionNumber": "A%1",
+        "StudyDescription": "Knee left",
+    }
     datasets = [
-        make_dataset(**shared, Modality="MR", SeriesInstanceUID="1.2.3.1.1", SeriesNumber=1, SOPInstanceUID="1.2.3.1.1.1", RequestAttributesSequence=request_item("STEP-7")),
-        make_dataset(**shared, Modality="MR", SeriesInstanceUID="1.2.3.1.1", SeriesNumber=1, SOPInstanceUID="1.2.3.1.1.2", InstanceNumber=2),
-        make_dataset(**shared, Modality="SR", SeriesInstanceUID="1.2.3.1.2", SeriesNumber=2, SOPInstanceUID="1.2.3.1.2.1"),
-        make_dataset(StudyInstanceUID="1.2.3.2", PatientName="Mueller^Anna", PatientID="PX1", StudyDate="20240201", StudyTime="0930", Modality="CT", AccessionNumber="A21", StudyDescription="Head"),
-        make_dataset(StudyInstanceUID="1.2.3.3", PatientName="Yamada^Tarou=山田^太郎=やまだ^たろう", PatientID="P3", StudyDate="20230101", StudyTime="235959.5", Modality="CT", SpecificCharacterSet="ISO_IR 192", AccessionNumber="a%1"),
-        make_dataset(StudyInstanceUID="1.2.3.4", PatientName="", PatientID="", StudyDate="", StudyTime="", Modality="US", AccessionNumber=""),
-        make_dataset(StudyInstanceUID="1.2.3.5", PatientName="Smith^John", PatientID="P5", StudyDate="20240131", StudyTime="180000", Modality="XA", StudyDescription="Knee right"),
-    ]  # fmt: skip
+        make_dataset(
+            **shared,
+            Modality="MR",
+            SeriesInstanceUID="1.2.3.1.1",
+            SeriesNumber=1,
+            SOPInstanceUID="1.2.3.1.1.1",
+            RequestAttributesSequence=request_item("STEP-7"),
+        ),
+        make_dataset(
+            **shared,
+            Modality="MR",
+            SeriesInstanceUID="1.2.3.1.1",
+            SeriesNumber=1,
+            SOPInstanceUID="1.2.3.1.1.2",
+            InstanceNumber=2,
+        ),
+        make_dataset(
+            **shared, Modality="SR", SeriesInstanceUID="1.2.3.1.2", SeriesNumber=2, SOPInstanceUID="1.2.3.1.2.1"
+        ),
+        make_dataset(
+            StudyInstanceUID="1.2.3.2",
+            PatientName="Mueller^Anna",
+            PatientID="PX1",
+            StudyDate="20240201",
+            StudyTime="0930",
+            Modality="CT",
+            AccessionNumber="A21",
+            StudyDescription="Head",
+        ),
+        make_dataset(
+            StudyInstanceUID="1.2.3.3",
+            PatientName="Yamada^Tarou=山田^太郎=やまだ^たろう",
+            PatientID="P3",
+            StudyDate="20230101",
+            StudyTime="235959.5",
+            Modality="CT",
+            SpecificCharacterSet="ISO_IR 192",
+            AccessionNumber="a%1",
+        ),
+        make_dataset(
+            StudyInstanceUID="1.2.3.4",
+            PatientName="",
+            PatientID="",
+            StudyDate="",
+            StudyTime="",
+            Modality="US",
+            AccessionNumber="",
+        ),
+        make_dataset(
+            StudyInstanceUID="1.2.3.5",
+            PatientName="Smith^John",
+            PatientID="P5",
+            StudyDate="20240131",
+            StudyTime="180000",
+            Modality="XA",
+            StudyDescription="Knee right",
+        ),
+    ]
     deliver(archive, [to_bytes(dataset) for dataset in datasets])
     other = make_archive()
     deliver(other, [to_bytes(make_dataset(PatientName="Smith^Other", StudyInstanceUID="9.9.9", StudyDate="20240131"))])
@@ -167,7 +225,12 @@ def test_fields_are_the_default_ones_and_those_asked_for(door: Door) -> None:
     assert empty["00100010"] == {"vr": "PN"} and empty["00080020"] == {"vr": "DA"}
     (series,) = door.json("/studies/1.2.3.1/series?Modality=MR")
     assert "00180015" not in series
-    for query in ("includefield=BodyPartExamined", "includefield=00180015,00081030", "includefield=all", "BodyPartExamined="):
+    for query in (
+        "includefield=BodyPartExamined",
+        "includefield=00180015,00081030",
+        "includefield=all",
+        "BodyPartExamined=",
+    ):
         (series,) = door.json(f"/studies/1.2.3.1/series?Modality=MR&{query}")
         assert series["00180015"]["Value"] == ["KNEE"], query
     (series,) = door.json("/studies/1.2.3.1/series?Modality=MR&includefield=StudyDescription")

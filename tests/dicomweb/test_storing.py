@@ -21,7 +21,9 @@ pytestmark = pytest.mark.django_db
 CONTENT_TYPE = 'multipart/related; type="application/dicom"; boundary="the boundary"'
 
 
-def multipart(*contents: bytes, kind: str = "application/dicom", boundary: str = "the boundary", closed: bool = True) -> bytes:
+def multipart(
+    *contents: bytes, kind: str = "application/dicom", boundary: str = "the boundary", closed: bool = True
+) -> bytes:
     body = b""
     for one in contents:
         body += f"--{boundary}\r\nContent-Type: {kind}\r\n\r\n".encode() + one + b"\r\n"
@@ -83,7 +85,13 @@ def test_the_same_again_is_a_success_and_stored_once(archive: Any, door: Door) -
 
 def test_what_fails_is_told_and_the_rest_goes_in(archive: Any, door: Door) -> None:
     good, nameless = make_dataset(), make_dataset(StudyInstanceUID=None)
-    other = make_dataset(SOPInstanceUID=good.SOPInstanceUID, PatientID=good.PatientID, StudyInstanceUID=good.StudyInstanceUID, SeriesInstanceUID=good.SeriesInstanceUID, StudyDescription="changed")  # fmt: skip
+    other = make_dataset(
+        SOPInstanceUID=good.SOPInstanceUID,
+        PatientID=good.PatientID,
+        StudyInstanceUID=good.StudyInstanceUID,
+        SeriesInstanceUID=good.SeriesInstanceUID,
+        StudyDescription="changed",
+    )
     response = post(door, multipart(to_bytes(good), b"not DICOM at all", to_bytes(nameless), to_bytes(other), b""))
     assert response.status_code == 202
     model = response.json()
@@ -134,7 +142,9 @@ def test_one_instance_may_come_without_a_multipart(archive: Any, door: Door) -> 
         ('multipart/related; type="application/dicom', b"x", 400),
     ],
 )
-def test_a_payload_that_is_none_is_refused(archive: Any, door: Door, content_type: str, body: bytes, status: int) -> None:
+def test_a_payload_that_is_none_is_refused(
+    archive: Any, door: Door, content_type: str, body: bytes, status: int
+) -> None:
     response = post(door, body, content_type=content_type)
     assert response.status_code == status, response.content
     assert stored(archive) == [] and spooled() == []

@@ -268,9 +268,7 @@ ZOO: dict[str, Callable[[], Specimen]] = {
     "jpeg-ls": _jpeg_ls,
     "jpeg 2000": lambda: coded([grey()], [j2k(grey())], f"{JPEG}90"),
     "jpeg 2000 colour": _rct,
-    "jpeg 2000 in fragments": lambda: coded(
-        _frames(3), [j2k(image) for image in _frames(3)], f"{JPEG}90", fragments=3
-    ),
+    "jpeg 2000 in fragments": lambda: coded(_frames(3), [j2k(image) for image in _frames(3)], f"{JPEG}90", fragments=3),
     "jpeg 2000 in fragments without offsets": lambda: coded(
         _frames(3), [j2k(image) for image in _frames(3)], f"{JPEG}90", fragments=3, has_offsets=False
     ),

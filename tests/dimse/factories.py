@@ -68,7 +68,11 @@ def stored_uids(archive: Archive) -> list[str]:
 
 def spooled_files() -> list[str]:
     root = spool.spool_root()
-    return sorted(str(path.relative_to(root)) for path in root.glob("*/*") if path.name != spool.LOCK) if root.exists() else []
+    return (
+        sorted(str(path.relative_to(root)) for path in root.glob("*/*") if path.name != spool.LOCK)
+        if root.exists()
+        else []
+    )
 
 
 class Peer:
@@ -106,7 +110,9 @@ class Peer:
             data += piece
         return data
 
-    def associate(self, *, called: str, calling: str = "SENDER", contexts: Any = None, maximum: int = 16384) -> tuple[int, bytes]:
+    def associate(
+        self, *, called: str, calling: str = "SENDER", contexts: Any = None, maximum: int = 16384
+    ) -> tuple[int, bytes]:
         self.say(associate_request(called=called, calling=calling, contexts=contexts, maximum=maximum))
         return self.hear()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import struct
 import time
 from typing import Any
@@ -291,11 +290,17 @@ BAD_DATA = {
     "a value with no room for its header": struct.pack(">BBIIBB", 4, 0, 6, 1, 1, 3),
     "a header that is cut off": struct.pack(">BBI", 4, 0, 3) + bytes(3),
     "a PDU longer than agreed": struct.pack(">BBI", 4, 0, 1 << 24),
-    "a context that was not accepted": p_data(99, encode({commands.COMMAND_FIELD: us(0x30), commands.DATA_SET_TYPE: us(0x101)}), control=3),
+    "a context that was not accepted": p_data(
+        99, encode({commands.COMMAND_FIELD: us(0x30), commands.DATA_SET_TYPE: us(0x101)}), control=3
+    ),
     "a data set without a command": p_data(1, b"abcdef", control=2),
     "a command set that is garbage": p_data(1, os.urandom(64), control=3),
     "a command set without a command": p_data(1, encode({commands.MESSAGE_ID: us(1)}), control=3),
-    "a response to nothing": p_data(1, encode({commands.COMMAND_FIELD: us(0x8001), commands.DATA_SET_TYPE: us(0x101), commands.STATUS: us(0)}), control=3),
+    "a response to nothing": p_data(
+        1,
+        encode({commands.COMMAND_FIELD: us(0x8001), commands.DATA_SET_TYPE: us(0x101), commands.STATUS: us(0)}),
+        control=3,
+    ),
     "a second association request": associate_request(called="HERE"),
     "an accept": struct.pack(">BBI", 2, 0, 4) + bytes(4),
 }
@@ -304,12 +309,11 @@ BAD_DATA = {
 @pytest.mark.parametrize("name", BAD_DATA)
 def test_bad_data_on_an_association_is_answered_with_an_abort(name: str) -> None:
     make_archive(ae_title="HERE")
-    with running_listener() as port:
-        with Peer(port) as peer:
-            assert peer.associate(called="HERE")[0] == 2
-            peer.say(BAD_DATA[name])
-            kind, body = peer.hear()
-            assert kind == 7 and body[2] == 2
+    with running_listener() as port, Peer(port) as peer:
+        assert peer.associate(called="HERE")[0] == 2
+        peer.say(BAD_DATA[name])
+        kind, body = peer.hear()
+        assert kind == 7 and body[2] == 2
     assert spooled_files() == []
 
 
@@ -370,7 +374,7 @@ def test_random_bytes_never_hurt_the_listener() -> None:
                 try:
                     peer.say(bytes(data) + generator.randbytes(generator.randrange(50)))
                     peer.hear()
-                except (OSError, socket.timeout):
+                except (TimeoutError, OSError):
                     continue
         to_bytes(dataset)
     with running_listener() as port:

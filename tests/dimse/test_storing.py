@@ -125,9 +125,7 @@ def test_a_private_sop_class_in_a_private_transfer_syntax_is_kept_untouched() ->
     contexts = {1: ("1.3.12.2.1107.5.9.1", ["1.2.3.4.5.99"])}
     with running_listener() as port, Peer(port) as peer:
         peer.associate(called="HERE", contexts=contexts)
-        status = raw_store(
-            peer, sop_instance=dataset.SOPInstanceUID, sop_class="1.3.12.2.1107.5.9.1", data=data
-        )
+        status = raw_store(peer, sop_instance=dataset.SOPInstanceUID, sop_class="1.3.12.2.1107.5.9.1", data=data)
         assert status == 0
     index_all()
     with tenant(archive.organisation):
@@ -269,11 +267,10 @@ def test_an_abort_in_the_middle_of_an_object_leaves_nothing_of_it_and_keeps_the_
 def test_a_connection_that_breaks_in_the_middle_of_an_object_leaves_nothing_of_it() -> None:
     archive = make_archive(ae_title="HERE")
     dataset = prepared()
-    with running_listener() as port:
-        with Peer(port) as peer:
-            peer.associate(called="HERE")
-            peer.say(p_data(1, store_request(dataset.SOPInstanceUID), control=3))
-            peer.say(p_data(1, explicit_bytes(dataset)[:300], control=0))
+    with running_listener() as port, Peer(port) as peer:
+        peer.associate(called="HERE")
+        peer.say(p_data(1, store_request(dataset.SOPInstanceUID), control=3))
+        peer.say(p_data(1, explicit_bytes(dataset)[:300], control=0))
     index_all()
     assert stored_uids(archive) == []
     with tenant(archive.organisation):
