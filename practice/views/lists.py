@@ -40,7 +40,7 @@ class UnknownTable(Table):
         ),
         Column("published", _("Published"), value="published_at", sort="published_at", kind="date"),
         Column("mine", _("My last read"), template="practice/cells/mine.html", exported=False),
-        Column("start", "", template="practice/cells/start.html", shrink=True, exported=False),
+        Column("start", _("Begin"), template="practice/cells/start.html", shrink=True, exported=False),
     )  # fmt: skip
     filters = (
         Choice("category", _("Category"), field="content__category", choices=vocabulary.CATEGORIES),

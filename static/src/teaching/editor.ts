@@ -242,9 +242,19 @@ function countThings(): void {
   }
 }
 
+/** The part of the case one works on stays in front when the page is loaded anew (after undo, after publishing). */
+function keepTab(root: HTMLElement): void {
+  const key = `case.tab.${root.dataset['fieldsUrl']}`;
+  const tabs = root.querySelectorAll<HTMLElement>('[role=tab]');
+  for (const tab of tabs) tab.addEventListener('click', () => sessionStorage.setItem(key, tab.id));
+  const last = document.getElementById(sessionStorage.getItem(key) ?? '');
+  if (last && root.contains(last)) void customElements.whenDefined('tab-container').then(() => last.click());
+}
+
 export function startEditor(): void {
   const root = document.getElementById('case-editor');
   if (!root) return;
+  keepTab(root);
   const editor = new Editor(root);
   startRows(root, (name, rows) => {
     const body = new FormData();
