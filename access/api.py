@@ -41,7 +41,8 @@ class Me(APIView):
 
     @extend_schema(responses=PersonSerializer)
     def get(self, request: Request) -> Response:
-        return Response(PersonSerializer(request.user, context={"request": request}).data)
+        person: Any = request.user
+        return Response(PersonSerializer(person, context={"request": request}).data)
 
 
 class Organisations(generics.ListAPIView[Organisation]):
@@ -53,4 +54,5 @@ class Organisations(generics.ListAPIView[Organisation]):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return Organisation.objects.none()
-        return queries.organisations_of(self.request.user)
+        person: Any = self.request.user
+        return queries.organisations_of(person)

@@ -20,7 +20,7 @@ from access.models import ApiToken, ContainerRole, Membership, Organisation, Rol
 from core.errors import Invalid, NotFound
 from core.tenancy import tenant
 
-TOKEN_PREFIX = "pw_"  # noqa: S105 -- a marker for secret scanners, not a secret
+TOKEN_PREFIX = "pw_"
 LAST_USED_RESOLUTION_SECONDS = 60
 
 

@@ -106,7 +106,7 @@ class EventTable(Table):
             gettext_lazy("What happened"),
             template="audit/cells/sentence.html",
             primary=True,
-            csv=lambda event: _plain(event),
+            csv=queries.plain_sentence,
         ),
         Column(
             "outcome",
@@ -171,7 +171,7 @@ class EventTable(Table):
         return f"{self.row_url(row)}?part=drawer"
 
     def row_label(self, row: Event) -> str:
-        return _plain(row)
+        return queries.plain_sentence(row)
 
     def exported(self, *, rows: int) -> None:
         organisation = self.request.organisation  # type: ignore[attr-defined]
@@ -195,7 +195,3 @@ def _any_of(word: str) -> Q:
         | Q(action__icontains=word)
         | Q(action__in=codes)
     )
-
-
-def _plain(event: Event) -> str:
-    return queries.plain_sentence(event)

@@ -10,7 +10,6 @@ from typing import Any
 from django.db.models import Count, Max, Q, QuerySet
 from django.db.models.functions import TruncDay, TruncHour, TruncMinute
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from access.models import Organisation, User
@@ -27,7 +26,7 @@ def events(*, user: User, organisation: Organisation) -> QuerySet[Event]:
     return rows
 
 
-def sentence(event: Event) -> SafeString:
+def sentence(event: Event) -> str:
     """The event as people say it, e.g. *trainee@demo opened study 4k2m…*; values are escaped."""
     wanted, values = _words(event)
     for name in ("actor", "target"):

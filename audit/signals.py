@@ -86,7 +86,8 @@ def _in_each_organisation(
     as_actor: bool = True,
 ) -> None:
     # A sign-in concerns every organisation the person may then enter; each officer sees it in their own trail.
-    for organisation in list(queries.organisations_of(user)) or [None]:
+    concerned: list[Any] = list(queries.organisations_of(user)) or [None]
+    for organisation in concerned:
         services.record(
             action=action,
             organisation=organisation,

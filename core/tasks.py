@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from celery import shared_task
+from celery import shared_task  # noqa: TID251 -- the one place that may
 from django.db import transaction
 
 from core.errors import RetriableError

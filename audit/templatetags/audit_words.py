@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from django import template
-from django.utils.safestring import SafeString
 
 from audit import queries
 from audit.models import Event
@@ -10,6 +9,6 @@ register = template.Library()
 
 
 @register.filter
-def sentence(event: Event) -> SafeString:
+def sentence(event: Event) -> str:
     """An event in words."""
     return queries.sentence(event)

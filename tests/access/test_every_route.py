@@ -62,7 +62,7 @@ def address(route: str, converters: dict[str, Any], organisation: str) -> str:
 
 
 def converter_name(route: str, name: str) -> str:
-    before = route.split(f":{name}>")[0]
+    before = route.split(f":{name}>", maxsplit=1)[0]
     return before.rsplit("<", 1)[-1] if f":{name}>" in route else ""
 
 

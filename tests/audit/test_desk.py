@@ -180,7 +180,9 @@ def test_api_gives_events_to_officers_tokens_only(organisation: Organisation, of
     assert Client().get(there).status_code == 401
 
 
-def test_home_page_tells_the_officer_what_was_refused_and_nobody_else(organisation: Organisation, officer: User) -> None:
+def test_home_page_tells_the_officer_what_was_refused_and_nobody_else(
+    organisation: Organisation, officer: User
+) -> None:
     member = make_member(organisation, username="curious@ours")
     signed_in(member).get(address("event-list", organisation))
     home = f"/o/{organisation.slug}/"

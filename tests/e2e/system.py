@@ -106,11 +106,15 @@ class Person:
         for _step in range(self.viewer("panes[0].count")):
             if wait_for(lambda: self.viewer("panes[0].sop"), what="an image") == sop_instance_uid:
                 break
-            before = self.viewer("panes[0].index")
-            self.page.keyboard.press("ArrowDown")
-            wait_for(lambda before=before: self.viewer("panes[0].index") != before, what="the next image")
+            self.step()
         assert self.viewer("panes[0].sop") == sop_instance_uid
         wait_for(lambda: self.viewer("panes[0].drawn") == self.viewer("panes[0].index"), what="the image on screen")
+
+    def step(self) -> None:
+        """One image further."""
+        before = self.viewer("panes[0].index")
+        self.page.keyboard.press("ArrowDown")
+        wait_for(lambda: self.viewer("panes[0].index") != before, what="the next image")
 
     def outline(self, *, centre: tuple[float, float], radius: float) -> None:
         """Draw an ellipse around a place given in image pixels, with the tool that is chosen."""

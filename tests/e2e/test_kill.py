@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import generate_uid
 from pynetdicom import AE
@@ -102,13 +102,13 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 def make_study(count: int) -> list[Dataset]:
     """A study of small CT images of its own."""
-    source = dcmread(get_testdata_file("CT_small.dcm"))
+    source = dcmread(str(get_testdata_file("CT_small.dcm")))
     study, series = generate_uid(), generate_uid()
     datasets = []
     for number in range(1, count + 1):
         copy = Dataset()
         copy.update(source)
-        copy.file_meta = Dataset()
+        copy.file_meta = FileMetaDataset()
         copy.file_meta.update(source.file_meta)
         copy.StudyInstanceUID, copy.SeriesInstanceUID = study, series
         copy.SOPInstanceUID = generate_uid()
@@ -143,6 +143,9 @@ class Sender(threading.Thread):
 
     def send(self, datasets: list[Dataset]) -> list[Dataset]:
         raise NotImplementedError
+
+    def wait_for(self, count: int) -> None:
+        self.system.wait_until(lambda: len(self.acknowledged) >= count, patience_seconds=200)
 
 
 class AssociationSender(Sender):
@@ -235,7 +238,7 @@ def test_killed_in_the_middle_of_associations(system: System, victim: str) -> No
     sender = AssociationSender(system=system, datasets=make_study(FILES))
     sender.start()
     for part in (FILES // 5, FILES // 2):
-        system.wait_until(lambda part=part: len(sender.acknowledged) >= part)
+        sender.wait_for(part)
         system.kill(victim)
     check(system, sender)
 
@@ -244,7 +247,7 @@ def test_killed_in_the_middle_of_associations(system: System, victim: str) -> No
 def test_killed_in_the_middle_of_stow_requests(system: System, victim: str) -> None:
     sender = StowSender(system=system, datasets=make_study(FILES))
     sender.start()
-    system.wait_until(lambda: len(sender.acknowledged) >= FILES // 3)
+    sender.wait_for(FILES // 3)
     system.kill(victim)
     check(system, sender)
 
@@ -252,7 +255,7 @@ def test_killed_in_the_middle_of_stow_requests(system: System, victim: str) -> N
 def test_supervisor_killed_and_started_again(system: System) -> None:
     sender = AssociationSender(system=system, datasets=make_study(FILES))
     sender.start()
-    system.wait_until(lambda: len(sender.acknowledged) >= FILES // 3)
+    sender.wait_for(FILES // 3)
     system.tree.kill_supervisor()
     time.sleep(1)
     system.tree.up()

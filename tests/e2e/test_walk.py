@@ -222,9 +222,8 @@ def go_to(person: Person, index: int) -> None:
     person.page.focus(".pane >> nth=0")
     person.page.keyboard.press("Home")
     wait_for(lambda: person.viewer("panes[0].index") == 0, what="the first image")
-    for step in range(1, index + 1):
-        person.page.keyboard.press("ArrowDown")
-        wait_for(lambda step=step: person.viewer("panes[0].index") == step, what=f"image {step}")
+    for _image in range(index):
+        person.step()
     wait_for(lambda: person.viewer("panes[0].drawn") == index, what="the image on screen")
 
 
