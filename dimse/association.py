@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
-from dimse import services
+from dimse import handshake, services
 from dimse.directory import Destination, Directory
 from dimse.domain import command as commands
 from dimse.domain import negotiation, pdu
@@ -18,50 +18,21 @@ from dimse.domain.pdu import (
     PDV,
     AbortReason,
     AbortSource,
-    AnsweredContext,
     AssociateRequest,
-    ContextResult,
     ProtocolError,
     Rejection,
-    Role,
 )
 from dimse.errors import DatabaseAway, Draining, PeerGone, PeerSilent
+from dimse.handshake import Context
 from dimse.limits import Limits
 from dimse.services import Reply, Request, Service
 from dimse.storage import Reception, Session
 from dimse.stream import Stream
+from dimse.summary import Summary, printable
 
 logger = structlog.get_logger(__name__)
 
 SHORT_PDU = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """An accepted presentation context."""
-
-    context_id: int
-    abstract_syntax: str
-    transfer_syntax: str
-
-
-@dataclass(slots=True)
-class Summary:
-    """What the trail says of an association."""
-
-    called_ae_title: str = ""
-    calling_ae_title: str = ""
-    address: str = ""
-    ended: str = ""
-    rejection: Rejection | None = None
-    destination: Destination | None = None
-    delivery: str = ""
-    stored: int = 0
-    refused: int = 0
-    bytes_received: int = 0
-    echoes: int = 0
-    requests: int = 0
-    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -179,8 +150,8 @@ class Association:
         if kind != pdu.ASSOCIATE_RQ:
             raise ProtocolError("The first PDU is not an association request.", reason=AbortReason.UNEXPECTED_PDU)
         request = pdu.parse_associate_request(bytes(body))
-        self.summary.called_ae_title = _printable(request.called_ae_title)
-        self.summary.calling_ae_title = _printable(request.calling_ae_title)
+        self.summary.called_ae_title = printable(request.called_ae_title)
+        self.summary.calling_ae_title = printable(request.calling_ae_title)
         judged = self._judge(request)
         if isinstance(judged, Rejection):
             self._reject(judged)
@@ -189,18 +160,12 @@ class Association:
         return True
 
     def _judge(self, request: AssociateRequest) -> Rejection | Destination:
-        if not request.protocol_version & pdu.PROTOCOL_VERSION:
-            return pdu.PROTOCOL_VERSION_NOT_SUPPORTED
-        if request.application_context != pdu.APPLICATION_CONTEXT:
-            return pdu.APPLICATION_CONTEXT_NOT_SUPPORTED
+        if (rejection := handshake.fault_of(request)) is not None:
+            return rejection
         if self._must_refuse is not None:
             return self._must_refuse
         if self._is_draining():
             return pdu.TEMPORARY_CONGESTION
-        if not pdu.is_sound_ae_title(request.called_ae_title):
-            return pdu.CALLED_AE_NOT_RECOGNISED
-        if not pdu.is_sound_ae_title(request.calling_ae_title):
-            return pdu.CALLING_AE_NOT_RECOGNISED
         try:
             destination = self._directory.find(request.called_ae_title)
         except DatabaseAway:
@@ -221,12 +186,7 @@ class Association:
 
     def _accept(self, request: AssociateRequest, *, destination: Destination) -> None:
         answers = negotiation.answer(proposed=request.contexts, offers=services.offers())
-        syntaxes = {context.context_id: context.abstract_syntax for context in request.contexts}
-        accepted = [answer for answer in answers if answer.result == ContextResult.ACCEPTED]
-        self._contexts = {
-            answer.context_id: Context(answer.context_id, syntaxes[answer.context_id], answer.transfer_syntax)
-            for answer in accepted
-        }
+        self._contexts = handshake.accepted_contexts(request, answers)
         self._peer_maximum = request.maximum_length
         self._session = Session(
             destination=destination,
@@ -241,37 +201,10 @@ class Association:
                 maximum_length=self._limits.pdu_bytes,
                 implementation_class=IMPLEMENTATION_CLASS_UID,
                 implementation_version=IMPLEMENTATION_VERSION,
-                roles=self._roles(request, accepted),
-                extended=self._extended(request),
+                roles=handshake.roles(request, self._contexts.values()),
+                extended=handshake.extended(request),
             )
         )
-
-    def _roles(self, request: AssociateRequest, accepted: list[AnsweredContext]) -> list[Role]:
-        """The requestor is always SCU; SCP only where a service needs it (PS3.7 D.3.3.4)."""
-        held = {self._contexts[answer.context_id].abstract_syntax for answer in accepted}
-        may_be_scp = {uid for uid in held if (service := services.find(uid)) is not None and service.allow_scp_role}
-        # C-GET sends instances back on this association: the requestor is then the SCP of storage classes.
-        gets = bool(may_be_scp)
-        return [
-            Role(
-                role.sop_class,
-                scu=role.scu,
-                scp=role.scp
-                and (role.sop_class in may_be_scp or (gets and negotiation.is_storage_class(role.sop_class))),
-            )
-            for role in request.roles
-            if role.sop_class in held
-        ]
-
-    def _extended(self, request: AssociateRequest) -> dict[str, bytes]:
-        found = {}
-        for sop_class, information in request.extended.items():
-            service = services.find(sop_class)
-            if service is not None and service.negotiate is not None:
-                answer = service.negotiate(information)
-                if answer is not None:
-                    found[sop_class] = answer
-        return found
 
     # Data transfer ----------------------------------------------------------------------------------------------------
 
@@ -462,8 +395,3 @@ class Association:
                 context_id=context.context_id, command=command, data_set=data_set, maximum_length=self._peer_maximum
             )
         )
-
-
-def _printable(title: str) -> str:
-    """An AE title for logs and the trail, whatever the peer sent."""
-    return "".join(character if " " <= character <= "~" else "?" for character in title)[:16]

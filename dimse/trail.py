@@ -10,10 +10,10 @@ import structlog
 from audit import services as audit
 from core.tenancy import tenant
 from dimse import database
-from dimse.association import Summary
 from dimse.directory import Destination
 from dimse.domain.pdu import Rejection
 from dimse.limits import Limits
+from dimse.summary import Summary
 
 logger = structlog.get_logger(__name__)
 

@@ -1,0 +1,32 @@
+"""What an association did, for the log and the trail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dimse.directory import Destination
+from dimse.domain.pdu import Rejection
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the trail says of an association."""
+
+    called_ae_title: str = ""
+    calling_ae_title: str = ""
+    address: str = ""
+    ended: str = ""
+    rejection: Rejection | None = None
+    destination: Destination | None = None
+    delivery: str = ""
+    stored: int = 0
+    refused: int = 0
+    bytes_received: int = 0
+    echoes: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+
+
+def printable(title: str) -> str:
+    """An AE title for logs and the trail, whatever the peer sent."""
+    return "".join(character if " " <= character <= "~" else "?" for character in title)[:16]
