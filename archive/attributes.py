@@ -49,7 +49,7 @@ def list_attributes(path: Path, *, words: str = "") -> Listing:
             warnings.simplefilter("ignore")
             dataset = dcmread(path, defer_size="64 KB")
             rows = [*_walk(dataset.file_meta, 0), *_walk(dataset, 0)] if dataset.file_meta else list(_walk(dataset, 0))
-    except Exception:  # the file is whole in structure; what pydicom cannot read is still served as bytes
+    except Exception:  # noqa: BLE001 -- the file is whole in structure; what pydicom cannot read is still served as bytes
         return Listing(rows=[], matches=0, problem=_("The attributes of this file cannot be shown."))
     is_cut = len(rows) > MOST_ROWS
     if not words:
@@ -83,7 +83,7 @@ def _walk(dataset: Dataset, depth: int) -> Iterator[Attribute]:
     for tag in sorted(dataset.keys()):
         try:
             element = dataset[tag]
-        except Exception:  # one damaged element must not hide the others
+        except Exception:  # noqa: BLE001 -- one damaged element must not hide the others
             yield Attribute(depth, f"({tag >> 16:04X},{tag & 0xFFFF:04X})", "", "", "", note=_("cannot be read"))
             continue
         yield from _element(element, depth)

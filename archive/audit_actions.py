@@ -18,10 +18,18 @@ def register() -> None:
     )
     actions.register("study.listed", _("{actor} searched studies of {archive}"), event_type=actions.QUERY)
     actions.register(
-        "study.list_exported", _("{actor} took away the study list of {archive} ({count} rows)"), event_type=actions.EXPORT
+        "study.list_exported",
+        _("{actor} took away the study list of {archive} ({count} rows)"),
+        event_type=actions.EXPORT,
     )
-    actions.register("study.attributes_read", _("{actor} read all attributes of an image of study {target}"), event_type=actions.INSTANCES_ACCESSED)
-    actions.register("instance.downloaded", _("{actor} downloaded an image of study {target}"), event_type=actions.EXPORT)
+    actions.register(
+        "study.attributes_read",
+        _("{actor} read all attributes of an image of study {target}"),
+        event_type=actions.INSTANCES_ACCESSED,
+    )
+    actions.register(
+        "instance.downloaded", _("{actor} downloaded an image of study {target}"), event_type=actions.EXPORT
+    )
     actions.register("study.opened", _("{actor} opened study {target}"), event_type=actions.INSTANCES_ACCESSED)
     actions.register("series.viewed", _("{actor} viewed series {target}"), event_type=actions.INSTANCES_ACCESSED)
     actions.register(

@@ -24,6 +24,8 @@ DEFAULTS: dict[str, Any] = {
     "upload_idle_seconds": 30 * 60,
     # The same for an association or request whose process died.
     "orphan_idle_seconds": 15,
+    # A waiting zip that nobody has worked on for this long is taken up again.
+    "lost_zip_seconds": 15 * 60,
 }
 
 

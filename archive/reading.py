@@ -16,7 +16,7 @@ def person_name(value: str) -> str:
 
 def _group(group: str, *, is_alphabetic: bool) -> str:
     parts = [part.strip() for part in group.split("^")]
-    family, given = (parts + ["", ""])[:2]
+    family, given = [*parts, "", ""][:2]
     middle = parts[2] if len(parts) > 2 else ""
     rest = " ".join(part for part in (given, middle) if part)
     if not is_alphabetic:

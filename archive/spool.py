@@ -26,7 +26,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -125,7 +125,7 @@ class SpoolWriter:
         self._original_name = original_name
         self._refusal = refusal
         self._size = 0
-        self._file = open(self.folder / (self._name + PART), "wb", buffering=BUFFER_BYTES)  # noqa: SIM115
+        self._file = (self.folder / (self._name + PART)).open("wb", buffering=BUFFER_BYTES)
         return self
 
     @property
@@ -156,7 +156,7 @@ class SpoolWriter:
             if self._refusal[0]:
                 write_refusal(self.delivery_id, self._name, code=self._refusal[0], reason=self._refusal[1])
             whole = self.folder / (self._name + WHOLE)
-            os.rename(self.path, whole)
+            self.path.rename(whole)
             os.fsync(self._folder_descriptor)
         except BaseException:
             self.abort()
@@ -175,10 +175,9 @@ class SpoolWriter:
         if self._file is None:
             return
         stale, self._file = self._file, None
-        try:
+        # A full disk fails the last flush; the file goes anyway.
+        with suppress(OSError):
             stale.close()
-        except OSError:
-            pass  # a full disk fails the last flush; the file goes anyway
         for suffix in (PART, NAME, REFUSE, WHOLE):
             (self.folder / (self._name + suffix)).unlink(missing_ok=True)
 
@@ -191,10 +190,16 @@ class SpoolWriter:
             self._lock_descriptor = self._folder_descriptor = -1
 
 
+def names_in(folder: Path) -> list[str]:
+    """Names in a folder, without a Path for each: a delivery may hold a hundred thousand files."""
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries]
+
+
 def whole_files(delivery_id: uuid.UUID | str) -> list[str]:
     """Names of the whole files of a delivery, in order of arrival; empty when the folder is gone."""
     try:
-        found = [entry[: -len(WHOLE)] for entry in os.listdir(folder_of(delivery_id)) if entry.endswith(WHOLE)]
+        found = [entry[: -len(WHOLE)] for entry in names_in(folder_of(delivery_id)) if entry.endswith(WHOLE)]
     except FileNotFoundError:
         return []
     return sorted(name for name in found if NAME_PATTERN.match(name))
@@ -248,7 +253,7 @@ def remove(delivery_id: uuid.UUID | str, names: list[str]) -> None:
 def waiting_zips(delivery_id: uuid.UUID | str) -> list[str]:
     """Names of the zip files that are not unpacked yet."""
     try:
-        entries = os.listdir(folder_of(delivery_id))
+        entries = names_in(folder_of(delivery_id))
     except FileNotFoundError:
         return []
     return sorted(entry[: -len(ZIP)] for entry in entries if entry.endswith(ZIP))
@@ -263,7 +268,7 @@ def zip_path(delivery_id: uuid.UUID | str, name: str) -> Path:
 def set_aside_zip(delivery_id: uuid.UUID | str, name: str) -> Path:
     """A whole file turns out to be a zip: take it out of the index's sight."""
     target = zip_path(delivery_id, name)
-    os.rename(path_of(delivery_id, name), target)
+    path_of(delivery_id, name).rename(target)
     sync_folder(target.parent)
     return target
 
@@ -322,7 +327,7 @@ def finish_upload(writer: SpoolWriter, path: Path, *, original_name: str) -> Spo
     if original_name:
         write_name(writer.delivery_id, name, original_name)
     whole = writer.folder / (name + WHOLE)
-    os.rename(path, whole)
+    path.rename(whole)
     sync_folder(writer.folder)
     return SpooledFile(
         delivery_id=writer.delivery_id, name=name, path=whole, size_bytes=size, original_name=original_name
@@ -378,7 +383,7 @@ def remove_folder(delivery_id: uuid.UUID | str) -> bool:
 def delivery_ids() -> Iterator[uuid.UUID]:
     """Deliveries that have a folder in the spool."""
     try:
-        entries = os.listdir(spool_root())
+        entries = names_in(spool_root())
     except FileNotFoundError:
         return
     for entry in entries:

@@ -79,7 +79,7 @@ class FileStorage:
         try:
             os.link(source, target)
         except FileExistsError:
-            if not os.path.samefile(source, target):
+            if not source.samefile(target):
                 # Left by a try that died while copying; the source is the truth.
                 self._copy(source=source, target=target)
         except OSError as error:
@@ -97,18 +97,18 @@ class FileStorage:
         self._make_folder(target.parent)
         part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
         try:
-            with open(part, "wb") as file:
+            with part.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(part, target)
+            part.replace(target)
         finally:
             part.unlink(missing_ok=True)
         sync_folder(target.parent)
 
     def open(self, key: str) -> BinaryIO:
         """The bytes under a key, seekable. Raises `FileNotFoundError`."""
-        return open(self.path(key), "rb")
+        return self.path(key).open("rb")
 
     def exists(self, key: str) -> bool:
         return self.path(key).is_file()
@@ -147,11 +147,11 @@ class FileStorage:
     def _copy(self, *, source: Path, target: Path) -> None:
         part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
         try:
-            with open(source, "rb") as reader, open(part, "wb") as writer:
+            with source.open("rb") as reader, part.open("wb") as writer:
                 shutil.copyfileobj(reader, writer, COPY_BYTES)
                 writer.flush()
                 os.fsync(writer.fileno())
-            os.replace(part, target)
+            part.replace(target)
         finally:
             part.unlink(missing_ok=True)
 

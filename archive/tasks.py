@@ -46,6 +46,11 @@ def sweep_spool() -> None:
     """Beat: index what a dead process left behind; remove bytes that nothing refers to and exports past their time."""
     for organisation_id, delivery_id in sweep.sweep_spool():
         index_delivery.enqueue(organisation_id=organisation_id, delivery_id=delivery_id)
+    for organisation_id, delivery_id, name, job_id in sweep.lost_zips():
+        if job_id:
+            unpack_zip.enqueue(organisation_id=organisation_id, delivery_id=delivery_id, name=name, job_id=job_id)
+        else:
+            give_up_zip.enqueue(organisation_id=organisation_id, delivery_id=delivery_id, name=name)
     removal.purge()
     export.sweep_exports(now=time.time())
 
@@ -70,10 +75,17 @@ def unpack_zip(*, organisation_id: int, delivery_id: str, name: str, job_id: str
             unpack.forget_zip(delivery=delivery, name=name)
             raise
         job.finish(
-            result={"delivery": delivery_id, **tally.as_result()},
+            result={"delivery": delivery_id, "zip": name, **tally.as_result()},
             result_url=queries.delivery_url(delivery),
             message=tally.sentence(),
         )
+
+
+@task(queue="ingest", time_limit_seconds=3600)
+def give_up_zip(*, organisation_id: int, delivery_id: str, name: str) -> None:
+    """Keep a zip whose job failed in quarantine, so that its delivery can end."""
+    delivery = Delivery.objects.select_related("archive", "organisation").get(pk=uuid.UUID(delivery_id))
+    unpack.give_up(delivery=delivery, name=name)
 
 
 @task(queue="heavy", time_limit_seconds=6 * 3600)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 import re
 import struct
 from dataclasses import dataclass
 from typing import Any
 
+from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import dictionary_VR
-from pydicom.uid import UID_dictionary
 
 from archive.domain import frames, text
 from archive.domain.part10 import PIXEL_DATA, Layout, Unreadable, is_encapsulated, wanted
@@ -70,7 +70,7 @@ class Header:
     birth_date: str
     sex: str
     study_date: str
-    study_date_parsed: datetime.date | None
+    study_date_parsed: dt.date | None
     study_time: str
     accession_number: str
     study_id: str
@@ -103,7 +103,9 @@ def read_header(layout: Layout) -> Header:
     values = _Values(layout=layout, raw=raw)
     sop_class = values.uid(0x00080016)
     if sop_class == MEDIA_DIRECTORY or _meta_uid(layout, 0x00020002) == MEDIA_DIRECTORY:
-        raise Unreadable("dicomdir", "This is a DICOMDIR, the table of contents of a disc: its images are taken, not it.")
+        raise Unreadable(
+            "dicomdir", "This is a DICOMDIR, the table of contents of a disc: its images are taken, not it."
+        )
     identity = {}
     for tag, label in (
         (0x0020000D, "Study Instance UID"),
@@ -197,13 +199,13 @@ def _meta_uid(layout: Layout, tag: int) -> str:
     return layout.meta.get(tag, b"").strip(b"\0 ").decode("ascii", "replace")
 
 
-def parse_date(value: str) -> datetime.date | None:
+def parse_date(value: str) -> dt.date | None:
     """A whole DA as a date; None for partial, odd and impossible ones. Takes the old form 2004.01.19 too."""
     digits = value.replace(".", "").replace("-", "")
     if len(digits) != 8 or not digits.isdecimal() or not digits.isascii():
         return None
     try:
-        return datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+        return dt.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError:
         return None
 
@@ -286,10 +288,7 @@ class _Values:
             count = min(len(raw) // 4, 64)
             pairs = struct.unpack_from(f"{self._layout.endian}{count * 2}H", raw)
             return [f"{pairs[i]:04X}{pairs[i + 1]:04X}" for i in range(0, len(pairs), 2)]
-        if vr in TEXT_VRS:
-            decoded = text.decode(raw, self._encodings)
-        else:
-            decoded = text.clean(raw.decode("iso8859"))
+        decoded = text.decode(raw, self._encodings) if vr in TEXT_VRS else text.clean(raw.decode("iso8859"))
         parts = [decoded] if vr in SINGLE_VALUED else decoded.split("\\")
         cleaned = [part.rstrip(" \0") if vr in SINGLE_VALUED else part.strip(" \0") for part in parts]
         if not any(cleaned):
@@ -329,7 +328,11 @@ def _read_items(*, values: _Values, raw: bytes, implicit: bool, big: bool, depth
                 position = value_at
                 break
             undefined = length == part10.UNDEFINED
-            stop = part10._skip_sequence(raw, value_at, size, implicit=implicit or vr == b"UN", big=big) if undefined else value_at + length
+            stop = (
+                part10._skip_sequence(raw, value_at, size, implicit=implicit or vr == b"UN", big=big)
+                if undefined
+                else value_at + length
+            )
             name = _nested_vr(tag, vr)
             if name is not None and stop <= size and stop - value_at <= part10.MAX_VALUE_BYTES:
                 value = values._values(

@@ -39,7 +39,7 @@ def instance_json(
             warnings.simplefilter("ignore")
             dataset = dcmread(path, stop_before_pixels=True, force=False)
             document = _dataset_json(dataset, base=f"{base}/bulkdata")
-    except Exception:  # a header that pydicom cannot read was still accepted and is still served as a file
+    except Exception:  # noqa: BLE001 -- a header that pydicom cannot read was still accepted and is still served as a file
         document = {}
     document.pop("00080005", None)
     document = {
@@ -64,7 +64,7 @@ def _dataset_json(dataset: Dataset, *, base: str) -> dict[str, Any]:
         key = f"{tag:08X}"
         try:
             document[key] = _element_json(dataset[tag], base=f"{base}/{key}")
-        except Exception:  # noqa: S112 -- one damaged element must not hide the others
+        except Exception:  # noqa: BLE001, S112 -- one damaged element must not hide the others
             continue
     return document
 

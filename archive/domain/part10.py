@@ -45,7 +45,7 @@ MAX_VALUE_BYTES = 1 << 16
 MAX_SEQUENCE_BYTES = 1 << 20
 MAX_DEPTH = 64
 MAX_ELEMENTS = 200_000
-MAX_INFLATED_BYTES = 1 << 31
+MAX_INFLATED_BYTES = 1 << 29
 INFLATE_STEP = 1 << 20
 
 
@@ -132,8 +132,10 @@ def _read_with_meta(buffer: Buffer, size: int) -> Layout:
     meta, offset = _read_meta(buffer, size, PREAMBLE_BYTES)
     uid = _uid(meta.get(0x00020010, b""))
     if offset >= size:
-        raise Truncated("the file meta information") if not uid else Unreadable(
-            "truncated", "The file ends after its file meta information: there is no data set."
+        raise (
+            Truncated("the file meta information")
+            if not uid
+            else Unreadable("truncated", "The file ends after its file meta information: there is no data set.")
         )
     if not uid:
         raise Unreadable(
@@ -263,8 +265,7 @@ def _begins_like(buffer: Buffer, size: int, offset: int, uid: str) -> bool:
 def _inflate(buffer: Buffer, size: int, offset: int) -> bytes:
     """The data set of a deflated file (RFC 1951, PS3.5 A.5), within a limit."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    parts: list[bytes] = []
-    total = 0
+    whole = bytearray()
     position = offset
     try:
         while position < size and not inflater.eof:
@@ -273,15 +274,14 @@ def _inflate(buffer: Buffer, size: int, offset: int) -> bytes:
             while chunk and not inflater.eof:
                 part = inflater.decompress(chunk, INFLATE_STEP)
                 chunk = inflater.unconsumed_tail
-                total += len(part)
-                if total > min(MAX_INFLATED_BYTES, 1200 * max(size, 1 << 16)):
+                if len(whole) + len(part) > min(MAX_INFLATED_BYTES, 1200 * max(size, 1 << 16)):
                     raise Unreadable("inflates-too-far", "The deflated data set unpacks to more than is plausible.")
-                parts.append(part)
+                whole += part
     except zlib.error:
         raise Unreadable("malformed", "The deflated data set is damaged.") from None
     if not inflater.eof:
         raise Truncated("its deflated data set")
-    return b"".join(parts)
+    return bytes(whole)
 
 
 def _walk(buffer: Buffer, size: int, offset: int, uid: str, meta: dict[int, bytes]) -> Layout:
@@ -324,7 +324,9 @@ def _walk(buffer: Buffer, size: int, offset: int, uid: str, meta: dict[int, byte
             position = end
             continue
         if length > size - value_at:
-            raise Truncated("its pixel data" if tag in PIXEL_TAGS else f"the element ({tag >> 16:04X},{tag & 0xFFFF:04X})")
+            raise Truncated(
+                "its pixel data" if tag in PIXEL_TAGS else f"the element ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+            )
         elements[tag] = Element(tag, vr, value_at, length, False)
         position = value_at + length
     if not elements:

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 SIDE = 256
@@ -33,7 +34,7 @@ def render_thumbnail(path: Path, *, frame: int, side: int = SIDE) -> bytes:
         return _encode(grey_or_rgb, dataset=dataset, side=side)
     except NoPicture:
         raise
-    except Exception as error:  # codecs and damaged headers raise anything; a picture is never worth a failed study
+    except Exception as error:
         raise NoPicture(f"{type(error).__name__}: {error}"[:300]) from error
 
 
@@ -49,7 +50,7 @@ def _frame_pixels(path: Path, *, dataset: Dataset, index: int) -> np.ndarray[Any
     frame = pixel_array(dcmread(path) if is_deflated else path, index=index)
     if frame.shape[:2] != (rows, columns):
         raise NoPicture("the frame has another size than stated")
-    return frame
+    return np.asarray(frame)
 
 
 def _displayed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:
@@ -60,7 +61,7 @@ def _displayed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) ->
     if pixels.ndim == 3:
         return _to_bytes(pixels)
     grey = _windowed(pixels, dataset=dataset, index=index)
-    return 255 - grey if photometric == "MONOCHROME1" else grey
+    return np.asarray(255 - grey) if photometric == "MONOCHROME1" else grey
 
 
 def _to_bytes(colour: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -68,7 +69,7 @@ def _to_bytes(colour: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         return colour
     top = float(colour.max() or 1)
     scale = 255.0 / (65535.0 if top > 255 and colour.dtype == np.uint16 else max(top, 255.0))
-    return np.clip(colour.astype(np.float32) * scale, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(colour.astype(np.float32) * scale, 0, 255), dtype=np.uint8)
 
 
 def _windowed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:
@@ -79,8 +80,8 @@ def _windowed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) -> 
             table = dataset.VOILUTSequence[0]
             bits = int(table.LUTDescriptor[2]) or 16
             shown = apply_voi_lut(values.astype(pixels.dtype) if values is pixels else values.astype(np.int32), dataset)
-            return np.clip(shown.astype(np.float32) * (255.0 / (2**bits - 1)), 0, 255).astype(np.uint8)
-        except Exception:  # noqa: S110 -- a damaged LUT: the window or the histogram serves as well
+            return np.asarray(np.clip(shown.astype(np.float32) * (255.0 / (2**bits - 1)), 0, 255), dtype=np.uint8)
+        except Exception:  # noqa: BLE001, S110 -- a damaged LUT: the window or the histogram serves as well
             pass
     window = _window(dataset, items=frame_items)
     if window is None:
@@ -89,7 +90,7 @@ def _windowed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) -> 
     # PS3.3 C.11.2.1.2.1, the linear function.
     span = max(width - 1.0, 1e-6)
     scaled = ((values.astype(np.float32) - (centre - 0.5)) / span + 0.5) * 255.0
-    return np.clip(scaled, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(scaled, 0, 255), dtype=np.uint8)
 
 
 def _rescaled(pixels: np.ndarray[Any, Any], *, dataset: Dataset, items: list[Dataset]) -> np.ndarray[Any, Any]:

@@ -70,7 +70,9 @@ def looks_like_zip(head: bytes) -> bool:
     return head.startswith(ZIP_STARTS) and head[128:132] != b"DICM"
 
 
-def open_zip(path: Path, *, max_entries: int, max_bytes: int, max_file_bytes: int) -> tuple[zipfile.ZipFile, list[Entry]]:
+def open_zip(
+    path: Path, *, max_entries: int, max_bytes: int, max_file_bytes: int
+) -> tuple[zipfile.ZipFile, list[Entry]]:
     """The zip and its files in order. Raises `BadZip` when it is damaged, a bomb, or beyond the limits."""
     size = path.stat().st_size
     try:

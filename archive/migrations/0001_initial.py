@@ -12,313 +12,583 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('access', '0001_initial'),
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("access", "0001_initial"),
+        ("auth", "0012_alter_user_first_name_max_length"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         TrigramExtension(),
         migrations.CreateModel(
-            name='Archive',
+            name="Archive",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('slug', models.CharField(max_length=63, validators=[django.core.validators.RegexValidator(message='Use 1 to 63 lower-case letters, digits and hyphens; begin and end with a letter or digit.', regex='^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$')], verbose_name='address')),
-                ('name', models.CharField(max_length=150, verbose_name='name')),
-                ('ae_title', models.CharField(max_length=16, unique=True, validators=[django.core.validators.RegexValidator(message='Use 1 to 16 letters, digits, underscores, full stops and hyphens.', regex='^[A-Za-z0-9_.-]{1,16}$')], verbose_name='AE title')),
-                ('purpose', models.CharField(choices=[('clinical', 'Clinical'), ('teaching', 'Teaching (de-identified)'), ('trial', 'Trial (de-identified)')], default='clinical', max_length=12, verbose_name='purpose')),
-                ('overwrite', models.CharField(choices=[('never', 'Never: other content under a known UID is quarantined'), ('same-source', 'By the same source only'), ('always', 'Always: the newest content counts')], default='never', max_length=12, verbose_name='other content under a known UID')),
-                ('calling_ae_titles', models.JSONField(blank=True, default=list, help_text='Empty: any calling AE title may send.', verbose_name='AE titles that may send')),
-                ('settle_seconds', models.PositiveIntegerField(default=10, verbose_name='seconds of silence until a study counts as complete')),
-                ('is_open_to_dimse', models.BooleanField(default=True, verbose_name='takes DICOM associations')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "slug",
+                    models.CharField(
+                        max_length=63,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                message="Use 1 to 63 lower-case letters, digits and hyphens; begin and end with a letter or digit.",
+                                regex="^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$",
+                            )
+                        ],
+                        verbose_name="address",
+                    ),
+                ),
+                ("name", models.CharField(max_length=150, verbose_name="name")),
+                (
+                    "ae_title",
+                    models.CharField(
+                        max_length=16,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                message="Use 1 to 16 letters, digits, underscores, full stops and hyphens.",
+                                regex="^[A-Za-z0-9_.-]{1,16}$",
+                            )
+                        ],
+                        verbose_name="AE title",
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[
+                            ("clinical", "Clinical"),
+                            ("teaching", "Teaching (de-identified)"),
+                            ("trial", "Trial (de-identified)"),
+                        ],
+                        default="clinical",
+                        max_length=12,
+                        verbose_name="purpose",
+                    ),
+                ),
+                (
+                    "overwrite",
+                    models.CharField(
+                        choices=[
+                            ("never", "Never: other content under a known UID is quarantined"),
+                            ("same-source", "By the same source only"),
+                            ("always", "Always: the newest content counts"),
+                        ],
+                        default="never",
+                        max_length=12,
+                        verbose_name="other content under a known UID",
+                    ),
+                ),
+                (
+                    "calling_ae_titles",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Empty: any calling AE title may send.",
+                        verbose_name="AE titles that may send",
+                    ),
+                ),
+                (
+                    "settle_seconds",
+                    models.PositiveIntegerField(
+                        default=10, verbose_name="seconds of silence until a study counts as complete"
+                    ),
+                ),
+                ("is_open_to_dimse", models.BooleanField(default=True, verbose_name="takes DICOM associations")),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name',),
-                'permissions': (('add_images', 'Send images'), ('export_images', 'Export and copy images'), ('delete_images', 'Delete images'), ('manage_archive', 'Give roles on the archive')),
-                'default_permissions': ('view', 'change'),
+                "ordering": ("name",),
+                "permissions": (
+                    ("add_images", "Send images"),
+                    ("export_images", "Export and copy images"),
+                    ("delete_images", "Delete images"),
+                    ("manage_archive", "Give roles on the archive"),
+                ),
+                "default_permissions": ("view", "change"),
             },
         ),
         migrations.CreateModel(
-            name='ArchiveGroupObjectPermission',
+            name="ArchiveGroupObjectPermission",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('content_object', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='archive.archive')),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='auth.group')),
-                ('permission', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='auth.permission')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "content_object",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="archive.archive"),
+                ),
+                ("group", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.group")),
+                ("permission", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.permission")),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='ArchiveUserObjectPermission',
+            name="ArchiveUserObjectPermission",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('content_object', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='archive.archive')),
-                ('permission', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='auth.permission')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "content_object",
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="archive.archive"),
+                ),
+                ("permission", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="auth.permission")),
+                ("user", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('source', models.CharField(choices=[('dimse', 'DICOM association'), ('stow', 'DICOMweb'), ('upload', 'Upload'), ('import', 'Import'), ('deid', 'De-identification')], max_length=8)),
-                ('state', models.CharField(choices=[('open', 'Receiving'), ('closed', 'Indexing'), ('indexed', 'Complete')], default='open', max_length=8)),
-                ('calling_ae_title', models.CharField(blank=True, max_length=16)),
-                ('address', models.GenericIPAddressField(blank=True, null=True)),
-                ('received', models.PositiveIntegerField(default=0)),
-                ('stored', models.PositiveIntegerField(default=0)),
-                ('duplicate', models.PositiveIntegerField(default=0)),
-                ('replaced', models.PositiveIntegerField(default=0)),
-                ('refused', models.PositiveIntegerField(default=0)),
-                ('skipped', models.PositiveIntegerField(default=0)),
-                ('committed_names', models.JSONField(default=list)),
-                ('opened_at', models.DateTimeField(auto_now_add=True)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('indexed_at', models.DateTimeField(blank=True, null=True)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('archive', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='archive.archive')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("dimse", "DICOM association"),
+                            ("stow", "DICOMweb"),
+                            ("upload", "Upload"),
+                            ("import", "Import"),
+                            ("deid", "De-identification"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("open", "Receiving"), ("closed", "Indexing"), ("indexed", "Complete")],
+                        default="open",
+                        max_length=8,
+                    ),
+                ),
+                ("calling_ae_title", models.CharField(blank=True, max_length=16)),
+                ("address", models.GenericIPAddressField(blank=True, null=True)),
+                ("received", models.PositiveIntegerField(default=0)),
+                ("stored", models.PositiveIntegerField(default=0)),
+                ("duplicate", models.PositiveIntegerField(default=0)),
+                ("replaced", models.PositiveIntegerField(default=0)),
+                ("refused", models.PositiveIntegerField(default=0)),
+                ("skipped", models.PositiveIntegerField(default=0)),
+                ("committed_names", models.JSONField(default=list)),
+                ("opened_at", models.DateTimeField(auto_now_add=True)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                ("indexed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "archive",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="deliveries", to="archive.archive"
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'deliveries',
-                'ordering': ('-opened_at',),
-                'default_permissions': (),
+                "verbose_name_plural": "deliveries",
+                "ordering": ("-opened_at",),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='Patient',
+            name="Patient",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('public_id', models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True)),
-                ('patient_id', models.CharField(blank=True, max_length=64)),
-                ('issuer_of_patient_id', models.CharField(blank=True, max_length=64)),
-                ('study_instance_uid', models.CharField(blank=True, max_length=64)),
-                ('patient_name', models.CharField(blank=True, max_length=324)),
-                ('search_name', models.CharField(blank=True, max_length=400)),
-                ('birth_date', models.CharField(blank=True, max_length=8)),
-                ('sex', models.CharField(blank=True, max_length=16)),
-                ('archive', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='patients', to='archive.archive')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "public_id",
+                    models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True),
+                ),
+                ("patient_id", models.CharField(blank=True, max_length=64)),
+                ("issuer_of_patient_id", models.CharField(blank=True, max_length=64)),
+                ("study_instance_uid", models.CharField(blank=True, max_length=64)),
+                ("patient_name", models.CharField(blank=True, max_length=324)),
+                ("search_name", models.CharField(blank=True, max_length=400)),
+                ("birth_date", models.CharField(blank=True, max_length=8)),
+                ("sex", models.CharField(blank=True, max_length=16)),
+                (
+                    "archive",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="patients", to="archive.archive"
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='QuarantinedFile',
+            name="QuarantinedFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True)),
-                ('original_name', models.CharField(blank=True, max_length=500)),
-                ('storage_key', models.CharField(max_length=200)),
-                ('size_bytes', models.BigIntegerField()),
-                ('digest', models.BinaryField(max_length=32)),
-                ('code', models.CharField(max_length=40)),
-                ('reason', models.CharField(max_length=500)),
-                ('sop_instance_uid', models.CharField(blank=True, max_length=64)),
-                ('state', models.CharField(choices=[('kept', 'Kept'), ('released', 'Stored later'), ('discarded', 'Discarded')], default='kept', max_length=10)),
-                ('received_at', models.DateTimeField()),
-                ('decided_at', models.DateTimeField(blank=True, null=True)),
-                ('archive', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='quarantined_files', to='archive.archive')),
-                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('delivery', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='quarantined_files', to='archive.delivery')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "public_id",
+                    models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True),
+                ),
+                ("original_name", models.CharField(blank=True, max_length=500)),
+                ("storage_key", models.CharField(max_length=200)),
+                ("size_bytes", models.BigIntegerField()),
+                ("digest", models.BinaryField(max_length=32)),
+                ("code", models.CharField(max_length=40)),
+                ("reason", models.CharField(max_length=500)),
+                ("sop_instance_uid", models.CharField(blank=True, max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("kept", "Kept"), ("released", "Stored later"), ("discarded", "Discarded")],
+                        default="kept",
+                        max_length=10,
+                    ),
+                ),
+                ("received_at", models.DateTimeField()),
+                ("decided_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "archive",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="quarantined_files",
+                        to="archive.archive",
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="quarantined_files",
+                        to="archive.delivery",
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-received_at',),
-                'default_permissions': (),
+                "ordering": ("-received_at",),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='Study',
+            name="Study",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('public_id', models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True)),
-                ('study_instance_uid', models.CharField(max_length=64)),
-                ('study_date', models.CharField(blank=True, max_length=8)),
-                ('study_time', models.CharField(blank=True, max_length=16)),
-                ('study_date_parsed', models.DateField(blank=True, null=True)),
-                ('accession_number', models.CharField(blank=True, max_length=64)),
-                ('study_id', models.CharField(blank=True, max_length=64)),
-                ('description', models.CharField(blank=True, max_length=256)),
-                ('referring_physician_name', models.CharField(blank=True, max_length=324)),
-                ('modalities', models.JSONField(default=list)),
-                ('body_parts', models.JSONField(default=list)),
-                ('series_count', models.PositiveIntegerField(default=0)),
-                ('instance_count', models.PositiveIntegerField(default=0)),
-                ('size_bytes', models.BigIntegerField(default=0)),
-                ('attributes', models.JSONField(default=dict)),
-                ('last_received_at', models.DateTimeField()),
-                ('settled_at', models.DateTimeField(blank=True, null=True)),
-                ('archive', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='studies', to='archive.archive')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
-                ('patient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='studies', to='archive.patient')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "public_id",
+                    models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True),
+                ),
+                ("study_instance_uid", models.CharField(max_length=64)),
+                ("study_date", models.CharField(blank=True, max_length=8)),
+                ("study_time", models.CharField(blank=True, max_length=16)),
+                ("study_date_parsed", models.DateField(blank=True, null=True)),
+                ("accession_number", models.CharField(blank=True, max_length=64)),
+                ("study_id", models.CharField(blank=True, max_length=64)),
+                ("description", models.CharField(blank=True, max_length=256)),
+                ("referring_physician_name", models.CharField(blank=True, max_length=324)),
+                ("modalities", models.JSONField(default=list)),
+                ("body_parts", models.JSONField(default=list)),
+                ("series_count", models.PositiveIntegerField(default=0)),
+                ("instance_count", models.PositiveIntegerField(default=0)),
+                ("size_bytes", models.BigIntegerField(default=0)),
+                ("attributes", models.JSONField(default=dict)),
+                ("last_received_at", models.DateTimeField()),
+                ("settled_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "archive",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="studies", to="archive.archive"
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
+                (
+                    "patient",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="studies", to="archive.patient"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'studies',
-                'default_permissions': (),
+                "verbose_name_plural": "studies",
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='Series',
+            name="Series",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('public_id', models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True)),
-                ('series_instance_uid', models.CharField(max_length=64)),
-                ('series_number', models.BigIntegerField(blank=True, null=True)),
-                ('modality', models.CharField(blank=True, max_length=16)),
-                ('description', models.CharField(blank=True, max_length=256)),
-                ('body_part', models.CharField(blank=True, max_length=64)),
-                ('laterality', models.CharField(blank=True, max_length=16)),
-                ('frame_of_reference_uid', models.CharField(blank=True, max_length=64)),
-                ('instance_count', models.PositiveIntegerField(default=0)),
-                ('size_bytes', models.BigIntegerField(default=0)),
-                ('attributes', models.JSONField(default=dict)),
-                ('metadata_key', models.CharField(blank=True, max_length=200)),
-                ('thumbnail_key', models.CharField(blank=True, max_length=200)),
-                ('version', models.PositiveIntegerField(default=0)),
-                ('archive', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='archive.archive')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
-                ('study', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='series', to='archive.study')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "public_id",
+                    models.CharField(default=core.models.new_public_id, editable=False, max_length=12, unique=True),
+                ),
+                ("series_instance_uid", models.CharField(max_length=64)),
+                ("series_number", models.BigIntegerField(blank=True, null=True)),
+                ("modality", models.CharField(blank=True, max_length=16)),
+                ("description", models.CharField(blank=True, max_length=256)),
+                ("body_part", models.CharField(blank=True, max_length=64)),
+                ("laterality", models.CharField(blank=True, max_length=16)),
+                ("frame_of_reference_uid", models.CharField(blank=True, max_length=64)),
+                ("instance_count", models.PositiveIntegerField(default=0)),
+                ("size_bytes", models.BigIntegerField(default=0)),
+                ("attributes", models.JSONField(default=dict)),
+                ("metadata_key", models.CharField(blank=True, max_length=200)),
+                ("thumbnail_key", models.CharField(blank=True, max_length=200)),
+                ("version", models.PositiveIntegerField(default=0)),
+                (
+                    "archive",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="archive.archive"
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
+                (
+                    "study",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="series", to="archive.study"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'series',
-                'default_permissions': (),
+                "verbose_name_plural": "series",
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='Instance',
+            name="Instance",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sop_instance_uid', models.CharField(max_length=64)),
-                ('sop_class_uid', models.CharField(max_length=64)),
-                ('transfer_syntax_uid', models.CharField(max_length=64)),
-                ('instance_number', models.BigIntegerField(blank=True, null=True)),
-                ('rows', models.PositiveIntegerField(blank=True, null=True)),
-                ('columns', models.PositiveIntegerField(blank=True, null=True)),
-                ('number_of_frames', models.PositiveIntegerField(default=0)),
-                ('photometric_interpretation', models.CharField(blank=True, max_length=32)),
-                ('attributes', models.JSONField(default=dict)),
-                ('storage_key', models.CharField(max_length=200)),
-                ('size_bytes', models.BigIntegerField()),
-                ('digest', models.BinaryField(max_length=32)),
-                ('dataset_digest', models.BinaryField(max_length=32)),
-                ('frame_table', models.BinaryField(default=bytes)),
-                ('received_at', models.DateTimeField()),
-                ('archive', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='archive.archive')),
-                ('delivery', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='instances', to='archive.delivery')),
-                ('organisation', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation')),
-                ('series', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='instances', to='archive.series')),
-                ('study', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='instances', to='archive.study')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sop_instance_uid", models.CharField(max_length=64)),
+                ("sop_class_uid", models.CharField(max_length=64)),
+                ("transfer_syntax_uid", models.CharField(max_length=64)),
+                ("instance_number", models.BigIntegerField(blank=True, null=True)),
+                ("rows", models.PositiveIntegerField(blank=True, null=True)),
+                ("columns", models.PositiveIntegerField(blank=True, null=True)),
+                ("number_of_frames", models.PositiveIntegerField(default=0)),
+                ("photometric_interpretation", models.CharField(blank=True, max_length=32)),
+                ("attributes", models.JSONField(default=dict)),
+                ("storage_key", models.CharField(max_length=200)),
+                ("size_bytes", models.BigIntegerField()),
+                ("digest", models.BinaryField(max_length=32)),
+                ("dataset_digest", models.BinaryField(max_length=32)),
+                ("frame_table", models.BinaryField(default=bytes)),
+                ("received_at", models.DateTimeField()),
+                (
+                    "archive",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="archive.archive"
+                    ),
+                ),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="instances",
+                        to="archive.delivery",
+                    ),
+                ),
+                (
+                    "organisation",
+                    models.ForeignKey(
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="access.organisation",
+                    ),
+                ),
+                (
+                    "series",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="instances", to="archive.series"
+                    ),
+                ),
+                (
+                    "study",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="instances", to="archive.study"
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.AddConstraint(
-            model_name='archive',
-            constraint=models.UniqueConstraint(fields=('organisation', 'slug'), name='archive_address_in_organisation'),
+            model_name="archive",
+            constraint=models.UniqueConstraint(fields=("organisation", "slug"), name="archive_address_in_organisation"),
         ),
         migrations.AlterUniqueTogether(
-            name='archivegroupobjectpermission',
-            unique_together={('group', 'permission', 'content_object')},
+            name="archivegroupobjectpermission",
+            unique_together={("group", "permission", "content_object")},
         ),
         migrations.AlterUniqueTogether(
-            name='archiveuserobjectpermission',
-            unique_together={('user', 'permission', 'content_object')},
+            name="archiveuserobjectpermission",
+            unique_together={("user", "permission", "content_object")},
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['archive', '-opened_at'], name='archive_del_archive_bec820_idx'),
+            model_name="delivery",
+            index=models.Index(fields=["archive", "-opened_at"], name="archive_del_archive_bec820_idx"),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(fields=['state'], name='archive_del_state_768008_idx'),
+            model_name="delivery",
+            index=models.Index(fields=["state"], name="archive_del_state_768008_idx"),
         ),
         migrations.AddIndex(
-            model_name='patient',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass('search_name', name='gin_trgm_ops'), name='patient_search_name'),
+            model_name="patient",
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.indexes.OpClass("search_name", name="gin_trgm_ops"), name="patient_search_name"
+            ),
         ),
         migrations.AddIndex(
-            model_name='patient',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('patient_id'), name='gin_trgm_ops'), name='patient_id_search'),
+            model_name="patient",
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper("patient_id"), name="gin_trgm_ops"
+                ),
+                name="patient_id_search",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='patient',
-            constraint=models.UniqueConstraint(fields=('archive', 'patient_id', 'issuer_of_patient_id', 'study_instance_uid'), name='patient_in_archive'),
+            model_name="patient",
+            constraint=models.UniqueConstraint(
+                fields=("archive", "patient_id", "issuer_of_patient_id", "study_instance_uid"),
+                name="patient_in_archive",
+            ),
         ),
         migrations.AddIndex(
-            model_name='quarantinedfile',
-            index=models.Index(fields=['archive', 'state', '-received_at'], name='archive_qua_archive_264ba2_idx'),
+            model_name="quarantinedfile",
+            index=models.Index(fields=["archive", "state", "-received_at"], name="archive_qua_archive_264ba2_idx"),
         ),
         migrations.AddConstraint(
-            model_name='quarantinedfile',
-            constraint=models.UniqueConstraint(fields=('delivery', 'storage_key'), name='quarantined_once'),
+            model_name="quarantinedfile",
+            constraint=models.UniqueConstraint(fields=("delivery", "storage_key"), name="quarantined_once"),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(fields=['archive', '-study_date', '-id'], name='archive_stu_archive_e1a05d_idx'),
+            model_name="study",
+            index=models.Index(fields=["archive", "-study_date", "-id"], name="archive_stu_archive_e1a05d_idx"),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(fields=['archive', '-last_received_at'], name='archive_stu_archive_231487_idx'),
+            model_name="study",
+            index=models.Index(fields=["archive", "-last_received_at"], name="archive_stu_archive_231487_idx"),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(fields=['archive', 'accession_number'], name='archive_stu_archive_464b39_idx'),
+            model_name="study",
+            index=models.Index(fields=["archive", "accession_number"], name="archive_stu_archive_464b39_idx"),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(fields=['study_instance_uid'], name='archive_stu_study_i_9f768e_idx'),
+            model_name="study",
+            index=models.Index(fields=["study_instance_uid"], name="archive_stu_study_i_9f768e_idx"),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(condition=models.Q(('settled_at', None)), fields=['last_received_at'], name='study_unsettled'),
+            model_name="study",
+            index=models.Index(
+                condition=models.Q(("settled_at", None)), fields=["last_received_at"], name="study_unsettled"
+            ),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('description'), name='gin_trgm_ops'), name='study_description_search'),
+            model_name="study",
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper("description"), name="gin_trgm_ops"
+                ),
+                name="study_description_search",
+            ),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['modalities'], name='study_modalities'),
+            model_name="study",
+            index=django.contrib.postgres.indexes.GinIndex(fields=["modalities"], name="study_modalities"),
         ),
         migrations.AddConstraint(
-            model_name='study',
-            constraint=models.UniqueConstraint(fields=('archive', 'study_instance_uid'), name='study_in_archive'),
+            model_name="study",
+            constraint=models.UniqueConstraint(fields=("archive", "study_instance_uid"), name="study_in_archive"),
         ),
         migrations.AddIndex(
-            model_name='series',
-            index=models.Index(fields=['study', 'series_number'], name='archive_ser_study_i_43909c_idx'),
+            model_name="series",
+            index=models.Index(fields=["study", "series_number"], name="archive_ser_study_i_43909c_idx"),
         ),
         migrations.AddConstraint(
-            model_name='series',
-            constraint=models.UniqueConstraint(fields=('archive', 'series_instance_uid'), name='series_in_archive'),
+            model_name="series",
+            constraint=models.UniqueConstraint(fields=("archive", "series_instance_uid"), name="series_in_archive"),
         ),
         migrations.AddIndex(
-            model_name='instance',
-            index=models.Index(fields=['series', 'instance_number', 'sop_instance_uid'], name='archive_ins_series__37ada2_idx'),
+            model_name="instance",
+            index=models.Index(
+                fields=["series", "instance_number", "sop_instance_uid"], name="archive_ins_series__37ada2_idx"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='instance',
-            constraint=models.UniqueConstraint(fields=('archive', 'sop_instance_uid'), name='instance_in_archive'),
+            model_name="instance",
+            constraint=models.UniqueConstraint(fields=("archive", "sop_instance_uid"), name="instance_in_archive"),
         ),
     ]

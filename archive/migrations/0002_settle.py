@@ -4,25 +4,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('access', '0001_initial'),
-        ('archive', '0001_initial'),
+        ("access", "0001_initial"),
+        ("archive", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='series',
-            name='derive_attempts',
+            model_name="series",
+            name="derive_attempts",
             field=models.PositiveSmallIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='study',
-            name='announced_at',
+            model_name="study",
+            name="announced_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(condition=models.Q(('announced_at', None), ('settled_at__isnull', False)), fields=['settled_at'], name='study_unannounced'),
+            model_name="study",
+            index=models.Index(
+                condition=models.Q(("announced_at", None), ("settled_at__isnull", False)),
+                fields=["settled_at"],
+                name="study_unannounced",
+            ),
         ),
     ]

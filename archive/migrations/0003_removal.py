@@ -7,35 +7,41 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('access', '0001_initial'),
-        ('archive', '0002_settle'),
+        ("access", "0001_initial"),
+        ("archive", "0002_settle"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Removal',
+            name="Removal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('storage_key', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("storage_key", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('accession_number'), name='gin_trgm_ops'), name='study_accession_search'),
+            model_name="study",
+            index=django.contrib.postgres.indexes.GinIndex(
+                django.contrib.postgres.indexes.OpClass(
+                    django.db.models.functions.text.Upper("accession_number"), name="gin_trgm_ops"
+                ),
+                name="study_accession_search",
+            ),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['body_parts'], name='study_body_parts'),
+            model_name="study",
+            index=django.contrib.postgres.indexes.GinIndex(fields=["body_parts"], name="study_body_parts"),
         ),
         migrations.AddField(
-            model_name='removal',
-            name='organisation',
-            field=models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='access.organisation'),
+            model_name="removal",
+            name="organisation",
+            field=models.ForeignKey(
+                editable=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="access.organisation"
+            ),
         ),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archive.services.archives import change_archive, create_archive
+from archive.services.deletion import delete_study
 from archive.services.deliveries import (
     SpooledFile,
     close_delivery,
@@ -11,7 +12,6 @@ from archive.services.deliveries import (
     receive,
     request_indexing,
 )
-from archive.services.deletion import delete_study
 from archive.services.export import start_export
 from archive.services.index import Outcome, index_delivery
 

@@ -309,10 +309,7 @@ def _series(batch: Batch, headers: list[Header], studies: dict[str, Study]) -> d
     if not new:
         return known
     Series.objects.bulk_create(
-        [
-            _new_series(batch, header=first[uid], study=studies[first[uid].study_instance_uid])
-            for uid in new
-        ],
+        [_new_series(batch, header=first[uid], study=studies[first[uid].study_instance_uid]) for uid in new],
         ignore_conflicts=True,
     )
     found = {row.series_instance_uid: row for row in rows.all()}
@@ -410,9 +407,12 @@ def _forget_link(batch: Batch, *, file: Inspected) -> None:
     if not storage().exists(key):
         return
     header = file.header
-    if header is not None and Instance.objects.filter(
-        archive=batch.archive, sop_instance_uid=header.sop_instance_uid, storage_key=key
-    ).exists():
+    if (
+        header is not None
+        and Instance.objects.filter(
+            archive=batch.archive, sop_instance_uid=header.sop_instance_uid, storage_key=key
+        ).exists()
+    ):
         return
     batch.stale_keys.append(key)
 
@@ -537,9 +537,7 @@ SERIES_FILL = {
 }
 
 
-def _write_changes(
-    batch: Batch, *, changes: _Changes, studies: dict[str, Study], series: dict[str, Series]
-) -> None:
+def _write_changes(batch: Batch, *, changes: _Changes, studies: dict[str, Study], series: dict[str, Series]) -> None:
     for uid, level in sorted(changes.series.items()):
         row = series[uid]
         _fill(row, level=level, columns=SERIES_FILL, attributes="series_attributes")

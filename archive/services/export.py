@@ -73,9 +73,7 @@ def start_export(*, actor: User, archive: Archive, studies: Sequence[Study], req
     return job
 
 
-def write_export(
-    *, job_id: Any, study_ids: Sequence[int], progress: Callable[[int, int], None]
-) -> tuple[int, int]:
+def write_export(*, job_id: Any, study_ids: Sequence[int], progress: Callable[[int, int], None]) -> tuple[int, int]:
     """Write the zip of a job; returns (files, files that the DICOMDIR cannot list). Safe to repeat."""
     instances = list(
         Instance.objects.filter(study_id__in=study_ids)
@@ -120,7 +118,7 @@ def _directory(instances: Sequence[Instance], *, work: Path) -> dict[str, str]:
                 dataset = dcmread(storage().path(instance.storage_key), stop_before_pixels=True)
                 dataset.save_as(header, enforce_file_format=True)
                 records.add(header)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 logger.info("no_directory_record", instance=instance.pk, kind=type(error).__name__)
                 header.unlink(missing_ok=True)
         if not len(records):

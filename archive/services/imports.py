@@ -21,8 +21,8 @@ from archive.services import unpack as unpacking
 from archive.services.commit import REFUSED, SKIPPED, Outcome
 from archive.services.deliveries import close_delivery, open_delivery, write_one
 from archive.services.index import index_delivery
-from archive.spool import SpoolWriter, set_aside_zip
 from archive.services.unpack import is_zip
+from archive.spool import SpoolWriter, set_aside_zip
 
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20
@@ -57,10 +57,10 @@ class Journal:
     def __enter__(self) -> Journal:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
-            with open(self.path, encoding="utf-8", errors="surrogateescape") as file:
+            with self.path.open(encoding="utf-8", errors="surrogateescape") as file:
                 # A line that was cut by a kill has no end mark and counts as not done.
                 self._done = {line[:-2] for line in file if line.endswith("\t\n")}
-        self._file = open(self.path, "a", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115
+        self._file = self.path.open("a", encoding="utf-8", errors="surrogateescape")
         if self.path.stat().st_size:
             self._file.write("\n")
         return self
@@ -72,11 +72,12 @@ class Journal:
     def forget(self) -> None:
         self._done.clear()
 
-    def is_done(self, path: Path, status: os.stat_result) -> bool:
+    def is_done(self, *, path: Path, status: os.stat_result) -> bool:
         return self._entry(path, status) in self._done
 
     def note(self, done: Iterable[tuple[Path, os.stat_result]]) -> None:
-        assert self._file is not None
+        if self._file is None:
+            raise RuntimeError("The journal is not open.")
         for path, status in done:
             self._file.write(self._entry(path, status) + "\t\n")
         self._file.flush()
@@ -163,7 +164,7 @@ class _Import:
         except OSError as error:
             self._leave(shown, status=REFUSED, code=UNREADABLE, reason=str(error.strerror))
             return
-        if self._journal.is_done(path, status):
+        if self._journal.is_done(path=path, status=status):
             self.progress.known += 1
             self._watch(self.progress)
             return
@@ -178,7 +179,7 @@ class _Import:
 
     def _copy(self, path: Path, *, status: os.stat_result, shown: str) -> None:
         try:
-            opened = open(path, "rb")  # noqa: SIM115
+            opened = path.open("rb")
         except OSError as error:
             self._leave(shown, status=REFUSED, code=UNREADABLE, reason=str(error.strerror))
             return

@@ -101,9 +101,7 @@ def _forget_committed(*, delivery_id: uuid.UUID) -> None:
 
 def _index_batch(*, delivery: Delivery, names: list[str]) -> list[Outcome]:
     """One batch, tried again when two deliveries of the same study crossed. Raises `RetriableError` at last."""
-    files = []
-    for name in names:
-        files.append(_inspect(delivery_id=delivery.pk, name=name))
+    files = [_inspect(delivery_id=delivery.pk, name=name) for name in names]
     for attempt in range(TRIES):
         try:
             with transaction.atomic():

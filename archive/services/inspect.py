@@ -7,10 +7,11 @@ import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
+from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
-from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID
 
 from archive import spool
@@ -18,7 +19,7 @@ from archive.domain import part10
 from archive.domain.header import Header, read_header
 from archive.domain.part10 import Layout, Unreadable
 
-HASH_STEP = 8 << 20
+HASH_STEP = 1 << 20
 IMPLEMENTATION_CLASS_UID = "2.25.118442437390514216930415362126411498533"
 IMPLEMENTATION_VERSION = "PACSWEB_1"
 
@@ -46,7 +47,7 @@ def inspect(*, path: Path, name: str, original_name: str = "") -> Inspected:
             name=name, original_name=original_name, path=path, size_bytes=0, digest=hashlib.sha256().digest(),
             code="empty", reason="The file is empty.",
         )  # fmt: skip
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
         found = Inspected(name=name, original_name=original_name, path=path, size_bytes=size, digest=b"")
         needs_meta = False
         layout: Layout | None = None
@@ -54,11 +55,11 @@ def inspect(*, path: Path, name: str, original_name: str = "") -> Inspected:
             layout = part10.read_layout(buffer, size)
             found.header = read_header(layout)
             needs_meta = not layout.has_meta
-            _digest(found, buffer=buffer, size=size, offset=layout.dataset_offset)
+            _digest(found, file=file, offset=layout.dataset_offset)
         except Unreadable as fault:
             found.code, found.reason = fault.code, fault.reason
             found.header = None
-            _digest(found, buffer=buffer, size=size, offset=0)
+            _digest(found, file=file, offset=0)
         layout = None
     if needs_meta and found.header is not None:
         wrap(path=path, header=found.header, dataset_offset=_bare_offset(path=path))
@@ -66,36 +67,34 @@ def inspect(*, path: Path, name: str, original_name: str = "") -> Inspected:
     return found
 
 
-def _digest(found: Inspected, *, buffer: mmap.mmap, size: int, offset: int) -> None:
-    """SHA-256 of the file and of its data set in one pass, with flat memory."""
+def _digest(found: Inspected, *, file: BinaryIO, offset: int) -> None:
+    """SHA-256 of the file and of its data set in one pass; read piece by piece so that memory stays flat."""
     whole, data_set = hashlib.sha256(), hashlib.sha256()
-    with memoryview(buffer) as view:
-        with view[:offset] as head:
-            whole.update(head)
-        for start in range(offset, size, HASH_STEP):
-            with view[start : min(size, start + HASH_STEP)] as piece:
-                whole.update(piece)
-                data_set.update(piece)
+    file.seek(0)
+    whole.update(file.read(offset))
+    while piece := file.read(HASH_STEP):
+        whole.update(piece)
+        data_set.update(piece)
     found.digest = whole.digest()
     found.dataset_digest = data_set.digest()
 
 
 def _bare_offset(*, path: Path) -> int:
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
         return part10.read_layout(buffer, path.stat().st_size).dataset_offset
 
 
 def wrap(*, path: Path, header: Header, dataset_offset: int) -> None:
     """Put preamble and file meta information (PS3.10 7.1) in front of a data set that came without, in one step."""
     part = path.with_name(path.name + ".wrap")
-    with open(path, "rb") as reader, open(part, "wb") as writer:
+    with path.open("rb") as reader, part.open("wb") as writer:
         writer.write(file_meta(header=header))
         reader.seek(dataset_offset)
         while piece := reader.read(HASH_STEP):
             writer.write(piece)
         writer.flush()
         os.fsync(writer.fileno())
-    os.replace(part, path)
+    part.replace(path)
     spool.sync_folder(path.parent)
 
 

@@ -53,9 +53,7 @@ def release(*, actor: User, file: QuarantinedFile, request: Any = None) -> None:
 
 
 def _try_again(*, actor: User, file: QuarantinedFile, request: Any) -> Any:
-    delivery = open_delivery(
-        archive=file.archive, source=Delivery.Source.UPLOAD, actor=actor, request=request
-    )
+    delivery = open_delivery(archive=file.archive, source=Delivery.Source.UPLOAD, actor=actor, request=request)
     try:
         with storage().open(file.storage_key) as content, SpoolWriter(delivery.pk) as writer:
             spooled = write_one(writer=writer, chunks=content, name=file.original_name)
@@ -63,9 +61,7 @@ def _try_again(*, actor: User, file: QuarantinedFile, request: Any) -> Any:
         with transaction.atomic():
             # The second refusal of the same bytes is no second file.
             again = QuarantinedFile.objects.filter(delivery=delivery)
-            removal.note(
-                organisation_id=file.organisation_id, keys=list(again.values_list("storage_key", flat=True))
-            )
+            removal.note(organisation_id=file.organisation_id, keys=list(again.values_list("storage_key", flat=True)))
             again.delete()
     finally:
         close_delivery(delivery=delivery)

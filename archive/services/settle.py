@@ -29,9 +29,7 @@ def due_studies() -> list[tuple[int, int]]:
         F("archive__settle_seconds") * Value(timedelta(seconds=1)), output_field=DurationField()
     )
     is_silent = Q(settled_at=None, last_received_at__lte=Now() - silence)
-    is_abandoned = Q(
-        announced_at=None, settled_at__lt=timezone.now() - timedelta(seconds=ABANDONED_SECONDS)
-    )
+    is_abandoned = Q(announced_at=None, settled_at__lt=timezone.now() - timedelta(seconds=ABANDONED_SECONDS))
     rows = Study.objects.filter(is_silent | is_abandoned, instance_count__gt=0).order_by("last_received_at")
     return list(rows.values_list("organisation_id", "pk")[:MOST_AT_ONCE])
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from archive import spool
 from archive.limits import limit
 from archive.models import Delivery
+from core.models import Job
 
 logger = structlog.get_logger(__name__)
 
@@ -45,6 +46,24 @@ def sweep_spool() -> list[tuple[int, str]]:
             wanted.append((delivery.organisation_id, str(delivery.pk)))
     wanted += _closed_without_folder()
     return wanted
+
+
+def lost_zips() -> list[tuple[int, str, str, str]]:
+    """(organisation, delivery, zip, job) of zips that nobody unpacks; the job is empty when it failed for good."""
+    lost: list[tuple[int, str, str, str]] = []
+    for delivery_id in spool.delivery_ids():
+        for name in spool.waiting_zips(delivery_id):
+            if (spool.seconds_since_activity(delivery_id) or 0.0) < limit("lost_zip_seconds"):
+                continue
+            with spool.only_here(spool.zip_path(delivery_id, name)) as is_free:
+                delivery: Any = Delivery.objects.filter(pk=delivery_id).first() if is_free else None
+            if delivery is None:
+                continue
+            job = Job.objects.filter(
+                kind="archive.unpack", result__zip=name, result__delivery=str(delivery_id), state__in=Job.ACTIVE_STATES
+            ).first()
+            lost.append((delivery.organisation_id, str(delivery_id), name, str(job.pk) if job else ""))
+    return lost
 
 
 def _is_dead(delivery: Delivery, *, idle: float) -> bool:

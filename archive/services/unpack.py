@@ -25,6 +25,7 @@ from core.tenancy import tenant
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20
 PROBLEMS_KEPT = 5000
+FAILED = "The zip file could not be unpacked to its end; what was stored of it until then stays."
 
 Progress = Callable[[int, int], None]
 
@@ -79,7 +80,7 @@ class _Unpacking:
 
 def is_zip(*, delivery_id: uuid.UUID, name: str) -> bool:
     """Whether a spooled file is a zip file by its first bytes."""
-    with open(spool.path_of(delivery_id, name), "rb") as file:
+    with spool.path_of(delivery_id, name).open("rb") as file:
         return zips.looks_like_zip(file.read(132))
 
 
@@ -92,9 +93,10 @@ def unpack(
 ) -> None:
     """Unpack a zip that was set aside, index its files in batches, and forget it.
 
-    Does nothing when the zip is gone or another process is at it. `report` gets the outcomes batch by batch. Killed anywhere, the next call goes on with the first batch that was not
-    noted as done; entries that were stored by then are answered as duplicates. An exception of `progress` (a
-    cancelled job) leaves what is stored and keeps the zip: call `forget_zip` when it shall not go on.
+    Does nothing when the zip is gone or another process is at it. `report` gets the outcomes batch by batch. Killed
+    anywhere, the next call goes on with the first batch that was not noted as done; entries that were stored by then
+    are answered as duplicates. An exception of `progress` (a cancelled job) leaves what is stored and keeps the zip:
+    call `forget_zip` when it shall not go on.
     """
     path = spool.zip_path(delivery.pk, name)
     with spool.only_here(path) as is_mine:
@@ -120,7 +122,14 @@ def _unpack(
     work = _Unpacking(delivery=delivery, report=report)
     with opened, SpoolWriter(delivery.pk) as writer:
         for entry in entries[begun:]:
-            _take(work, writer=writer, opened=opened, entry=entry, name=entry_name(name, entry.number), zip_name=zip_name)
+            _take(
+                work,
+                writer=writer,
+                opened=opened,
+                entry=entry,
+                name=entry_name(name=name, number=entry.number),
+                zip_name=zip_name,
+            )
             if len(work.names) + len(work.unkept) >= BATCH_FILES or work.size >= BATCH_BYTES:
                 work.flush()
                 spool.note_unpacked(delivery.pk, name, entry.number + 1)
@@ -137,7 +146,15 @@ def forget_zip(*, delivery: Delivery, name: str) -> None:
         index_delivery(delivery=delivery)
 
 
-def entry_name(name: str, number: int) -> str:
+def give_up(*, delivery: Delivery, name: str) -> None:
+    """The zip cannot be unpacked for a reason of ours: it goes into quarantine, what was stored of it stays."""
+    path = spool.zip_path(delivery.pk, name)
+    with spool.only_here(path) as is_mine:
+        if is_mine:
+            _refuse_whole(delivery=delivery, name=name, code="zip-failed", reason=FAILED)
+
+
+def entry_name(*, name: str, number: int) -> str:
     """The spool name of an entry: the same at every try."""
     stamp, _dash, token = name.partition("-")
     return f"{int(stamp) + number + 1:016d}-{token}"

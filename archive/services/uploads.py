@@ -71,9 +71,7 @@ def take_files(
             if verdict is not None:
                 for _piece in pieces(chunks):
                     pass
-                outcome = Outcome(
-                    name="", original_name=name, status=SKIPPED, code=verdict[0], reason=verdict[1]
-                )
+                outcome = Outcome(name="", original_name=name, status=SKIPPED, code=verdict[0], reason=verdict[1])
                 unkept.append(outcome)
                 answers[reference] = Received(reference, outcome)
                 continue
@@ -115,7 +113,7 @@ def take_piece(
             size = path.stat().st_size if path.exists() else 0
             if not is_mine or size != offset:
                 return size, None
-            with open(path, "ab") as file:
+            with path.open("ab") as file:
                 for piece in pieces(chunks):
                     if size + len(piece) > total:
                         raise Invalid(_("The file is longer than it was said to be."))
@@ -157,7 +155,7 @@ def _begin_unpacking(delivery: Delivery, *, name: str, actor: User) -> Job:
             kind="archive.unpack",
             title=_("Unpack a zip file into %(archive)s") % {"archive": delivery.archive.name},
         )
-        Job.objects.filter(pk=job.pk).update(result={"delivery": str(delivery.pk)})
+        Job.objects.filter(pk=job.pk).update(result={"delivery": str(delivery.pk), "zip": name})
         tasks.unpack_zip.enqueue(
             organisation_id=delivery.organisation_id, delivery_id=str(delivery.pk), name=name, job_id=str(job.pk)
         )

@@ -24,7 +24,14 @@ def tm(value: str) -> str:
     return reading.shown_time(value or "")
 
 
-SOP_KINDS = {"SR": "file-text", "PR": "layers", "KO": "key", "DOC": "file-text", "RTSTRUCT": "pen-tool", "ECG": "activity"}
+SOP_KINDS = {
+    "SR": "file-text",
+    "PR": "layers",
+    "KO": "key",
+    "DOC": "file-text",
+    "RTSTRUCT": "pen-tool",
+    "ECG": "activity",
+}
 
 
 @register.filter

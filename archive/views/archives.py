@@ -90,5 +90,3 @@ def add_errors(form: ArchiveForm, error: Invalid) -> None:
 def archive_home(request: Any, organisation: str, archive: str) -> HttpResponse:
     load_archive(request, archive)
     return redirect("archive:study-list", organisation=organisation, archive=archive)
-
-

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.cache import cache
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 
 from archive import queries
 from archive.models import Archive
@@ -24,7 +25,12 @@ def load_archive(request: Any, slug: str, permission: str = VIEW) -> Archive:
 
 def page_context(request: Any, archive: Archive, *, tab: str = "") -> dict[str, Any]:
     rights = Rights(user=request.user, archive=archive)
-    return {"archive": archive, "rights": rights, "tab": tab, "quarantine_count": _kept(archive) if rights.add else None}
+    return {
+        "archive": archive,
+        "rights": rights,
+        "tab": tab,
+        "quarantine_count": _kept(archive) if rights.add else None,
+    }
 
 
 def _kept(archive: Archive) -> int:
@@ -45,7 +51,7 @@ def note_search(request: Any, archive: Archive, table: Table) -> None:
         )
 
 
-def send_file(opened: Any, *, size: int, name: str, content_type: str) -> HttpResponse | StreamingHttpResponse:
+def send_file(opened: Any, *, size: int, name: str, content_type: str) -> HttpResponseBase:
     """A stored file as a download, streamed with flat memory."""
     response = StreamingHttpResponse(_pieces(opened), content_type=content_type)
     response["Content-Length"] = str(size)

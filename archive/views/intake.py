@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.db.models import Count
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -121,7 +122,7 @@ def load_quarantined(archive: Archive, public_id: str) -> QuarantinedFile:
 
 
 @require_GET
-def quarantine_file(request: Any, organisation: str, archive: str, file: str) -> HttpResponse:
+def quarantine_file(request: Any, organisation: str, archive: str, file: str) -> HttpResponseBase:
     found = load_archive(request, archive, EXPORT)
     row = load_quarantined(found, file)
     if row.state != QuarantinedFile.State.KEPT:
@@ -163,7 +164,9 @@ def quarantine_release(request: Any, organisation: str, archive: str) -> HttpRes
         except (StillQuarantined, Conflict) as error:
             reasons.append(str(error.message))
     if stored:
-        messages.success(request, ngettext("%(n)s file was stored.", "%(n)s files were stored.", stored) % {"n": stored})
+        messages.success(
+            request, ngettext("%(n)s file was stored.", "%(n)s files were stored.", stored) % {"n": stored}
+        )
     for reason in dict.fromkeys(reasons[:5]):
         messages.warning(request, _("Still refused: %(reason)s") % {"reason": reason})
     return redirect("archive:quarantine", organisation=organisation, archive=archive)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import MRImageStorage, UID, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from access.models import Organisation, User
 from archive import services
@@ -103,7 +103,12 @@ def make_series(*, count: int, **elements: Any) -> list[bytes]:
 
 
 def deliver(
-    archive: Archive, files: Iterable[bytes], *, source: str = Delivery.Source.UPLOAD, close: bool = True, **opening: Any
+    archive: Archive,
+    files: Iterable[bytes],
+    *,
+    source: str = Delivery.Source.UPLOAD,
+    close: bool = True,
+    **opening: Any,
 ) -> tuple[Delivery, list[services.Outcome]]:
     """Send files through the spool and index them here and now."""
     delivery = services.open_delivery(archive=archive, source=source, **opening)

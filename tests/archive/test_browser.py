@@ -1,3 +1,4 @@
+# ruff: noqa: F811 -- fixtures of the look are imported by name
 """The archive in a real browser: upload by picker and by drop, the list by keys, accessibility of each page."""
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ DROP = """([name, text]) => {
 
 
 @pytest.fixture
-def archive(hospital: Organisation, administrator: User) -> Archive:  # noqa: F811
+def archive(hospital: Organisation, administrator: User) -> Archive:
     return make_archive(hospital, actor=administrator, slug="clinical", name="Clinical")
 
 
@@ -59,7 +60,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_and_then_a_zip_go_in_with_an_answer_for_each_file(
-    new_visitor: Any, administrator: User, archive: Archive, folder: Path, tmp_path: Path  # noqa: F811
+    new_visitor: Any,
+    administrator: User,
+    archive: Archive,
+    folder: Path,
+    tmp_path: Path,
 ) -> None:
     page = new_visitor().sign_in(administrator).go("/o/hospital/archive/clinical/upload/")
     page.set_input_files("[data-pick][webkitdirectory]", str(folder))
@@ -75,7 +80,9 @@ def test_a_folder_and_then_a_zip_go_in_with_an_answer_for_each_file(
         page.get_by_role("button", name="Download as CSV").click()
     assert "disc/broken.dcm" in Path(download.value.path()).read_text(encoding="utf-8-sig")
     packed = tmp_path / "more.zip"
-    packed.write_bytes(make_zip({"a/1": make_file(PatientName="Zip^Patient"), "../evil": make_file(), "a/DICOMDIR": b"x"}))
+    packed.write_bytes(
+        make_zip({"a/1": make_file(PatientName="Zip^Patient"), "../evil": make_file(), "a/DICOMDIR": b"x"})
+    )
     page.set_input_files("[data-drop] [data-pick]:not([webkitdirectory])", str(packed))
     expect(page.locator("[data-zips]")).to_contain_text("unpacked")
     expect(page.locator("[data-studies]")).to_contain_text("Zip, Patient")
@@ -86,7 +93,9 @@ def test_a_folder_and_then_a_zip_go_in_with_an_answer_for_each_file(
 
 
 def test_a_dropped_file_goes_in_and_its_study_is_one_click_away(
-    new_visitor: Any, administrator: User, archive: Archive  # noqa: F811
+    new_visitor: Any,
+    administrator: User,
+    archive: Archive,
 ) -> None:
     import base64
 
@@ -98,7 +107,10 @@ def test_a_dropped_file_goes_in_and_its_study_is_one_click_away(
 
 
 def test_a_broken_connection_is_waited_out(
-    new_visitor: Any, administrator: User, archive: Archive, folder: Path  # noqa: F811
+    new_visitor: Any,
+    administrator: User,
+    archive: Archive,
+    folder: Path,
 ) -> None:
     visitor = new_visitor()
     visitor.expects_refusal = True
@@ -120,7 +132,7 @@ def test_a_broken_connection_is_waited_out(
         assert Instance.objects.count() == 4
 
 
-def test_the_study_list_is_worked_by_keys_alone(new_visitor: Any, administrator: User, archive: Archive) -> None:  # noqa: F811
+def test_the_study_list_is_worked_by_keys_alone(new_visitor: Any, administrator: User, archive: Archive) -> None:
     for name in ("Alpha^One", "Beta^Two", "Gamma^Three"):
         deliver(archive, make_series(count=1, PatientName=name))
     settle_now(archive)
@@ -147,7 +159,9 @@ def test_the_study_list_is_worked_by_keys_alone(new_visitor: Any, administrator:
 
 
 def test_the_list_shows_a_study_that_came_while_it_was_open(
-    new_visitor: Any, administrator: User, archive: Archive  # noqa: F811
+    new_visitor: Any,
+    administrator: User,
+    archive: Archive,
 ) -> None:
     deliver(archive, make_series(count=1, PatientName="First^Study"))
     page = new_visitor().sign_in(administrator).go("/o/hospital/archive/clinical/studies/")
@@ -158,7 +172,10 @@ def test_the_list_shows_a_study_that_came_while_it_was_open(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_archives_pages_are_accessible(
-    new_visitor: Any, administrator: User, archive: Archive, scheme: str  # noqa: F811
+    new_visitor: Any,
+    administrator: User,
+    archive: Archive,
+    scheme: str,
 ) -> None:
     delivery, _outcomes = deliver(archive, [*make_series(count=2), b"not an image"])
     settle_now(archive)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from archive import services, spool
+from archive import spool
 from archive.models import Delivery, Instance, Patient, Series, Study
 from archive.storage import storage
 from core.tenancy import tenant
-from tests.archive.factories import deliver, make_archive, make_file, make_series
+from tests.archive.factories import deliver, make_archive, make_series
 
 pytestmark = pytest.mark.django_db
 

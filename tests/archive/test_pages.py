@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +65,13 @@ def house() -> House:
     with tenant(ours):
         study = Study.objects.get()
     return House(
-        archive=archive, study=study, manager=manager, member=make_member(ours), stranger=stranger, other=other, **people
+        archive=archive,
+        study=study,
+        manager=manager,
+        member=make_member(ours),
+        stranger=stranger,
+        other=other,
+        **people,
     )
 
 
@@ -162,7 +167,10 @@ def test_search_by_every_kind_of_number(house: House) -> None:
 
 
 def test_facets_narrow_and_count_after_the_access_filter(house: House) -> None:
-    deliver(house.archive, make_series(count=1, Modality="CT", BodyPartExamined="HEAD", SOPClassUID="1.2.840.10008.5.1.4.1.1.2"))
+    deliver(
+        house.archive,
+        make_series(count=1, Modality="CT", BodyPartExamined="HEAD", SOPClassUID="1.2.840.10008.5.1.4.1.1.2"),
+    )
     client = as_(house.reader)
     page = client.get(house.url("study-list")).content.decode()
     assert "2 studies" in page
@@ -225,7 +233,9 @@ def test_a_thumbnail_is_served_to_readers_and_cached(house: House) -> None:
     settle_now(house.archive)
     with tenant(house.archive.organisation):
         series = house.study.series.get()
-    url = reverse("archive:thumbnail", kwargs={"organisation": house.archive.organisation.slug, "series": series.public_id})
+    url = reverse(
+        "archive:thumbnail", kwargs={"organisation": house.archive.organisation.slug, "series": series.public_id}
+    )
     response = as_(house.reader).get(f"{url}?v=1")
     assert response["Content-Type"] == "image/webp" and "immutable" in response["Cache-Control"]
     assert as_(house.reader).get(url, headers={"If-None-Match": response["ETag"]}).status_code == 304
@@ -234,12 +244,11 @@ def test_a_thumbnail_is_served_to_readers_and_cached(house: House) -> None:
 
 
 @pytest.fixture
-def run_tasks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def run_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs run at once instead of in a worker."""
     from core.tasks import Task
 
     monkeypatch.setattr(Task, "enqueue", lambda self, *, delay_seconds=None, **arguments: self.function(**arguments))
-    yield
 
 
 def test_an_export_is_a_zip_with_a_directory_for_its_owner_only(house: House, run_tasks: None) -> None:
@@ -253,7 +262,11 @@ def test_an_export_is_a_zip_with_a_directory_for_its_owner_only(house: House, ru
     names = packed.namelist()
     assert "DICOMDIR" in names and len(names) == 4
     directory = dcmread(io.BytesIO(packed.read("DICOMDIR")))
-    listed = ["/".join(record.ReferencedFileID) for record in directory.DirectoryRecordSequence if "ReferencedFileID" in record]
+    listed = [
+        "/".join(record.ReferencedFileID)
+        for record in directory.DirectoryRecordSequence
+        if "ReferencedFileID" in record
+    ]
     assert sorted(listed) == sorted(name for name in names if name != "DICOMDIR")
     for name in listed:
         assert dcmread(io.BytesIO(packed.read(name))).PixelData

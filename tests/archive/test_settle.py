@@ -57,7 +57,9 @@ def test_a_silent_study_gets_thumbnail_and_metadata_and_the_listeners_hear_of_it
             assert Image.open(io.BytesIO(file.read())).size == (256, 256)
         documents = metadata.unpack(queries.series_metadata(series))
         assert [document["00200013"]["Value"] for document in documents] == [[1], [2], [3]]
-        assert documents[0]["7FE00010"]["BulkDataURI"].startswith(metadata.ROOT + "/studies/" + study.study_instance_uid)
+        assert documents[0]["7FE00010"]["BulkDataURI"].startswith(
+            metadata.ROOT + "/studies/" + study.study_instance_uid
+        )
 
 
 def test_a_later_image_unsettles_the_study_and_replaces_what_was_derived() -> None:

@@ -83,7 +83,9 @@ def count(archive: Archive) -> int:
 
 def test_each_file_of_a_pack_gets_its_own_answer(archive: Archive, door: Door) -> None:
     good = make_file()
-    answers = door.pack({"a.dcm": good, "notes.txt": b"hello" * 90, "again.dcm": good, "Thumbs.db": b"x", "empty": b""}).json()
+    answers = door.pack(
+        {"a.dcm": good, "notes.txt": b"hello" * 90, "again.dcm": good, "Thumbs.db": b"x", "empty": b""}
+    ).json()
     assert [(answer["id"], answer["status"], answer["code"]) for answer in answers] == [
         ("a.dcm", "stored", ""),
         ("notes.txt", "refused", "not-dicom"),
@@ -117,7 +119,16 @@ def test_pieces_that_run_over_or_name_a_path_are_refused(archive: Archive, door:
     assert door.client.generic("PUT", f"{door.url}pieces/upload-two/?offset=a&total=1", b"").status_code == 400
 
 
-@pytest.mark.parametrize("body", [b"garbage", b'{"id": 1}\n', b'{"id":"a","name":"a","size":50}\nshort', b"{" * 9000, b'{"id":"a","name":"a","size":-1}\n'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"garbage",
+        b'{"id": 1}\n',
+        b'{"id":"a","name":"a","size":50}\nshort',
+        b"{" * 9000,
+        b'{"id":"a","name":"a","size":-1}\n',
+    ],
+)
 def test_a_damaged_pack_is_refused_and_leaves_no_half_file(archive: Archive, door: Door, body: bytes) -> None:
     assert door.raw(body).status_code in (400, 413)
     delivery_id = door.url.rstrip("/").rsplit("/", 1)[1]
@@ -179,7 +190,9 @@ def test_rest_lists_are_filtered_by_role_and_tenant(archive: Archive, door: Door
     assert client.get(f"{base}studies/{uid}/series/{series[0]['id']}/instances/").json()["count"] == 1
     assert client.get(f"{base}quarantine/").json()["results"][0]["code"] == "not-dicom"
     assert client.get(f"{base}deliveries/").json()["count"] == 1
-    assert [one["slug"] for one in client.get(base.removesuffix(f"{archive.slug}/")).json()["results"]] == [archive.slug]
+    assert [one["slug"] for one in client.get(base.removesuffix(f"{archive.slug}/")).json()["results"]] == [
+        archive.slug
+    ]
     reader = make_member(archive.organisation)
     access.grant_role(actor=None, container=archive, role="reader", user=reader)
     assert as_(reader).get(f"{base}studies/").status_code == 200
@@ -199,7 +212,9 @@ def disc(tmp_path: Path) -> Path:
     (folder / "deep" / "er").mkdir(parents=True)
     for number, content in enumerate(make_series(count=3)):
         (folder / "deep" / "er" / f"IM{number}").write_bytes(content)
-    (folder / "more.zip").write_bytes(make_zip({f"{number}.dcm": content for number, content in enumerate(make_series(count=2))}))
+    (folder / "more.zip").write_bytes(
+        make_zip({f"{number}.dcm": content for number, content in enumerate(make_series(count=2))})
+    )
     (folder / "DICOMDIR").write_bytes(b"x")
     (folder / "broken.dcm").write_bytes(make_file()[:-20])
     (folder / "loop").symlink_to(folder)
@@ -219,7 +234,9 @@ def name_of(archive: Archive) -> str:
     return f"{archive.organisation.slug}/{archive.slug}"
 
 
-def test_a_folder_is_imported_with_a_report_and_the_second_run_finds_it_done(archive: Archive, disc: Path, tmp_path: Path) -> None:
+def test_a_folder_is_imported_with_a_report_and_the_second_run_finds_it_done(
+    archive: Archive, disc: Path, tmp_path: Path
+) -> None:
     report = tmp_path / "report.csv"
     code, out = run_import(disc, "--archive", name_of(archive), "--report", report)
     assert code == 1

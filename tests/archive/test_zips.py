@@ -6,16 +6,17 @@ import io
 import stat
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pydicom.data
 import pytest
 
-from archive import services, spool
+from archive import services, spool, tasks
 from archive.domain import zips
 from archive.models import Archive, Delivery, Instance, QuarantinedFile
-from archive.services import unpack
+from archive.services import sweep, unpack
 from archive.services.commit import Outcome
-from core.tenancy import tenant
+from core.tenancy import all_tenants, tenant
 from tests.archive.factories import make_archive, make_file, make_series
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +88,9 @@ def test_names_that_lead_out_and_links_are_refused_and_nothing_is_written_there(
 
 def test_a_zip_in_a_zip_is_refused_and_kept() -> None:
     archive = make_archive()
-    _delivery, outcomes = send_zip(archive, make_zip({"inner.zip": make_zip({"a.dcm": make_file()}), "b.dcm": make_file()}))
+    _delivery, outcomes = send_zip(
+        archive, make_zip({"inner.zip": make_zip({"a.dcm": make_file()}), "b.dcm": make_file()})
+    )
     assert by_name(outcomes) == {"inner.zip": ("refused", "nested-zip"), "b.dcm": ("stored", "")}
 
 
@@ -120,10 +123,12 @@ def test_a_zip_that_was_cut_is_kept_as_a_whole(cut: int) -> None:
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.zip"
-    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
-        with packed.open("zeros", "w", force_zip64=True) as entry:
-            for _piece in range(1100):
-                entry.write(bytes(1 << 20))
+    with (
+        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed,
+        packed.open("zeros", "w", force_zip64=True) as entry,
+    ):
+        for _piece in range(1100):
+            entry.write(bytes(1 << 20))
     with pytest.raises(zips.BadZip) as refusal:
         zips.open_zip(bomb, max_entries=100, max_bytes=1 << 40, max_file_bytes=1 << 40)
     assert refusal.value.code == "zip-bomb"
@@ -149,7 +154,10 @@ def test_overlapping_entries_are_a_bomb(tmp_path: Path) -> None:
 def test_too_many_entries_and_too_many_bytes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "many.zip"
     path.write_bytes(make_zip({str(number): b"x" * 10 for number in range(50)}))
-    for limits, code in (({"max_entries": 49, "max_bytes": 1 << 20}, "zip-too-many"), ({"max_entries": 50, "max_bytes": 499}, "zip-too-large")):
+    for limits, code in (
+        ({"max_entries": 49, "max_bytes": 1 << 20}, "zip-too-many"),
+        ({"max_entries": 50, "max_bytes": 499}, "zip-too-large"),
+    ):
         with pytest.raises(zips.BadZip) as refusal:
             zips.open_zip(path, max_file_bytes=1 << 20, **limits)
         assert refusal.value.code == code
@@ -190,3 +198,21 @@ def test_a_dicom_file_whose_preamble_begins_like_a_zip_is_no_zip() -> None:
     content = Path(pydicom.data.get_testdata_file("MR_small.dcm")).read_bytes()
     assert not zips.looks_like_zip(b"PK\x03\x04" + content[4:132])
     assert zips.looks_like_zip(make_zip({"a": b"b"})[:132])
+
+
+def test_a_zip_that_nobody_unpacks_is_taken_up_again_or_kept_in_quarantine(settings: Any) -> None:
+    archive = make_archive()
+    settings.ARCHIVE_LIMITS = {"lost_zip_seconds": -1}
+    delivery = services.open_delivery(archive=archive, source=Delivery.Source.UPLOAD)
+    spooled = services.receive(delivery=delivery, chunks=[make_zip({"a.dcm": make_file()})], name="disc.zip")
+    spool.set_aside_zip(delivery.pk, spooled.name)
+    services.close_delivery(delivery=delivery)
+    with all_tenants():
+        mine = [lost for lost in sweep.lost_zips() if lost[1] == str(delivery.pk)]
+    assert mine == [(archive.organisation_id, str(delivery.pk), spooled.name, "")]
+    for _twice in range(2):
+        tasks.give_up_zip(organisation_id=archive.organisation_id, delivery_id=str(delivery.pk), name=spooled.name)
+    with tenant(archive.organisation):
+        assert QuarantinedFile.objects.get().code == "zip-failed"
+        delivery.refresh_from_db()
+    assert delivery.state == Delivery.State.INDEXED

@@ -57,12 +57,17 @@ class Command(BaseCommand):
                 raise CommandError(f"{path} does not exist.", returncode=2)
         writer = Report(options["report"], only_problems=options["only_problems"])
         watcher = Watcher(command=self)
+
+        def tell(outcomes: list[Outcome]) -> None:
+            writer.add(outcomes)
+            watcher.refused(outcomes)
+
         try:
             with all_tenants():
                 delivery, progress = imports.import_paths(
                     archive=archive,
                     paths=paths,
-                    report=lambda outcomes: (writer.add(outcomes), watcher.refused(outcomes))[0],
+                    report=tell,
                     watch=watcher.show,
                     again=options["again"],
                 )
@@ -83,9 +88,13 @@ class Command(BaseCommand):
 def find_archive(words: str) -> Archive:
     organisation, _slash, slug = words.partition("/")
     with all_tenants():
-        found = Archive.objects.select_related("organisation").filter(organisation__slug=organisation, slug=slug).first()
+        found = (
+            Archive.objects.select_related("organisation").filter(organisation__slug=organisation, slug=slug).first()
+        )
         if found is None:
-            known = Archive.objects.values_list("organisation__slug", "slug").order_by("organisation__slug", "slug")[:20]
+            known = Archive.objects.values_list("organisation__slug", "slug").order_by("organisation__slug", "slug")[
+                :20
+            ]
             names = ", ".join(f"{one}/{other}" for one, other in known) or "none yet"
             raise CommandError(f"There is no archive {words!r}. Archives here: {names}.", returncode=2)
     archive: Archive = found
@@ -152,7 +161,7 @@ class Report:
         self._is_json = bool(path) and str(path).lower().endswith(".json")
         self._count = 0
         try:
-            self._file = open(path, "w", encoding="utf-8", newline="") if path else None  # noqa: SIM115
+            self._file = Path(path).open("w", encoding="utf-8", newline="") if path else None  # noqa: SIM115
         except OSError as error:
             raise CommandError(f"The report cannot be written: {error.strerror}.", returncode=2) from error
         if self._file is None:

@@ -1,4 +1,4 @@
-"""The archive's lists: studies, archives, deliveries, quarantine."""
+"""The list of studies, and the search behind it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from archive import reading
 from archive.domain.text import fold
-from archive.models import Archive, Delivery, Instance, Patient, QuarantinedFile, Series, Study
+from archive.models import Archive, Instance, Patient, Series, Study
 from audit import services as audit
 from core.tables import Choice, Column, DateRange, Flag, Table
 from core.tables.filters import Chip, Filter, Option
@@ -87,7 +87,14 @@ class StudyTable(Table):
     key = "studies"
     noun = ngettext_lazy("%(n)s study", "%(n)s studies", "n")
     columns = (
-        Column("picture", gettext_lazy("Picture"), template="archive/cells/picture.html", shrink=True, heading=False, exported=False),
+        Column(
+            "picture",
+            gettext_lazy("Picture"),
+            template="archive/cells/picture.html",
+            shrink=True,
+            heading=False,
+            exported=False,
+        ),
         Column(
             "patient",
             gettext_lazy("Patient"),
@@ -97,7 +104,13 @@ class StudyTable(Table):
             csv=lambda study: reading.person_name(study.patient.patient_name),
         ),
         Column("id", gettext_lazy("Patient ID"), value="patient.patient_id", sort="patient__patient_id", shrink=True),
-        Column("born", gettext_lazy("Born"), value=lambda study: reading.shown_date(study.patient.birth_date), sort="patient__birth_date", shown=False),
+        Column(
+            "born",
+            gettext_lazy("Born"),
+            value=lambda study: reading.shown_date(study.patient.birth_date),
+            sort="patient__birth_date",
+            shown=False,
+        ),
         Column("sex", gettext_lazy("Sex"), value="patient.sex", sort="patient__sex", shown=False),
         Column(
             "date",
@@ -107,19 +120,73 @@ class StudyTable(Table):
             csv=lambda study: reading.shown_date(study.study_date),
             shrink=True,
         ),
-        Column("modality", gettext_lazy("Modality"), template="archive/cells/modalities.html", csv=lambda study: " ".join(study.modalities), sort="modalities"),
-        Column("description", gettext_lazy("Description"), value="description", sort="description", template="archive/cells/description.html", csv=lambda study: study.description),
-        Column("body", gettext_lazy("Body part"), value=lambda study: ", ".join(study.body_parts), sort="body_parts", shown=False),
+        Column(
+            "modality",
+            gettext_lazy("Modality"),
+            template="archive/cells/modalities.html",
+            csv=lambda study: " ".join(study.modalities),
+            sort="modalities",
+        ),
+        Column(
+            "description",
+            gettext_lazy("Description"),
+            value="description",
+            sort="description",
+            template="archive/cells/description.html",
+            csv=lambda study: study.description,
+        ),
+        Column(
+            "body",
+            gettext_lazy("Body part"),
+            value=lambda study: ", ".join(study.body_parts),
+            sort="body_parts",
+            shown=False,
+        ),
         Column("accession", gettext_lazy("Accession"), value="accession_number", sort="accession_number"),
-        Column("referrer", gettext_lazy("Referrer"), value=lambda study: reading.person_name(study.referring_physician_name), sort="referring_physician_name", shown=False),
+        Column(
+            "referrer",
+            gettext_lazy("Referrer"),
+            value=lambda study: reading.person_name(study.referring_physician_name),
+            sort="referring_physician_name",
+            shown=False,
+        ),
         Column("series", gettext_lazy("Series"), value="series_count", sort="series_count", kind="number", shown=False),
         Column("images", gettext_lazy("Images"), value="instance_count", sort="instance_count", kind="number"),
         Column("size", gettext_lazy("Size"), value="size_bytes", sort="size_bytes", kind="size", shown=False),
-        Column("priors", gettext_lazy("Others"), template="archive/cells/priors.html", hint=gettext_lazy("Other studies of the same patient in this archive"), csv=lambda study: getattr(study, "prior_count", ""), kind="number"),
-        Column("received", gettext_lazy("Received"), value="last_received_at", sort="last_received_at", kind="date", template="archive/cells/received.html", csv=lambda study: study.last_received_at.isoformat(timespec="seconds")),
-        Column("uid", gettext_lazy("Study UID"), value="study_instance_uid", sort="study_instance_uid", kind="uid", shown=False),
-        Column("details", gettext_lazy("Details"), template="archive/cells/study_actions.html", shrink=True, heading=False, exported=False),
-    )  # fmt: skip
+        Column(
+            "priors",
+            gettext_lazy("Others"),
+            template="archive/cells/priors.html",
+            hint=gettext_lazy("Other studies of the same patient in this archive"),
+            csv=lambda study: getattr(study, "prior_count", ""),
+            kind="number",
+        ),
+        Column(
+            "received",
+            gettext_lazy("Received"),
+            value="last_received_at",
+            sort="last_received_at",
+            kind="date",
+            template="archive/cells/received.html",
+            csv=lambda study: study.last_received_at.isoformat(timespec="seconds"),
+        ),
+        Column(
+            "uid",
+            gettext_lazy("Study UID"),
+            value="study_instance_uid",
+            sort="study_instance_uid",
+            kind="uid",
+            shown=False,
+        ),
+        Column(
+            "details",
+            gettext_lazy("Details"),
+            template="archive/cells/study_actions.html",
+            shrink=True,
+            heading=False,
+            exported=False,
+        ),
+    )
     filters = (
         ListedValue("modality", gettext_lazy("Modality"), field="modalities"),
         DateRange("date", gettext_lazy("Study date"), field="study_date_parsed"),
@@ -158,7 +225,7 @@ class StudyTable(Table):
             "date": reading.shown_date(row.study_date),
         }
 
-    def prepare(self, rows: Sequence[Study]) -> None:
+    def prepare(self, rows: Sequence[Any]) -> None:
         organisation = self.archive.organisation.slug
         pictures = thumbnails([row.pk for row in rows])
         counts = prior_counts(rows)
@@ -203,9 +270,7 @@ def thumbnails(study_ids: Sequence[int]) -> dict[int, str]:
 
 def thumbnail_url(series: Series) -> str:
     """The address holds the version: the browser may keep the picture for ever."""
-    path = reverse(
-        "archive:thumbnail", kwargs={"organisation": series.organisation.slug, "series": series.public_id}
-    )
+    path = reverse("archive:thumbnail", kwargs={"organisation": series.organisation.slug, "series": series.public_id})
     return f"{path}?v={series.version}"
 
 
@@ -240,97 +305,3 @@ def matching_studies(*, archive: Archive, word: str) -> QuerySet[Any]:
         places.append(studies.filter(pk__in=inside))
     keys = [place.values("pk") for place in places]
     return keys[0].union(*keys[1:])
-
-
-class ArchiveTable(Table):
-    key = "archives"
-    noun = ngettext_lazy("%(n)s archive", "%(n)s archives", "n")
-    columns = (
-        Column("name", gettext_lazy("Archive"), sort="name", primary=True, template="archive/cells/archive.html", csv=lambda row: row.name),
-        Column("purpose", gettext_lazy("Purpose"), value="get_purpose_display", sort="purpose"),
-        Column("ae", gettext_lazy("AE title"), value="ae_title", sort="ae_title", template="archive/cells/ae_title.html"),
-        Column("studies", gettext_lazy("Studies"), value="study_count", sort="study_count", kind="number"),
-        Column("images", gettext_lazy("Images"), value="image_count", sort="image_count", kind="number"),
-        Column("size", gettext_lazy("Size"), value="bytes", sort="bytes", kind="size"),
-        Column("last", gettext_lazy("Last images"), value="last_images", sort="last_images", kind="date"),
-        Column("quarantine", gettext_lazy("In quarantine"), template="archive/cells/quarantine_count.html", csv=lambda row: row.kept_count, kind="number"),
-    )  # fmt: skip
-    search_fields = ("name", "slug", "ae_title")
-    default_sort = "name"
-    empty_template = "archive/archive_list_empty.html"
-
-    def row_url(self, row: Archive) -> str:
-        return reverse(
-            "archive:study-list", kwargs={"organisation": self.request.organisation.slug, "archive": row.slug}  # type: ignore[attr-defined]
-        )
-
-
-class DeliveryTable(Table):
-    key = "deliveries"
-    noun = ngettext_lazy("%(n)s delivery", "%(n)s deliveries", "n")
-    columns = (
-        Column("opened", gettext_lazy("Began"), value="opened_at", sort="opened_at", kind="date", primary=True, template="archive/cells/delivery.html", csv=lambda row: row.opened_at.isoformat(timespec="seconds")),
-        Column("source", gettext_lazy("By"), value="get_source_display", sort="source"),
-        Column("from", gettext_lazy("From"), template="archive/cells/sender.html", csv=lambda row: row.calling_ae_title or (row.actor.username if row.actor else "")),
-        Column("address", gettext_lazy("Address"), value="address", shown=False),
-        Column("state", gettext_lazy("State"), template="archive/cells/delivery_state.html", sort="state", csv=lambda row: row.get_state_display()),
-        Column("received", gettext_lazy("Received"), value="received", sort="received", kind="number"),
-        Column("stored", gettext_lazy("Stored"), value=lambda row: row.stored + row.replaced, sort="stored", kind="number"),
-        Column("duplicate", gettext_lazy("Known"), value="duplicate", sort="duplicate", kind="number", hint=gettext_lazy("Files that were here already, byte for byte")),
-        Column("skipped", gettext_lazy("Left out"), value="skipped", sort="skipped", kind="number", shown=False),
-        Column("refused", gettext_lazy("Refused"), template="archive/cells/refused.html", csv=lambda row: row.refused, sort="refused", kind="number"),
-        Column("took", gettext_lazy("Took"), value=lambda row: reading.duration(row.opened_at, row.indexed_at)),
-    )  # fmt: skip
-    filters = (
-        Choice("source", gettext_lazy("By"), choices=Delivery.Source.choices),
-        Choice("state", gettext_lazy("State"), choices=Delivery.State.choices),
-        DateRange("opened", gettext_lazy("Began"), field="opened_at", is_moment=True),
-        Flag("refused", gettext_lazy("With refusals"), condition=Q(refused__gt=0)),
-    )
-    search_fields = ("calling_ae_title", "actor__username", "actor__display_name")
-    default_sort = "-opened"
-    empty_template = "archive/delivery_list_empty.html"
-
-    def row_url(self, row: Delivery) -> str:
-        return reverse(
-            "archive:delivery",
-            kwargs={
-                "organisation": self.request.organisation.slug,  # type: ignore[attr-defined]
-                "archive": self.context["archive"].slug,
-                "delivery": row.pk,
-            },
-        )
-
-    def row_label(self, row: Delivery) -> str:
-        return str(row.opened_at)
-
-
-class QuarantineTable(Table):
-    key = "quarantine"
-    noun = ngettext_lazy("%(n)s file", "%(n)s files", "n")
-    columns = (
-        Column("name", gettext_lazy("File"), sort="original_name", primary=True, template="archive/cells/quarantined.html", csv=lambda row: row.original_name),
-        Column("reason", gettext_lazy("Why it was refused"), value="reason", template="archive/cells/reason.html"),
-        Column("code", gettext_lazy("Code"), value="code", sort="code", template="archive/cells/code.html", shown=False),
-        Column("size", gettext_lazy("Size"), value="size_bytes", sort="size_bytes", kind="size"),
-        Column("received", gettext_lazy("Received"), value="received_at", sort="received_at", kind="date"),
-        Column("from", gettext_lazy("From"), template="archive/cells/quarantined_sender.html", csv=lambda row: row.delivery.calling_ae_title),
-        Column("uid", gettext_lazy("SOP Instance UID"), value="sop_instance_uid", kind="uid", shown=False),
-        Column("digest", gettext_lazy("SHA-256"), value=lambda row: bytes(row.digest).hex(), kind="uid", shown=False),
-        Column("state", gettext_lazy("State"), template="archive/cells/quarantine_state.html", csv=lambda row: row.get_state_display()),
-        Column("actions", gettext_lazy("Actions"), template="archive/cells/quarantine_actions.html", shrink=True, heading=False, exported=False),
-    )  # fmt: skip
-    filters = (
-        Choice("code", gettext_lazy("Reason")),
-        Choice("state", gettext_lazy("State"), choices=QuarantinedFile.State.choices),
-        DateRange("received", gettext_lazy("Received"), field="received_at", is_moment=True),
-        One("delivery", gettext_lazy("Delivery"), field="delivery_id", shown=gettext_lazy("one delivery")),
-    )
-    search_fields = ("original_name", "reason", "sop_instance_uid")
-    default_sort = "-received"
-    selectable = True
-    bulk_template = "archive/quarantine_bulk.html"
-    empty_template = "archive/quarantine_empty.html"
-
-    def row_label(self, row: QuarantinedFile) -> str:
-        return row.original_name or row.public_id

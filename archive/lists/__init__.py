@@ -1,0 +1,26 @@
+"""The archive's lists."""
+
+from __future__ import annotations
+
+from archive.lists.archives import ArchiveTable
+from archive.lists.intake import DeliveryTable, QuarantineTable
+from archive.lists.studies import (
+    LONGEST_WORD,
+    StudyTable,
+    detail_url,
+    matching_studies,
+    thumbnail_url,
+    viewer_url,
+)
+
+__all__ = [
+    "LONGEST_WORD",
+    "ArchiveTable",
+    "DeliveryTable",
+    "QuarantineTable",
+    "StudyTable",
+    "detail_url",
+    "matching_studies",
+    "thumbnail_url",
+    "viewer_url",
+]
