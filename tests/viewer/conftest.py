@@ -40,33 +40,44 @@ class _Handler(WSGIRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def viewer_address() -> Iterator[str]:
-    """The test pages on a port of their own. They use no table, so no database is held open."""
+def front_end() -> Iterator[None]:
+    """The built front end; `VITE_OUT_DIR` names another build than the project's."""
     from django.conf import settings
     from django.test import override_settings
+    from django_vite.core.asset_loader import DjangoViteAssetLoader
 
     built = Path(os.environ.get("VITE_OUT_DIR") or settings.STATICFILES_DIRS[0])
-    if not (built / ".vite" / "manifest.json").exists():
+    manifest = built / ".vite" / "manifest.json"
+    if not manifest.exists():
         pytest.fail("The front end is not built: run `npm run build` in static/ (make test does).")
     changes: dict[str, Any] = {
-        "ROOT_URLCONF": "tests.viewer.site",
         "STATICFILES_DIRS": [built],
-        "DJANGO_VITE": {"default": {"dev_mode": False, "manifest_path": built / ".vite" / "manifest.json"}},
+        "DJANGO_VITE": {"default": {"dev_mode": False, "manifest_path": manifest}},
         "WHITENOISE_USE_FINDERS": True,
         "WHITENOISE_AUTOREFRESH": True,
     }
     with override_settings(**changes):
-        from django.core.wsgi import get_wsgi_application
-        from django_vite.core.asset_loader import DjangoViteAssetLoader
+        DjangoViteAssetLoader._instance = None
+        yield
+    DjangoViteAssetLoader._instance = None
 
-        DjangoViteAssetLoader._instance = None
-        server = make_server("127.0.0.1", 0, get_wsgi_application(), _Server, _Handler)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        server.server_close()
-        DjangoViteAssetLoader._instance = None
+
+@pytest.fixture(scope="session")
+def viewer_address(front_end: None) -> Iterator[str]:
+    """The test pages on a port of their own. They use no table, so no database is held open."""
+    from django.core.handlers.wsgi import WSGIHandler
+
+    class Site(WSGIHandler):
+        def get_response(self, request: Any) -> Any:
+            request.urlconf = "tests.viewer.site"
+            return super().get_response(request)
+
+    server = make_server("127.0.0.1", 0, Site(), _Server, _Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(scope="session")

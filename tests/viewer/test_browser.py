@@ -209,7 +209,7 @@ def test_the_point_tool_finds_the_same_place_in_other_planes(viewer: Viewer, thr
     # Column 140 lies at x = -10 mm: the third sagittal slice (-20, -15, -10 …).
     viewer.click(140, 100, pane=0)
     viewer.wait(lambda: viewer.pane(1)["drawn"] == 2)
-    assert viewer.page.locator(".pane-lines .is-point").count() >= 2
+    viewer.wait(lambda: viewer.page.locator(".pane-lines .is-point").count() >= 2)
 
 
 def test_layouts_fill_with_series_and_one_viewport_can_stand_alone(viewer: Viewer) -> None:

@@ -8,7 +8,7 @@ import uuid
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from viewer.domain.marks import (
@@ -21,6 +21,9 @@ from viewer.domain.marks import (
     parse_marks,
     stored_mark,
 )
+
+# A busy machine is no fault of the strategies.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SOP, SERIES = "1.2.3.4", "1.2.3"
 BOUNDS = {SOP: ImageBounds(columns=320, rows=200, frames=4, series_instance_uid=SERIES)}
@@ -73,6 +76,7 @@ def marks(draw: st.DrawFn) -> dict[str, Any]:
     )
 
 
+@patient
 @given(marks())
 def test_a_mark_survives_json_and_comes_back_equal(item: dict[str, Any]) -> None:
     (parsed,) = parse_marks([item], bounds=BOUNDS, confidence=(1, 5))
@@ -81,6 +85,7 @@ def test_a_mark_survives_json_and_comes_back_equal(item: dict[str, Any]) -> None
     assert parse_marks([stored], bounds=BOUNDS) == (parsed,)
 
 
+@patient
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
@@ -94,6 +99,7 @@ def test_no_json_breaks_the_parser(payload: Any) -> None:
     assert faults(payload) is None or faults(payload)
 
 
+@patient
 @given(marks(), st.sampled_from(sorted(mark())), st.sampled_from([None, [], {}, "x", -1, 1e400, True, [[None, None]]]))
 def test_a_spoiled_field_is_refused_with_its_name_or_harmless(item: dict[str, Any], field: str, value: Any) -> None:
     found = faults([{**item, field: value}])
@@ -169,11 +175,13 @@ def planes(draw: st.DrawFn) -> ImagePlane:
     return ImagePlane(position=position, orientation=(*row, *column), spacing=spacing)
 
 
+@patient
 @given(planes(), inside)
 def test_image_to_patient_and_back_is_the_same_point(plane: ImagePlane, point: tuple[float, float]) -> None:
     assert plane.to_image(plane.to_patient(point)) == pytest.approx(point, abs=1e-6)
 
 
+@patient
 @given(planes(), inside, inside)
 def test_distances_in_the_patient_follow_the_spacing(
     plane: ImagePlane, a: tuple[float, float], b: tuple[float, float]
@@ -218,6 +226,7 @@ def test_an_arrow_is_about_its_tip_and_encloses_nothing() -> None:
     assert not arrow.encloses((50, 60))
 
 
+@patient
 @given(marks())
 def test_every_mark_has_a_finite_target_outline_and_radius(item: dict[str, Any]) -> None:
     (found,) = parse_marks([item], bounds=BOUNDS)

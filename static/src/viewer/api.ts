@@ -75,3 +75,19 @@ export async function sendJson<T>(
   if (!response.ok) throw new HttpError(response.status, response.statusText, answer);
   return answer as T;
 }
+
+/** One part of bytes from DICOMweb, taken out of its multipart answer (PS3.18 8.6.1). */
+export async function getBytes(url: string): Promise<Uint8Array> {
+  const accept = 'multipart/related; type="application/octet-stream"';
+  const response = await request(url, { headers: { Accept: accept } });
+  if (!response.ok) throw new HttpError(response.status, response.statusText);
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  const type = response.headers.get('Content-Type') ?? '';
+  const boundary = /boundary="?([^";]+)"?/i.exec(type)?.[1];
+  if (!type.startsWith('multipart/') || !boundary) return bytes;
+  // One byte is one character in Latin-1, so that places in the text are places in the bytes.
+  const text = new TextDecoder('latin1').decode(bytes);
+  const start = text.indexOf('\r\n\r\n') + 4;
+  const end = text.indexOf(`\r\n--${boundary}`, start);
+  return bytes.subarray(start, end < 0 ? bytes.length : end);
+}

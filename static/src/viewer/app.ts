@@ -1,31 +1,28 @@
 /** The viewer: one application for studies, authors, readers and reviews. */
 
 import { configureApi, getJson, renewToken } from './api';
-import { type Command, commands, matches, presetsOf } from './commands';
+import { type Command, commands, presetsOf } from './commands';
 import { CONTRACT_VERSION, type Manifest, type Mark, type MarkTool, type Point } from './contract';
 import { type Engine, isCpu, MARK_TOOLS, start, type ToolName } from './cornerstone';
 import { eachFrame, h } from './dom';
 import { exposeState } from './expose';
 import { toPatient } from './geometry';
 import { showHelp } from './help';
+import { listenForKeys } from './keys';
 import { MarkList } from './marklist';
 import { Marks } from './marks';
 import type { Pane } from './pane';
 import { PanelHooks } from './panel';
+import { pictureOf } from './picture';
 import { Rail } from './rail';
 import { Saving } from './saving';
+import { shapeIn } from './shapes';
+import { type Side, Sides } from './sides';
 import { SignIn } from './signin';
 import { Telemetry } from './telemetry';
 import { t } from './text';
 import { Toolbar } from './toolbar';
 import { Workspace } from './workspace';
-
-const PREFERENCES = 'pacsweb-viewer';
-
-interface Preferences {
-  rail?: boolean;
-  panel?: boolean;
-}
 
 export class App {
   workspace!: Workspace;
@@ -42,14 +39,16 @@ export class App {
   private hooks!: PanelHooks;
   private keys: Command[] = [];
   private announced = '';
+  private readonly sides: Sides;
   private readonly signIn: SignIn;
   private readonly live: HTMLElement;
-  private readonly chromeSoon = eachFrame(() => this.refreshChrome());
+  readonly chromeSoon = eachFrame(() => this.refreshChrome());
 
   constructor(
     readonly root: HTMLElement,
     readonly manifest: Manifest,
   ) {
+    this.sides = new Sides(root);
     this.live = this.part('live');
     this.signIn = new SignIn(root.dataset['signIn'] ?? '/', (token) => {
       if (token) renewToken(token);
@@ -86,7 +85,6 @@ export class App {
     this.saving = new Saving(manifest, this.marks);
     this.telemetry = new Telemetry(null, () => this.workspace.panes);
     this.wire();
-    this.restoreSides();
     this.takeOver(manifest);
     this.rail = new Rail(this.part('rail'), this.workspace);
     this.list = new MarkList(this.marksRoot(), this.workspace, this.marks, this.saving);
@@ -96,7 +94,7 @@ export class App {
     this.toolbar = new Toolbar(this.part('toolbar'), this, this.keys);
     this.hooks = new PanelHooks(this.root, this);
     this.setTool(window.matchMedia('(pointer: coarse)').matches && this.offers('scroll') ? 'scroll' : 'window');
-    document.addEventListener('keydown', (event) => this.key(event), { capture: true });
+    listenForKeys(this, () => this.keys);
     exposeState(this);
     this.refreshChrome();
     await this.workspace.hang();
@@ -308,8 +306,8 @@ export class App {
 
   async savePicture(): Promise<void> {
     const pane = this.workspace.active;
-    const blob = await pane?.picture();
-    if (!blob || !pane?.image) return;
+    const blob = pane && (await pictureOf(pane));
+    if (!blob || !pane.image) return;
     const url = URL.createObjectURL(blob);
     const n = pane.series?.entry.number;
     // A neutral name: it may be kept where the patient must not be named.
@@ -372,50 +370,7 @@ export class App {
     const tool = this.tool as MarkTool;
     if (!pane?.image || !rect || pane.drawn < 0 || !(MARK_TOOLS as string[]).includes(tool)) return;
     const { image } = pane;
-    const x = Math.round((rect[0] + rect[2]) / 2);
-    const y = Math.round((rect[1] + rect[3]) / 2);
-    const r = Math.max(2, Math.round(Math.min(rect[2] - rect[0], rect[3] - rect[1]) / 12));
-    const circle = (n: number): Point[] =>
-      Array.from({ length: n }, (_unused, i) => [
-        x + r * Math.cos((2 * Math.PI * i) / n),
-        y + r * Math.sin((2 * Math.PI * i) / n),
-      ]);
-    const shapes: Record<MarkTool, Point[]> = {
-      length: [
-        [x - r, y],
-        [x + r, y],
-      ],
-      bidirectional: [
-        [x - r, y],
-        [x + r, y],
-        [x, y - r / 2],
-        [x, y + r / 2],
-      ],
-      angle: [
-        [x - r, y - r],
-        [x, y],
-        [x + r, y - r],
-      ],
-      ellipse: [
-        [x, y - r],
-        [x, y + r],
-        [x - r, y],
-        [x + r, y],
-      ],
-      rectangle: [
-        [x - r, y - r],
-        [x + r, y - r],
-        [x - r, y + r],
-        [x + r, y + r],
-      ],
-      freehand: circle(24),
-      probe: [[x, y]],
-      arrow: [
-        [x, y],
-        [x + r, y + r],
-      ],
-    };
-    const points = shapes[tool];
+    const points = shapeIn(tool, rect);
     const plane = image.frameOfReference ? image.plane : null;
     this.marks.put({
       id: crypto.randomUUID(),
@@ -436,95 +391,27 @@ export class App {
 
   // — page —
 
-  sideOpen(side: 'rail' | 'panel'): boolean {
-    return this.root.dataset[side] !== 'closed';
+  sideOpen(side: Side): boolean {
+    return this.sides.isOpen(side);
   }
 
-  openSide(side: 'rail' | 'panel'): void {
-    if (!this.sideOpen(side)) this.toggleSide(side);
+  openSide(side: Side): void {
+    if (!this.sides.isOpen(side)) this.toggleSide(side);
   }
 
-  toggleSide(side: 'rail' | 'panel'): void {
-    const open = !this.sideOpen(side);
-    this.root.dataset[side] = open ? 'open' : 'closed';
-    if (this.isSmall() && open) this.root.dataset[side === 'rail' ? 'panel' : 'rail'] = 'closed';
+  toggleSide(side: Side): void {
+    this.sides.toggle(side);
     this.toolbar?.refresh();
-    if (this.isSmall()) return;
-    const kept = this.preferences();
-    kept[side] = open;
-    try {
-      localStorage.setItem(PREFERENCES, JSON.stringify(kept));
-    } catch {
-      // Without storage the sides open as they come.
-    }
   }
 
   closePanelOnSmallScreens(): void {
-    if (this.isSmall() && this.sideOpen('panel')) this.toggleSide('panel');
-  }
-
-  private isSmall(): boolean {
-    return window.matchMedia('(max-width: 760px)').matches;
-  }
-
-  private preferences(): Preferences {
-    try {
-      return JSON.parse(localStorage.getItem(PREFERENCES) ?? '{}') as Preferences;
-    } catch {
-      return {};
-    }
-  }
-
-  private restoreSides(): void {
-    const kept = this.preferences();
-    for (const side of ['rail', 'panel'] as const) {
-      const open = this.isSmall() ? false : (kept[side] ?? true);
-      this.root.dataset[side] = open ? 'open' : 'closed';
-    }
+    if (this.sides.isSmall() && this.sides.isOpen('panel')) this.toggleSide('panel');
   }
 
   private refreshChrome(): void {
     this.toolbar?.refresh();
     this.list?.draw();
     this.hooks?.refresh();
-  }
-
-  private key(event: KeyboardEvent): void {
-    const target = event.target as HTMLElement;
-    if (
-      event.defaultPrevented ||
-      target.closest(
-        'dialog, [popover], input:not([type=radio]):not([type=checkbox]), textarea, select, [contenteditable]',
-      )
-    )
-      return;
-    if (document.querySelector('dialog[open]')) return;
-    const onButton = target.closest('button, a, summary, [role=button]');
-    if (onButton && (event.key === 'Enter' || event.key === ' ')) return;
-    if (target instanceof HTMLInputElement && (event.key.startsWith('Arrow') || event.key === ' ')) return;
-    if (target.closest('.pane-document, .viewer-panel') && /^(Arrow|Page|Home|End)/.test(event.key) && !event.altKey)
-      return;
-    // One switch in the profile turns off keys without a modifier, for people who dictate (WCAG 2.1.4).
-    const single = !event.ctrlKey && !event.altKey && !event.metaKey && event.key.length === 1;
-    if (single && document.documentElement.dataset['keys'] === 'off' && !target.closest('.pane')) return;
-    if (/^[1-9]$/.test(event.key) && !event.ctrlKey && !event.altKey && !event.metaKey) {
-      const preset = presetsOf(this)[Number(event.key) - 1];
-      if (!preset) return;
-      this.workspace.setWindow(preset);
-      this.say(t('Window: {name}', { name: preset.label }));
-      this.take(event);
-      return;
-    }
-    const command = this.keys.find((c) => c.keys.some((key) => matches(key, event)));
-    if (!command || (command.available && !command.available())) return;
-    command.run();
-    this.take(event);
-    this.chromeSoon();
-  }
-
-  private take(event: KeyboardEvent): void {
-    event.preventDefault();
-    event.stopImmediatePropagation();
   }
 
   toast(words: string): void {

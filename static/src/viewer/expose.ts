@@ -54,7 +54,7 @@ export function exposeState(app: App): void {
         pixelSize: pane.pixelSize(),
         playing: Boolean(pane.playing),
         box: boxOf(pane.element),
-        lines: pane.lines.querySelectorAll('line').length,
+        lines: pane.overlay.lines.querySelectorAll('line').length,
         label: pane.description(),
       }));
     },

@@ -65,6 +65,7 @@ export class Loader {
       timer = window.setTimeout(() => reject(Object.assign(new Error('timeout'), { status: 0 })), PATIENCE);
     });
     try {
+      await Promise.race([series.prepare(image), late]);
       const options = { useRGBA: false, priority: prefetch ? 5 : -5, requestType: type };
       await Promise.race([imageLoader.loadAndCacheImage(image.id, options as never), late]);
       series.cached.add(image.id);

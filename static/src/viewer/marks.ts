@@ -310,7 +310,7 @@ export class Marks {
         if (this.drawn.has(mark.id)) continue;
         const series = this.host.series(mark.series_instance_uid);
         const image = series?.images[series.indexOf(mark.sop_instance_uid, mark.frame)];
-        if (!image) continue;
+        if (!series || !image || !series.announce(image)) continue;
         const source = toAnnotation(mark, image);
         this.idOf.set(source.data, mark.id);
         library.state.addAnnotation(source as never, groupOf(image.id));

@@ -1,23 +1,16 @@
 /** One viewport: an image, its corners, its scroll bar, and what is said when there is no image. */
 
-import type { Manifest, ViewportPreset, Window } from './contract';
-import {
-  ENGINE,
-  Enums,
-  GROUP,
-  type RenderingEngineLike,
-  type StackViewport,
-  ToolGroupManager,
-  type Types,
-  utilities,
-} from './cornerstone';
+import type { Manifest, ViewportPreset } from './contract';
+import { ENGINE, Enums, GROUP, type RenderingEngineLike, type StackViewport, ToolGroupManager } from './cornerstone';
 import { describeDocument } from './document';
-import { clamp, debounce, eachFrame, h, svg } from './dom';
-import { direction, intersection, normalOf, type Plane, toImage, type Vector } from './geometry';
+import { clamp, debounce, eachFrame, h } from './dom';
+import type { Plane } from './geometry';
 import type { Loader } from './loader';
+import { Overlay } from './overlay';
 import { drawScrollbar } from './scrollbar';
 import { type ImageRef, reasonOf, type Series } from './series';
-import { number, t } from './text';
+import { t } from './text';
+import { View } from './view';
 
 export interface PaneHost {
   readonly manifest: Manifest;
@@ -34,14 +27,12 @@ export interface PaneHost {
   doubleClicked(pane: Pane): void;
 }
 
-const CORNERS = ['tl', 'tr', 'bl', 'br'] as const;
-type Corner = (typeof CORNERS)[number];
 const SLOW = 180;
 
-export class Pane {
+export class Pane extends View {
   readonly root: HTMLElement;
   readonly element: HTMLDivElement;
-  readonly lines: SVGSVGElement;
+  readonly overlay: Overlay;
   series: Series | null = null;
   /** Where the person is in the stack; the image on screen follows as soon as its pixels are here. */
   index = 0;
@@ -50,9 +41,6 @@ export class Pane {
   playing = 0;
   ready: Promise<void> = Promise.resolve();
 
-  private readonly corners = {} as Record<Corner, HTMLElement>;
-  private readonly sides = {} as Record<'left' | 'right' | 'top' | 'bottom', HTMLElement>;
-  private readonly scale: HTMLElement;
   private readonly bar: HTMLCanvasElement;
   private readonly status: HTMLElement;
   private readonly document: HTMLElement;
@@ -60,7 +48,7 @@ export class Pane {
   private attempt = 0;
   private pendingScroll = 0;
   private moved = false;
-  private readonly refreshSoon = eachFrame(() => this.refresh());
+  private readonly refreshNextFrame = eachFrame(() => this.refresh());
   private readonly resizeSoon = debounce(() => this.resize(), 60);
   private readonly observer = new ResizeObserver(() => this.resizeSoon());
 
@@ -68,29 +56,14 @@ export class Pane {
     readonly id: string,
     readonly host: PaneHost,
   ) {
+    super();
     this.element = h('div', { class: 'pane-image' });
-    this.lines = svg('svg', { class: 'pane-lines', 'aria-hidden': 'true' });
-    this.scale = h('div', { class: 'pane-scale', 'aria-hidden': 'true', hidden: true }, h('span'));
+    this.overlay = new Overlay(this);
     this.bar = h('canvas', { class: 'pane-bar', 'aria-hidden': 'true' });
     this.status = h('div', { class: 'pane-status', hidden: true, role: 'status' });
     this.document = h('div', { class: 'pane-document', hidden: true, tabindex: 0 });
-    this.root = h(
-      'section',
-      { class: 'pane', tabindex: 0, 'data-pane': id, 'aria-roledescription': t('viewport') },
-      this.element,
-      this.lines as unknown as HTMLElement,
-      this.scale,
-      this.document,
-    );
-    for (const corner of CORNERS) {
-      this.corners[corner] = h('div', { class: `pane-corner pane-${corner}`, 'aria-hidden': 'true' });
-      this.root.append(this.corners[corner]);
-    }
-    for (const side of ['left', 'right', 'top', 'bottom'] as const) {
-      this.sides[side] = h('span', { class: `pane-side pane-${side}`, 'aria-hidden': 'true' });
-      this.root.append(this.sides[side]);
-    }
-    this.root.append(this.bar, this.status);
+    this.root = h('section', { class: 'pane', tabindex: 0, 'data-pane': id, 'aria-roledescription': t('viewport') });
+    this.root.append(this.element, ...this.overlay.elements, this.document, this.bar, this.status);
     this.listen();
     this.observer.observe(this.root);
   }
@@ -105,6 +78,10 @@ export class Pane {
 
   get plane(): Plane | null {
     return this.image?.plane ?? null;
+  }
+
+  protected override refreshSoon(): void {
+    this.refreshNextFrame();
   }
 
   private listen(): void {
@@ -382,194 +359,18 @@ export class Pane {
     else if (this.series && this.drawn < 0 && this.series.drawable) void this.goTo(this.index);
   }
 
-  // — window —
-
-  get window(): Window | null {
-    const range = this.viewport?.getProperties().voiRange;
-    if (!range || this.drawn < 0) return null;
-    const { windowWidth, windowCenter } = utilities.windowLevel.toWindowLevel(range.lower, range.upper);
-    return { center: windowCenter, width: windowWidth };
-  }
-
-  setWindow({ center, width }: Window): void {
-    const viewport = this.viewport;
-    if (!viewport || !(width > 0)) return;
-    viewport.setProperties({ voiRange: utilities.windowLevel.toLowHighRange(width, center) });
-    viewport.render();
-  }
-
-  /** Show every value there is in the image, or (`spread`) all but its extreme percents. */
-  windowFromPixels(spread: number): void {
-    const csImage = this.viewport?.getCornerstoneImage();
-    if (!csImage || csImage.color) return;
-    let low = csImage.minPixelValue;
-    let high = csImage.maxPixelValue;
-    if (spread > 0) {
-      const pixels = csImage.voxelManager?.getScalarData() ?? csImage.getPixelData();
-      const step = Math.max(1, Math.floor(pixels.length / 40_000));
-      const sample: number[] = [];
-      for (let i = 0; i < pixels.length; i += step) sample.push(pixels[i] as number);
-      sample.sort((a, b) => a - b);
-      low = sample[Math.floor(sample.length * spread)] ?? low;
-      high = sample[Math.ceil(sample.length * (1 - spread)) - 1] ?? high;
-    }
-    if (high <= low) high = low + 1;
-    this.setWindow({ center: (low + high) / 2, width: high - low });
-  }
-
-  get inverted(): boolean {
-    return Boolean(this.viewport?.getProperties().invert);
-  }
-
-  invert(): void {
-    const viewport = this.viewport;
-    if (!viewport) return;
-    viewport.setProperties({ invert: !viewport.getProperties().invert });
-    viewport.render();
-    this.refreshSoon();
-  }
-
-  smooth(on: boolean): void {
-    const viewport = this.viewport;
-    if (!viewport) return;
-    viewport.setProperties({
-      interpolationType: on ? Enums.InterpolationType.LINEAR : Enums.InterpolationType.NEAREST,
-    });
-    viewport.render();
-  }
-
-  // — camera —
-
-  get zoom(): number {
-    return this.viewport?.getZoom() ?? 1;
-  }
-
-  zoomBy(factor: number): void {
-    const viewport = this.viewport;
-    if (!viewport || this.drawn < 0) return;
-    viewport.setZoom(clamp(viewport.getZoom() * factor, 0.1, 60));
-    viewport.render();
-  }
-
-  panBy(x: number, y: number): void {
-    const viewport = this.viewport;
-    if (!viewport || this.drawn < 0) return;
-    const [px, py] = viewport.getPan();
-    viewport.setPan([px + x, py + y]);
-    viewport.render();
-  }
-
-  fit(): void {
-    const viewport = this.viewport;
-    if (!viewport) return;
-    viewport.resetCamera({ resetPan: true, resetZoom: true });
-    viewport.render();
-  }
-
-  /** One image pixel on one pixel of the screen. */
-  actualSize(): void {
-    const size = this.pixelSize();
-    if (size) this.zoomBy(1 / (size * (window.devicePixelRatio || 1)));
-  }
-
-  rotate(degrees: number): void {
-    const viewport = this.viewport;
-    if (!viewport) return;
-    const { rotation = 0 } = viewport.getViewPresentation();
-    viewport.setViewPresentation({ rotation: (((rotation + degrees) % 360) + 360) % 360 });
-    viewport.render();
-  }
-
-  flip(axis: 'horizontal' | 'vertical'): void {
-    const viewport = this.viewport;
-    if (!viewport) return;
-    const now = viewport.getViewPresentation();
-    viewport.setViewPresentation(
-      axis === 'horizontal' ? { flipHorizontal: !now.flipHorizontal } : { flipVertical: !now.flipVertical },
-    );
-    viewport.render();
-  }
-
-  /** Everything back to how the image came. */
-  reset(): void {
-    const viewport = this.viewport;
-    if (!viewport || this.drawn < 0) return;
-    const { drawn } = this;
-    viewport.setViewPresentation({ rotation: 0, flipHorizontal: false, flipVertical: false });
-    viewport.resetProperties();
-    viewport.resetCamera({ resetPan: true, resetZoom: true });
-    viewport.render();
-    this.drawn = drawn;
-    this.refreshSoon();
-  }
-
   private resize(): void {
     if (!this.enabled) return;
     this.host.rendering.resize(true, true);
     this.refreshSoon();
   }
 
-  // — places —
-
-  /** Image pixel → pixel of the pane; null while there is no image. */
-  onScreen(point: [number, number]): [number, number] | null {
-    const data = this.viewport?.getImageData();
-    if (!data || this.drawn < 0) return null;
-    const world = data.imageData.indexToWorld?.([point[0], point[1], 0] as never) as Types.Point3;
-    return this.viewport?.worldToCanvas([world[0], world[1], world[2]]) ?? null;
-  }
-
-  atScreen(point: [number, number]): [number, number] | null {
-    const data = this.viewport?.getImageData();
-    if (!data || this.drawn < 0) return null;
-    const world = this.viewport?.canvasToWorld(point);
-    const index = data.imageData.worldToIndex?.(world as never) as number[];
-    return [index[0] as number, index[1] as number];
-  }
-
-  /** Width of an image pixel on screen, in CSS pixels. */
-  pixelSize(): number | null {
-    const a = this.onScreen([0, 0]);
-    const b = this.onScreen([1, 0]);
-    return a && b ? Math.hypot(b[0] - a[0], b[1] - a[1]) : null;
-  }
-
-  /** The part of the image that is on screen, in image pixels: left, top, right, bottom. */
-  visibleRect(): [number, number, number, number] | null {
-    const { image } = this;
-    const { clientWidth, clientHeight } = this.element;
-    const corners = [
-      this.atScreen([0, 0]),
-      this.atScreen([clientWidth, 0]),
-      this.atScreen([clientWidth, clientHeight]),
-      this.atScreen([0, clientHeight]),
-    ];
-    if (!image || corners.some((c) => !c)) return null;
-    const xs = corners.map((c) => (c as [number, number])[0]);
-    const ys = corners.map((c) => (c as [number, number])[1]);
-    return [
-      clamp(Math.min(...xs), -0.5, image.columns - 0.5),
-      clamp(Math.min(...ys), -0.5, image.rows - 0.5),
-      clamp(Math.max(...xs), -0.5, image.columns - 0.5),
-      clamp(Math.max(...ys), -0.5, image.rows - 0.5),
-    ];
-  }
-
-  // — corners, sides, scale, bar —
-
   refresh(): void {
-    const { series, image } = this;
-    const shown = series?.drawable ? image : null;
-    this.element.dataset['slices'] = String(series?.images.length ?? 1);
+    this.element.dataset['slices'] = String(this.series?.images.length ?? 1);
     this.root.setAttribute('aria-label', this.description());
     this.root.classList.toggle('no-corners', !this.host.showCorners);
-    this.corners.tl.replaceChildren(...rows(this.topLeft(shown)));
-    this.corners.tr.replaceChildren(...rows(this.topRight(shown)));
-    this.corners.bl.replaceChildren(...rows(this.bottomLeft(shown)));
-    this.corners.br.replaceChildren(...rows(this.bottomRight(shown)));
-    this.refreshSides();
-    this.refreshScale();
-    drawScrollbar(this.bar, series, this.index);
+    this.overlay.refresh();
+    drawScrollbar(this.bar, this.series, this.index);
   }
 
   description(): string {
@@ -582,149 +383,6 @@ export class Pane {
       index: this.index + 1,
       count: series.images.length,
     });
-  }
-
-  private topLeft(image: ImageRef | null): (string | null)[] {
-    const { patient, overlays } = this.host.manifest;
-    if (!this.series) return [];
-    const born = patient ? [patient.birth_date, patient.sex, patient.age].filter(Boolean).join('  ') : '';
-    return [
-      patient?.name || null,
-      patient?.patient_id || null,
-      born || null,
-      overlays.institution ? image?.institution || null : null,
-    ];
-  }
-
-  private topRight(image: ImageRef | null): (string | null)[] {
-    const { series } = this;
-    if (!series) return [];
-    const { overlays } = this.host.manifest;
-    return [
-      [series.modality, series.entry.number === null ? '' : t('Series {n}', { n: series.entry.number })]
-        .filter(Boolean)
-        .join('  '),
-      overlays.descriptions ? series.entry.description || null : null,
-      series.study.prior ? t('Prior') : null,
-      overlays.dates ? dicomDate(series.study.date || image?.date || '') : null,
-    ];
-  }
-
-  private bottomLeft(image: ImageRef | null): (string | null)[] {
-    const { series } = this;
-    if (!image || !series) return [];
-    const place = this.place(image);
-    const thick = image.thickness ? t('{mm} mm thick', { mm: number(image.thickness, 2) }) : '';
-    return [
-      image.lossy || null,
-      image.spacingNote && !image.spacing ? t('No pixel spacing: lengths in pixels') : null,
-      image.spacing && image.spacingNote ? t('Spacing {where}', { where: image.spacingNote }) : null,
-      [place, thick].filter(Boolean).join('  ') || null,
-      t('Image {index} / {count}', { index: this.index + 1, count: series.images.length }),
-    ];
-  }
-
-  private place(image: ImageRef): string {
-    if (image.plane) {
-      const normal = normalOf(image.plane);
-      const axis = [0, 1, 2].sort((a, b) => Math.abs(normal[b] as number) - Math.abs(normal[a] as number))[0] as number;
-      const value = image.plane.position[axis] as number;
-      const vector: Vector = [0, 0, 0];
-      vector[axis] = value;
-      const letter =
-        Math.abs(value) < 0.005 ? '' : direction([Math.sign(vector[0]), Math.sign(vector[1]), Math.sign(vector[2])]);
-      return `${letter}${letter ? ' ' : ''}${number(Math.abs(value), 1)} mm`;
-    }
-    return image.location === null ? '' : `${number(image.location, 1)} mm`;
-  }
-
-  private bottomRight(image: ImageRef | null): (string | null)[] {
-    if (!image || this.drawn < 0) return [];
-    const size = this.pixelSize();
-    const window = this.window;
-    const color = Boolean(this.viewport?.getCornerstoneImage()?.color);
-    const digits = window && window.width < 10 ? 2 : 0;
-    return [
-      size ? t('Zoom {percent} %', { percent: Math.round(size * 100 * (globalThis.devicePixelRatio || 1)) }) : null,
-      window && !color ? `W ${number(window.width, digits)}  L ${number(window.center, digits)}` : null,
-    ];
-  }
-
-  private refreshSides(): void {
-    const viewport = this.viewport;
-    const { plane } = this;
-    const clear = (): void => {
-      for (const side of Object.values(this.sides)) side.textContent = '';
-    };
-    if (!viewport || this.drawn < 0 || !plane || !this.image?.frameOfReference) {
-      clear();
-      return;
-    }
-    const { viewUp, viewPlaneNormal } = viewport.getCamera();
-    const origin = this.onScreen([0, 0]);
-    const right = this.onScreen([1, 0]);
-    const down = this.onScreen([0, 1]);
-    if (!viewUp || !viewPlaneNormal || !origin || !right || !down) {
-      clear();
-      return;
-    }
-    // Which way the image's own axes run on screen decides the letters: true for turned and mirrored images too.
-    const ax: [number, number] = [right[0] - origin[0], right[1] - origin[1]];
-    const ay: [number, number] = [down[0] - origin[0], down[1] - origin[1]];
-    const towards = (x: number, y: number): Vector => {
-      const u = (x * ax[0] + y * ax[1]) / Math.hypot(...ax);
-      const v = (x * ay[0] + y * ay[1]) / Math.hypot(...ay);
-      return [0, 1, 2].map((i) => u * (plane.row[i] as number) + v * (plane.column[i] as number)) as Vector;
-    };
-    this.sides.left.textContent = direction(towards(-1, 0));
-    this.sides.right.textContent = direction(towards(1, 0));
-    this.sides.top.textContent = direction(towards(0, -1));
-    this.sides.bottom.textContent = direction(towards(0, 1));
-  }
-
-  private refreshScale(): void {
-    const size = this.pixelSize();
-    const spacing = this.image?.spacing;
-    if (!size || !spacing || this.drawn < 0) {
-      this.scale.hidden = true;
-      return;
-    }
-    const perMm = size / spacing[1];
-    const room = this.element.clientHeight * 0.34;
-    const mm = [500, 200, 100, 50, 20, 10, 5, 2, 1].find((step) => step * perMm <= room);
-    this.scale.hidden = !mm;
-    if (!mm) return;
-    this.scale.style.setProperty('--length', `${(mm * perMm).toFixed(1)}px`);
-    (this.scale.firstElementChild as HTMLElement).textContent = mm >= 10 ? `${mm / 10} cm` : `${mm} mm`;
-  }
-
-  /** Lines of the other planes and the shared point, drawn over this image. */
-  drawLines(sources: { image: ImageRef; plane: Plane; active: boolean }[], point: Vector | null): void {
-    const shapes: SVGElement[] = [];
-    const { plane, image } = this;
-    if (plane && image && this.drawn >= 0) {
-      for (const source of sources) {
-        const line = intersection(source.plane, [source.image.columns, source.image.rows], plane);
-        const a = line && this.onScreen(line[0]);
-        const b = line && this.onScreen(line[1]);
-        if (!a || !b) continue;
-        shapes.push(
-          svg('line', {
-            x1: a[0].toFixed(1),
-            y1: a[1].toFixed(1),
-            x2: b[0].toFixed(1),
-            y2: b[1].toFixed(1),
-            class: source.active ? 'is-active' : '',
-          }),
-        );
-      }
-      const at = point && this.onScreen(toImage(plane, point));
-      if (at) {
-        const [x, y] = at;
-        shapes.push(svg('path', { d: `M${x - 14} ${y}h10m8 0h10M${x} ${y - 14}v10m0 8v10`, class: 'is-point' }));
-      }
-    }
-    this.lines.replaceChildren(...shapes);
   }
 
   // — cine —
@@ -756,42 +414,10 @@ export class Pane {
     this.playing = 0;
     this.root?.classList.remove('is-playing');
   }
-
-  /** The image as it stands, marks included, without corners. */
-  async picture(): Promise<Blob | null> {
-    const viewport = this.viewport;
-    if (!viewport || this.drawn < 0) return null;
-    const source = viewport.getCanvas();
-    const canvas = h('canvas', { width: source.width, height: source.height });
-    const context = canvas.getContext('2d');
-    if (!context) return null;
-    context.drawImage(source, 0, 0);
-    const layer = this.element.querySelector('svg.svg-layer');
-    if (layer) {
-      const copy = layer.cloneNode(true) as SVGSVGElement;
-      copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-      copy.setAttribute('width', String(this.element.clientWidth));
-      copy.setAttribute('height', String(this.element.clientHeight));
-      const picture = new Image();
-      picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(copy))}`;
-      await picture.decode();
-      context.drawImage(picture, 0, 0, source.width, source.height);
-    }
-    return new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
-  }
-}
-
-function rows(lines: (string | null)[]): HTMLElement[] {
-  return lines.filter((line): line is string => Boolean(line)).map((line) => h('div', {}, line));
 }
 
 export function seriesName(series: Series, descriptions: boolean): string {
   const { number: n, description, modality } = series.entry;
   const label = n === null ? t('Series') : t('Series {n}', { n });
   return [label, modality, descriptions ? description : ''].filter(Boolean).join(' · ');
-}
-
-/** DICOM date (YYYYMMDD) or ISO date as ISO. */
-export function dicomDate(value: string): string {
-  return /^\d{8}$/.test(value) ? `${value.slice(0, 4)}-${value.slice(4, 6)}-${value.slice(6)}` : value;
 }

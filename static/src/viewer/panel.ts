@@ -1,6 +1,7 @@
 /** What server-rendered content of the panel may say to the viewer, by `data-viewer-…` attributes (docs/viewer.md). */
 
 import type { App } from './app';
+import { confirmed } from './confirm';
 import type { Mark } from './contract';
 import type { ToolName } from './cornerstone';
 
@@ -59,6 +60,18 @@ export class PanelHooks {
   }
 
   private submit(event: Event): void {
+    const asked = event.target as HTMLFormElement;
+    const { confirm: question, confirmed: answer } = asked.dataset;
+    if (question && answer !== 'yes') {
+      event.preventDefault();
+      event.stopPropagation();
+      void confirmed(question).then((yes) => {
+        if (!yes) return;
+        asked.dataset['confirmed'] = 'yes';
+        asked.requestSubmit();
+      });
+      return;
+    }
     const form = this.form(event.target);
     if (!form) return;
     const value = JSON.stringify(this.app.marks.own());

@@ -2,6 +2,7 @@
 
 import { utilities as metadata } from '@cornerstonejs/metadata';
 import { getJson, HttpError, SignedOut } from './api';
+import { fetchTables, hasPendingTables } from './bulk';
 import type { SeriesEntry, StudyEntry, Window, WindowPreset } from './contract';
 import { depthOf, dot, normalOf, type Plane, type Vector } from './geometry';
 import { t } from './text';
@@ -64,6 +65,8 @@ export class Series {
   readonly failed = new Map<string, string>();
   private promise: Promise<void> | null = null;
   private readonly index = new Map<string, number>();
+  /** Instances the image loader has not been told of yet: a long series is not read twice before its first image. */
+  private readonly unknown = new Map<string, { id: string; dataset: Dataset }>();
 
   constructor(
     readonly entry: SeriesEntry,
@@ -130,14 +133,32 @@ export class Series {
       frameTime: frameTime(dataset, frames),
     };
     const found: ImageRef[] = [];
+    this.unknown.set(sop, { id: `wadors:${root}/instances/${sop}/frames/1`, dataset });
     for (let frame = 1; frame <= frames; frame += 1) {
       const own = item(dataset, '52009230', frame - 1);
       const id = `wadors:${root}/instances/${sop}/frames/${frame}`;
-      // Known once an instance: the library finds the other frames by their address.
-      if (frame === 1) metadata.addDicomWebInstance(id, dataset);
       found.push({ ...common, id, frame, ...placeOf(dataset, shared, own, frame) });
     }
     return found;
+  }
+
+  /** Tell the image loader of an image; false when something it needs has to be fetched first. */
+  announce(image: ImageRef): boolean {
+    const entry = this.unknown.get(image.sop);
+    if (!entry) return true;
+    if (hasPendingTables(entry.dataset)) return false;
+    // Once an instance: the library finds the other frames by their address.
+    metadata.addDicomWebInstance(entry.id, entry.dataset);
+    this.unknown.delete(image.sop);
+    return true;
+  }
+
+  /** Have everything the image loader needs beside the pixels. */
+  async prepare(image: ImageRef): Promise<void> {
+    if (this.announce(image)) return;
+    const entry = this.unknown.get(image.sop);
+    if (entry) await fetchTables(entry.dataset);
+    this.announce(image);
   }
 
   indexOf(sop: string, frame: number): number {

@@ -340,7 +340,7 @@ export class Workspace implements PaneHost {
           sources.push({ image, plane, active: other === this.active });
         }
       }
-      pane.drawLines(sources, this.point);
+      pane.overlay.drawLines(sources, this.point);
     }
   }
 
