@@ -26,6 +26,9 @@ from viewer.domain.marks import Mark, stored_mark
 
 #: Other readers' answers are shown once at least this many of them committed the same version.
 PEERS_MINIMUM = 5
+#: Of how many reads, and how many marks, an educator can lay over the images.
+MOST_READS = 200
+MOST_MARKS = 500
 #: Every tool may be used while reading; these are the ones that answer a question.
 MARKING_TOOLS = ("ellipse", "arrow", "probe", "freehand", "rectangle")
 
@@ -55,9 +58,18 @@ def studies_of(attempt: Attempt) -> list[Study]:
 
 
 def manifest_of(
-    attempt: Attempt, *, session: Any, organisation: str, back: contract.Link, studies: Sequence[Study]
+    attempt: Attempt,
+    *,
+    session: Any,
+    organisation: str,
+    back: contract.Link,
+    studies: Sequence[Study],
+    with_all_readers: bool = False,
 ) -> contract.Manifest:
-    """The viewer's manifest: the unknown with own marks, or after the commit the same images with the truth."""
+    """The viewer's manifest: the unknown with own marks, or after the commit the same images with the truth.
+
+    Educators (`with_all_readers`) can also lay the marks of every committed read over the images.
+    """
     view = view_of(attempt)
     revealed = attempt.is_revealed
     main = next((row.study for row in attempt.version.version_studies.all() if not row.is_prior), None)
@@ -72,7 +84,7 @@ def manifest_of(
         session=session,
         layout=layout_of(attempt.version.content.get("layout") or {}, studies=studies),
         show_descriptions=False,
-        layers=review_layers(attempt) if revealed else own_layer(attempt),
+        layers=_layers(attempt, with_all_readers=with_all_readers),
         save_url=None
         if revealed
         else reverse("practice:attempt-marks", kwargs={"organisation": organisation, "attempt": attempt.public_id}),
@@ -155,6 +167,22 @@ def mark_form(questions: Sequence[Mapping[str, Any]]) -> contract.MarkForm:
         tools=MARKING_TOOLS if asked else (),
         maximum=sum(int(question["max_marks"]) for question in asked) or None,
     )
+
+
+def _layers(attempt: Attempt, *, with_all_readers: bool) -> list[contract.Layer]:
+    if not attempt.is_revealed:
+        return own_layer(attempt)
+    return [*review_layers(attempt), *(all_readers_layer(attempt) if with_all_readers else ())]
+
+
+def all_readers_layer(attempt: Attempt) -> list[contract.Layer]:
+    """Where everybody else marked: false marks of many at one place tell what misleads. Hidden until asked for."""
+    rows = Attempt.objects.filter(version=attempt.version_id, state__in=Attempt.REVEALED_STATES).exclude(pk=attempt.pk)
+    marks = [stored_mark(mark) for stored in rows.values_list("marks", flat=True)[:MOST_READS] for mark in stored]
+    layer = contract.Layer(
+        name="others", label=_("All readers"), role="other", visible=False, marks=tuple(marks[:MOST_MARKS])
+    )
+    return [layer]
 
 
 def own_layer(attempt: Attempt) -> list[contract.Layer]:

@@ -135,7 +135,9 @@ def assigned_rows(user: Any) -> list[dict[str, Any]]:
             Prefetch("assignment_cases", queryset=AssignmentCase.objects.select_related("case")),
         )
     )
-    versions = {version.case_id: version for version in readable_versions(user)}
+    wanted = {item.case_id for assignment in assignments for item in assignment.assignment_cases.all()}
+    readable = readable_versions(user).filter(case__in=wanted).defer("content", "learner_search", "case__search")
+    versions = {version.case_id: version for version in readable}
     done = set(
         Attempt.objects.filter(user=user, state__in=Attempt.REVEALED_STATES, assignment__in=assignments).values_list(
             "assignment_id", "version__case_id"
@@ -171,7 +173,8 @@ def due_versions(user: Any, *, moment: datetime | None = None) -> list[tuple[Car
     until = moment or timezone.now()
     cards = list(Card.objects.filter(user=user, due_at__lte=until).order_by("due_at"))
     by_group: dict[str, list[CaseVersion]] = {}
-    for version in readable_versions(user).filter(diagnosis_group__in=[card.diagnosis_group for card in cards]):
+    siblings = readable_versions(user).filter(diagnosis_group__in=[card.diagnosis_group for card in cards])
+    for version in siblings.defer("content", "learner_search", "case__search"):
         by_group.setdefault(version.diagnosis_group, []).append(version)
     last_read = dict(
         Attempt.objects.filter(user=user, state__in=Attempt.REVEALED_STATES)

@@ -79,6 +79,7 @@ class AttemptPage(ViewerView):
             organisation=request.organisation.slug,
             back=self._back(),
             studies=studies,
+            with_all_readers=not self.is_own,
         )
 
     def _back(self) -> contract.Link:

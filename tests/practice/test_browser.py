@@ -49,7 +49,9 @@ def until(condition: Callable[[], Any], *, what: str) -> Any:
 
 
 def images_are_there(page: Page) -> None:
-    until(lambda: page.evaluate("document.getElementById('viewer')?.dataset.ready === 'true'"), what="the viewer is ready")
+    until(
+        lambda: page.evaluate("document.getElementById('viewer')?.dataset.ready === 'true'"), what="the viewer is ready"
+    )
 
 
 def draw_ellipse(page: Page, *, column: float, row: float, radius: float) -> None:
@@ -165,7 +167,9 @@ def test_every_page_of_the_shell_has_no_violations(
         for path in paths:
             page = visitor.go(root + path)
             found[path] = visitor.axe()
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{path} scrolls sideways"
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (
+                f"{path} scrolls sideways"
+            )
     assert {path: violations for path, violations in found.items() if violations} == {}
 
 

@@ -245,3 +245,45 @@ def test_history_lists_every_edit_with_its_differences(house: House) -> None:
     page = client_of(house.educator).get(url("teaching:case-history", house, case=case.public_id))
     assert page.status_code == 200
     assert "Restore" in page.content.decode()
+
+
+def test_an_educator_sees_where_everybody_marked_and_a_learner_does_not(house: House) -> None:
+    version = publish(house)
+    from access.services import grant_role
+
+    with tenant(house.organisation):
+        grant_role(actor=None, container=house.course, role="learner", user=house.member)
+        for person in (house.learner, house.member):
+            attempt = practice.start_attempt(user=person, version=version)
+            practice.commit_attempt(user=person, attempt=attempt, draft=answers(version), marks=[own_mark(version)])
+    address = url("practice:attempt", house, attempt=attempt.public_id) + "?format=json"
+    layers = client_of(house.educator).get(address).json()["annotations"]["layers"]
+    assert [(layer["name"], len(layer["marks"])) for layer in layers] == [("truth", 1), ("own", 1), ("others", 1)]
+    own = client_of(house.member).get(address).json()["annotations"]["layers"]
+    assert [layer["name"] for layer in own] == ["truth", "own"]
+
+
+def test_the_opening_view_and_key_images_reach_the_reader(house: House) -> None:
+    case = make_case(house)
+    client = client_of(house.educator)
+    with tenant(house.organisation):
+        mark = own_mark_of(case)
+    view = {"series": mark["series_instance_uid"], "sop": mark["sop_instance_uid"], "frame": 1}
+    layout = {"rows": 1, "columns": 2, "viewports": [{**view, "window": {"center": 40, "width": 80}, "invert": True}]}
+    saved = client.post(
+        url("teaching:case-layout", house, case=case.public_id), json.dumps(layout), content_type="application/json"
+    )
+    assert saved.status_code == 200
+    images = [{"id": "1", **view, "caption": "The rim"}]
+    client.post(url("teaching:case-fields", house, case=case.public_id), {"key_images": json.dumps(images)})
+    version = publish(house, case)
+    with tenant(house.organisation):
+        attempt = practice.start_attempt(user=house.learner, version=version)
+    learner = client_of(house.learner)
+    address = url("practice:attempt", house, attempt=attempt.public_id)
+    shown = learner.get(address + "?format=json").json()["layout"]
+    assert (shown["columns"], shown["viewports"][0]["window"]) == (2, {"center": 40.0, "width": 80.0})
+    assert "The rim" not in learner.get(address).content.decode()
+    with tenant(house.organisation):
+        practice.commit_attempt(user=house.learner, attempt=attempt, draft=answers(version), marks=[own_mark(version)])
+    assert "The rim" in learner.get(address).content.decode()

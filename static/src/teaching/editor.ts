@@ -2,14 +2,14 @@
  * Saves of the editor run one after the other, each naming the revision it saw. So the editor never collides with itself,
  * and a collision with somebody else is noticed at once; what was typed stays on the screen.
  */
-import { startRows } from './rows';
+import { presentView, startRows } from './rows';
 
 const DELAY = 800;
 
 interface Work {
   key: string;
   url: string;
-  body: () => FormData;
+  body: () => FormData | string;
 }
 
 class Editor {
@@ -242,6 +242,24 @@ function countThings(): void {
   }
 }
 
+/** The case opens for everybody as the viewer stands now: layout, images, windows. */
+function startLayout(root: HTMLElement, editor: Editor): void {
+  const button = root.querySelector<HTMLElement>('[data-layout-url]');
+  button?.addEventListener('click', () => {
+    const view = presentView();
+    if (!view) return;
+    const viewports = view.panes.map((pane) => ({
+      series: pane.series,
+      sop: pane.sop,
+      frame: pane.frame ?? 1,
+      window: pane.window,
+      invert: pane.inverted,
+    }));
+    const body = JSON.stringify({ rows: view.rows, columns: view.columns, viewports });
+    editor.save({ key: 'layout', url: button.dataset['layoutUrl'] ?? '', body: () => body }, 0);
+  });
+}
+
 /** The part of the case one works on stays in front when the page is loaded anew (after undo, after publishing). */
 function keepTab(root: HTMLElement): void {
   const key = `case.tab.${root.dataset['fieldsUrl']}`;
@@ -262,6 +280,7 @@ export function startEditor(): void {
     editor.save({ key: `field:${name}`, url: root.dataset['fieldsUrl'] ?? '', body: () => body }, DELAY);
   });
   startPreview(editor);
+  startLayout(root, editor);
   for (const area of root.querySelectorAll<HTMLTextAreaElement>('[data-grow]')) grow(area);
   root.addEventListener('input', (event) => {
     if (event.target instanceof HTMLTextAreaElement && event.target.hasAttribute('data-grow')) grow(event.target);

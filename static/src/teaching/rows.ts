@@ -2,6 +2,30 @@
 
 type Row = Record<string, string>;
 
+interface Pane {
+  series: string | null;
+  sop: string | null;
+  frame: number | null;
+  window: { center: number; width: number } | null;
+  inverted: boolean;
+}
+
+/** What the viewer shows now (its read-only state). */
+export function presentView(): { rows: number; columns: number; active: number; panes: Pane[] } | null {
+  const state = (window as { pacswebViewer?: { layout: [number, number]; active: number; panes: Pane[] } })
+    .pacswebViewer;
+  if (!state) return null;
+  return { rows: state.layout[0], columns: state.layout[1], active: Math.max(0, state.active), panes: state.panes };
+}
+
+/** The image under the eye as the fields of a row. */
+function presentImage(): Row | null {
+  const view = presentView();
+  const pane = view?.panes[view.active];
+  if (!pane?.series || !pane.sop) return null;
+  return { id: crypto.randomUUID(), series: pane.series, sop: pane.sop, frame: String(pane.frame ?? 1) };
+}
+
 export function startRows(root: HTMLElement, save: (name: string, rows: Row[]) => void): void {
   for (const editor of root.querySelectorAll<HTMLElement>('[data-rows]')) {
     const name = editor.dataset['rows'] ?? '';
@@ -13,7 +37,12 @@ export function startRows(root: HTMLElement, save: (name: string, rows: Row[]) =
       if (!(row instanceof HTMLElement)) return null;
       for (const field of row.querySelectorAll<HTMLInputElement | HTMLSelectElement>('input, select')) {
         const value = values[field.name];
-        if (value) field.value = value;
+        if (value) field.value = String(value);
+      }
+      const goto = row.querySelector<HTMLElement>('[data-viewer-goto]');
+      if (goto) {
+        const place = { series: values['series'], sop: values['sop'], frame: Number(values['frame'] ?? 1) };
+        goto.dataset['viewerGoto'] = JSON.stringify(place);
       }
       add.before(row);
       return row;
@@ -27,7 +56,12 @@ export function startRows(root: HTMLElement, save: (name: string, rows: Row[]) =
       });
       save(name, rows);
     };
-    add.addEventListener('click', () => append({})?.querySelector<HTMLElement>('input, select')?.focus());
+    add.addEventListener('click', () => {
+      const values = add.hasAttribute('data-from-view') ? presentImage() : {};
+      if (!values) return;
+      append(values)?.querySelector<HTMLElement>('input:not([type=hidden]), select')?.focus();
+      if (add.hasAttribute('data-from-view')) collect();
+    });
     editor.addEventListener('input', collect);
     editor.addEventListener('click', (event) => {
       const remove = (event.target as Element).closest('[data-row-remove]');
