@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from tests.look.conftest import (  # noqa: F401 -- fixtures
 
 pytestmark = pytest.mark.e2e
 
+PATIENCE_MS = 30_000
+
 DROP = """([name, text]) => {
   const transfer = new DataTransfer();
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -38,6 +41,14 @@ DROP = """([name, text]) => {
 @pytest.fixture
 def archive(hospital: Organisation, administrator: User) -> Archive:
     return make_archive(hospital, actor=administrator, slug="clinical", name="Clinical")
+
+
+@pytest.fixture(autouse=True)
+def _be_patient() -> Iterator[None]:
+    """A busy machine is no fault of the page."""
+    expect.set_options(timeout=PATIENCE_MS)
+    yield
+    expect.set_options(timeout=5000)
 
 
 @pytest.fixture(autouse=True)
