@@ -62,7 +62,9 @@ def main() -> int:
                 if not owners:
                     problems.add(f"{relative}: {name} is not installed")
                 elif not owners & known:
-                    problems.add(f"{relative}: {name} ({', '.join(sorted(owners))}) is not in requirements/{lists[-1]}.in")
+                    problems.add(
+                        f"{relative}: {name} ({', '.join(sorted(owners))}) is not in requirements/{lists[-1]}.in"
+                    )
     print("\n".join(sorted(problems)))
     return 1 if problems else 0
 

@@ -12,6 +12,7 @@ APPS = (
     "access", "archive", "audit", "core", "deid", "dicomweb", "dimse", "pacsweb", "practice", "teaching", "viewer",
 )  # fmt: skip
 LONGEST_FILE = 600
+LONG_FILES = {Path("pacsweb/demo/phantoms/chest_ct.py"): "one phantom: mostly the table of its anatomy"}
 HTTP_CALLS = {"get", "post", "put", "patch", "delete", "head", "request", "urlopen"}
 HTTP_LIBRARIES = {"requests", "httpx", "urllib3"}
 TASK_DECORATOR_HOME = Path("core/tasks.py")
@@ -22,7 +23,7 @@ def problems(*, path: Path) -> Iterator[str]:
     relative = path.relative_to(ROOT)
     tree = ast.parse(text)
     lines = text.count("\n")
-    if lines > LONGEST_FILE:
+    if lines > LONGEST_FILE and relative not in LONG_FILES:
         yield f"{relative}:1: {lines} lines; make it a folder of named parts"
     for node in ast.walk(tree):
         line = getattr(node, "lineno", 1)

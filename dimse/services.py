@@ -1,4 +1,4 @@
-"""Where upper floors register DIMSE services besides storage: `register(abstract_syntax, handler)`.
+"""Where upper floors register DIMSE services besides storage: `register(abstract_syntax=, handler=)`.
 
 Storage (C-STORE) has its own path in `dimse.storage`. A registered service gets each request of its abstract syntax and
 yields replies: all but the last pending, the last final. The association sends them; between two replies it looks for a
@@ -63,9 +63,9 @@ _services: dict[str, Service] = {}
 
 
 def register(
+    *,
     abstract_syntax: str,
     handler: Handler,
-    *,
     operations: Iterable[int],
     transfer_syntaxes: tuple[str, ...] = IDENTIFIER_SYNTAXES,
     allow_scp_role: bool = False,
@@ -95,6 +95,6 @@ def echo(*, request: Request) -> Iterator[Reply]:
 
 
 def register_own() -> None:
-    register(VERIFICATION, echo, operations=(commands.C_ECHO_RQ,), transfer_syntaxes=(
+    register(abstract_syntax=VERIFICATION, handler=echo, operations=(commands.C_ECHO_RQ,), transfer_syntaxes=(
         IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, "1.2.840.10008.1.2.2",
     ))  # fmt: skip

@@ -56,8 +56,8 @@ class Severity(StrEnum):
 
 
 class Verdict(StrEnum):
-    PASS = "pass"  # noqa: S105 -- a verdict
-    PASS_WITH_WARNING = "warning"  # noqa: S105
+    PASS = "pass"
+    PASS_WITH_WARNING = "warning"
     HELD_BACK = "held-back"
 
 

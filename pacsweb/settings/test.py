@@ -10,12 +10,14 @@ from pacsweb.settings.base import *  # noqa: F403 -- a settings module is its na
 from pacsweb.settings.base import ENV, caches_from_url, database_from_url
 
 DEBUG = False
-SECRET_KEY = "not-a-secret-of-anything-that-runs-outside-the-test-suite-0123456789"  # noqa: S105 -- signs nothing real
+SECRET_KEY = "not-a-secret-of-anything-that-runs-outside-the-test-suite-0123456789"
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 _database_url = ENV.get("DATABASE_URL") or "postgresql://pacsweb@127.0.0.1:1/started-by-conftest"
 # Each parallel test process has a broker database and a data folder of its own, as pytest-django gives it a database.
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-REDIS_URL: str = (ENV.get("REDIS_URL") or "redis://127.0.0.1:1/0").removesuffix("/0") + f"/{int(_worker[2:]) + 1 if _worker else 0}"
+REDIS_URL: str = (ENV.get("REDIS_URL") or "redis://127.0.0.1:1/0").removesuffix(
+    "/0"
+) + f"/{int(_worker[2:]) + 1 if _worker else 0}"
 DATABASES = {"default": database_from_url(url=_database_url)}
 CACHES = caches_from_url(url=REDIS_URL)
 CELERY_BROKER_URL = REDIS_URL
@@ -24,5 +26,7 @@ CELERY_BROKER_URL = REDIS_URL
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 WHITENOISE_AUTOREFRESH = False
-DATA_DIR = (ENV.get("PACSWEB_DATA") if ENV.given("PACSWEB_DATA") else Path(tempfile.gettempdir()) / "pacsweb-tests") / _worker
+DATA_DIR = (
+    ENV.get("PACSWEB_DATA") if ENV.given("PACSWEB_DATA") else Path(tempfile.gettempdir()) / "pacsweb-tests"
+) / _worker
 STORAGE_URL = (DATA_DIR / "files").as_uri()

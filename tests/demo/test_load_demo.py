@@ -36,12 +36,19 @@ def _counts() -> dict[str, int]:
 
 
 def _no_patient_is_named_in_the_teaching_archive() -> None:
-    names = {part.upper() for entry in ENTRIES.values() for part in entry.person.name.replace("=", "^").split("^") if len(part) > 4}
+    names = {
+        part.upper()
+        for entry in ENTRIES.values()
+        for part in entry.person.name.replace("=", "^").split("^")
+        if len(part) > 4
+    }
     with all_tenants():
         archive = Archive.objects.get(organisation__slug="demo", slug="teaching")
     with tenant(archive.organisation):
         for study in Study.objects.filter(archive=archive).select_related("patient"):
-            shown = json.dumps([study.attributes, study.patient.patient_name, study.description], ensure_ascii=False).upper()
+            shown = json.dumps(
+                [study.attributes, study.patient.patient_name, study.description], ensure_ascii=False
+            ).upper()
             assert not [name for name in names if name in shown and not name.startswith("TEACH")]
         library = Library.objects.get(slug="radiology")
         for case in library.cases.filter(state=Case.State.PUBLISHED).select_related("current_version"):
@@ -96,7 +103,9 @@ def test_the_demo_is_whole_and_loading_it_again_changes_nothing(loaded: Path) ->
         for text in CASES:
             marks = TruthMark.objects.filter(case__title=text.title, case__library__organisation__slug="demo")
             assert (marks.count() == 0) is text.is_normal, text.study
-        assert {run.state for run in DeidentificationRun.objects.exclude(source_study__modalities=["US"])} == {"completed"}
+        assert {run.state for run in DeidentificationRun.objects.exclude(source_study__modalities=["US"])} == {
+            "completed"
+        }
 
         assert Course.objects.count() == 2
         assert Assignment.objects.count() == 4

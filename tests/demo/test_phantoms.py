@@ -143,7 +143,9 @@ def test_the_lesion_stands_out_and_its_normal_twin_is_the_same_elsewhere(name: s
     a, b = _values(ill[lesion.sop_instance_uid]), _values(well[lesion.sop_instance_uid])
     core = _disc(a.shape, lesion, 0.5)
     assert (a[core].mean() - b[core].mean()) * np.sign(difference) > abs(difference)
-    untouched = [uid for uid in ill if uid not in lesion.extent and ill[uid].SeriesInstanceUID == lesion.series_instance_uid]
+    untouched = [
+        uid for uid in ill if uid not in lesion.extent and ill[uid].SeriesInstanceUID == lesion.series_instance_uid
+    ]
     for uid in untouched[:: max(len(untouched) // 3, 1)]:
         if name in ("chest CT", "abdomen CT", "head CT"):
             far = _values(ill[uid]) != _values(well[uid])

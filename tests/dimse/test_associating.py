@@ -214,7 +214,7 @@ def test_a_service_that_is_registered_is_offered_and_its_replies_are_sent(monkey
 
     monkeypatch.setattr(services, "_services", dict(services._services))
     find = "1.2.840.10008.5.1.4.1.2.2.1"
-    services.register(find, handler, operations=(commands.C_FIND_RQ,))
+    services.register(abstract_syntax=find, handler=handler, operations=(commands.C_FIND_RQ,))
     request = encode(
         {
             commands.AFFECTED_SOP_CLASS_UID: padded(find),

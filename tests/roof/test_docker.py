@@ -21,10 +21,16 @@ def test_entrypoint_knows_every_role_of_the_compose_file() -> None:
         assert re.search(rf"^{role}\)$", script, re.MULTILINE), role
     ours = [service for service in COMPOSE["services"].values() if service["image"] == "pacsweb"]
     assert {service["command"][0] for service in ours} == ROLES - {"manage"}
-    assert {service["command"][1] for service in ours if service["command"][0] == "worker"} == {"ingest", "default", "heavy"}
+    assert {service["command"][1] for service in ours if service["command"][0] == "worker"} == {
+        "ingest",
+        "default",
+        "heavy",
+    }
 
 
-@pytest.mark.parametrize("script", ["docker/entrypoint", "docker/make-secrets", "docker/database-role.sh", "requirements/install"])
+@pytest.mark.parametrize(
+    "script", ["docker/entrypoint", "docker/make-secrets", "docker/database-role.sh", "requirements/install"]
+)
 def test_shell_scripts_parse(script: str) -> None:
     subprocess.run(["sh", "-n", str(ROOT / script)], check=True)
 

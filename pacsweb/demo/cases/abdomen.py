@@ -193,8 +193,12 @@ ABDOMEN = (
                 "The stone reflects and absorbs nearly everything: nothing comes back from behind.",
                 (
                     Option("The sound is reflected and absorbed", True, "So the beam behind it is empty."),
-                    Option("The sound is refracted at its edge", False, "That makes thin shadows at both edges of a cyst."),
-                    Option("The sound is slower behind it", False, "That would displace what lies behind, not darken it."),
+                    Option(
+                        "The sound is refracted at its edge", False, "That makes thin shadows at both edges of a cyst."
+                    ),
+                    Option(
+                        "The sound is slower behind it", False, "That would displace what lies behind, not darken it."
+                    ),
                     Option("The gain is set too low", False, "Then everything would be dark."),
                 ),
             ),

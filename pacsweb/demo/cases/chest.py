@@ -8,7 +8,9 @@ FLEISCHNER = (
     "MacMahon H, et al. Guidelines for management of incidental pulmonary nodules detected on CT images: from the "
     "Fleischner Society 2017. *Radiology* 2017;284:228–243."
 )
-GLOSSARY = "Hansell DM, et al. Fleischner Society: glossary of terms for thoracic imaging. *Radiology* 2008;246:697–722."
+GLOSSARY = (
+    "Hansell DM, et al. Fleischner Society: glossary of terms for thoracic imaging. *Radiology* 2008;246:697–722."
+)
 
 CHEST = (
     CaseText(
@@ -147,7 +149,9 @@ CHEST = (
                     Option("RV/LV diameter ratio above 1.0", True, "Right ventricular dysfunction on imaging."),
                     Option("Raised high-sensitivity troponin", True, "With RV dysfunction: intermediate-high risk."),
                     Option("Systolic pressure below 90 mmHg", True, "Haemodynamic instability: high risk by itself."),
-                    Option("The number of segmental branches involved", False, "Clot load alone does not set the group."),
+                    Option(
+                        "The number of segmental branches involved", False, "Clot load alone does not set the group."
+                    ),
                 ),
             ),
         ),
@@ -219,7 +223,11 @@ CHEST = (
                 "Which sign tells this line from a skin fold?",
                 "A fold is an edge between two densities; lung markings continue beyond it.",
                 (
-                    Option("It is a thin line with no lung markings beyond it", True, "Pleura seen edge on, air on both sides."),
+                    Option(
+                        "It is a thin line with no lung markings beyond it",
+                        True,
+                        "Pleura seen edge on, air on both sides.",
+                    ),
                     Option("It reaches the diaphragm", False, "Folds can do that as well."),
                     Option("It is convex towards the chest wall", False, "So are folds, often."),
                     Option("It is denser than a rib", False, "Neither of them is."),
@@ -300,7 +308,9 @@ CHEST = (
                 "What is the right next step?",
                 "Age and smoking make it suspicious; the earlier film, if there is one, is the cheapest test.",
                 (
-                    Option("Compare with earlier films, then CT", True, "Stability over two years would change everything."),
+                    Option(
+                        "Compare with earlier films, then CT", True, "Stability over two years would change everything."
+                    ),
                     Option("Repeat the film in twelve months", False, "Too late for what it may be."),
                     Option("Biopsy at once", False, "Not before CT has shown what and where it is."),
                     Option("Nothing: it is a rib crossing", False, "Rib margins do not account for its lower edge."),

@@ -229,7 +229,10 @@ NEURO = (
         codes=(Code("I10", "G35", "Multiple sclerosis"),),
         keywords=("demyelination", "Dawson's fingers", "McDonald criteria"),
         questions=(
-            mark("There are four: two beside the ventricles, one at the right frontal cortex, one left parietal.", max_marks=8),
+            mark(
+                "There are four: two beside the ventricles, one at the right frontal cortex, one left parietal.",
+                max_marks=8,
+            ),
             Ask(
                 "multiple",
                 "Which places count for dissemination in space?",

@@ -28,7 +28,10 @@ PEOPLE: dict[str, tuple[str, tuple[str, ...]]] = {
     "officer@demo": ("Olga Petrova", ("officer",)),
     "educator@partner": ("Piotr Zieliński", ("administrator",)),
 }
-ORGANISATIONS = {"demo": ("Demo Hospital", "Europe/Stockholm"), "partner": ("Partner University Hospital", "Europe/Warsaw")}
+ORGANISATIONS = {
+    "demo": ("Demo Hospital", "Europe/Stockholm"),
+    "partner": ("Partner University Hospital", "Europe/Warsaw"),
+}
 
 
 @dataclass(frozen=True)

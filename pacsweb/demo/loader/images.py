@@ -42,9 +42,13 @@ class Shelf:
 def load_images(*, house: House, say: Say, size: str, processes: int) -> Shelf:
     """Draw, receive and index every study that is not there."""
     shelf = Shelf(size)
-    missing = {key for key in ENTRIES if not _is_there(house.archives[ENTRIES[key].archive], ENTRIES[key].visit.study_uid)}
+    missing = {
+        key for key in ENTRIES if not _is_there(house.archives[ENTRIES[key].archive], ENTRIES[key].visit.study_uid)
+    }
     count = itertools.count(len(ENTRIES) - len(missing) + 1)
-    for key, study in _drawn([[k for k in group if k in missing] for group in groups()], size=size, processes=processes):
+    for key, study in _drawn(
+        [[k for k in group if k in missing] for group in groups()], size=size, processes=processes
+    ):
         shelf.lesions[key] = study.lesions
         archive = house.archives[ENTRIES[key].archive]
         _receive(archive=archive, actor=_sender(house, archive), files=study.files())
@@ -142,7 +146,9 @@ def settle(*, house: House, say: Say) -> None:
     pks = [archive.pk for archive in house.archives.values()]
     with all_tenants():
         waiting = list(
-            Study.objects.filter(archive__in=pks, announced_at=None, instance_count__gt=0).select_related("organisation")
+            Study.objects.filter(archive__in=pks, announced_at=None, instance_count__gt=0).select_related(
+                "organisation"
+            )
         )
     for study in waiting:
         with tenant(study.organisation):

@@ -36,7 +36,15 @@ UNREAD = (
 FIRST_WEEK = (
     "film-pneumothorax", "head-subdural", "head-epidural", "chest-embolism", "abdomen-stone", "film-normal",
 )  # fmt: skip
-ON_CALL = (*FIRST_WEEK, "head-haematoma", "brain-infarct", "abdomen-appendix", "hip-fracture", "head-normal", "film-pneumonia")
+ON_CALL = (
+    *FIRST_WEEK,
+    "head-haematoma",
+    "brain-infarct",
+    "abdomen-appendix",
+    "hip-fracture",
+    "head-normal",
+    "film-pneumonia",
+)
 
 
 def _educator(house: House, library: Library) -> User:
@@ -127,9 +135,7 @@ def _attach_prior(case: Case, *, house: House, library: Library, key: str, actor
         CaseStudy.objects.filter(case=case, study=copy).update(is_prior=True)
 
 
-def _fill(
-    case: Case, *, text: CaseText, actor: User, lesions: Shelf, run: DeidentificationRun | None
-) -> None:
+def _fill(case: Case, *, text: CaseText, actor: User, lesions: Shelf, run: DeidentificationRun | None) -> None:
     new_uid: MapUid = (lambda uid: uid) if run is None else UidMapper(key=key_of(run.domain)).new_uid
     services.save_case(actor=actor, case=case, changes=_fields(text))
     bodies = {
@@ -138,9 +144,7 @@ def _fill(
     }  # fmt: skip
     services.set_sections(actor=actor, case=case, bodies={kind: body for kind, body in bodies.items() if body})
     truth = [
-        truth_mark(
-            lesion, key=text.study, new_uid=new_uid, frame_of_reference=_frame_of_reference(text.study)
-        )
+        truth_mark(lesion, key=text.study, new_uid=new_uid, frame_of_reference=_frame_of_reference(text.study))
         for lesion in lesions.truth(text.study)
     ]
     services.save_truth(actor=actor, case=case, marks=truth)
@@ -188,7 +192,8 @@ def _fields(text: CaseText) -> dict[str, Any]:
         "certainty": "known",
         "keywords": list(text.keywords),
         "codes": [
-            {"system": code.system, "code": code.code, "display": code.display, "role": code.role} for code in text.codes
+            {"system": code.system, "code": code.code, "display": code.display, "role": code.role}
+            for code in text.codes
         ],
         "diagnosis_group": text.group,
         "is_normal": text.is_normal,
@@ -210,7 +215,9 @@ def load_draft(*, house: House, say: Say) -> None:
 def load_courses(*, house: House, say: Say) -> None:
     """Two courses over the library, and assignments: one that is over, two that are open."""
     educator = house.users["educator@demo"]
-    cases = {text.study: case for text in CASES if (case := _case_of(text, library=house.libraries["demo"])) is not None}
+    cases = {
+        text.study: case for text in CASES if (case := _case_of(text, library=house.libraries["demo"])) is not None
+    }
     core = make_course(
         house=house, slug="core", name="Core radiology",
         description="All cases of the library: read a few every week, repeat what is due.",

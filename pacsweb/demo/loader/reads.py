@@ -88,7 +88,9 @@ def _read(
         return
     content = version.content
     in_it = assignment is not None and assignment.assignment_cases.filter(case=case).exists()
-    attempt = services.start_attempt(user=user, version=version, assignment=assignment if in_it else None, moment=moment)
+    attempt = services.start_attempt(
+        user=user, version=version, assignment=assignment if in_it else None, moment=moment
+    )
     draft: dict[str, Any] = {}
     marks: list[Mark] = []
     truth = [stored_mark(entry["mark"]) for entry in content["truth"] if entry["is_lesion"]]
@@ -109,7 +111,11 @@ def _read(
                 "confidence": _confidence(right=bool(right), levels=levels, rng=rng, over=trainee.overconfidence),
             }
     services.commit_attempt(
-        user=user, attempt=attempt, draft=draft, marks=marks, moment=moment + timedelta(minutes=float(rng.uniform(2, 9)))
+        user=user,
+        attempt=attempt,
+        draft=draft,
+        marks=marks,
+        moment=moment + timedelta(minutes=float(rng.uniform(2, 9))),
     )
     attempt.refresh_from_db()
     for question in content["questions"]:
@@ -152,12 +158,17 @@ def _marks(
         if rng.random() < skill - 0.12 * number:
             found.append(
                 reader_mark(
-                    lesion, key=f"{key}/{question['id']}/hit/{number}", group=question["id"],
-                    offset_px=(float(rng.normal(0, 1.2)), float(rng.normal(0, 1.2))), confidence=_rating(rng, 4.1),
+                    lesion,
+                    key=f"{key}/{question['id']}/hit/{number}",
+                    group=question["id"],
+                    offset_px=(float(rng.normal(0, 1.2)), float(rng.normal(0, 1.2))),
+                    confidence=_rating(rng, 4.1),
                 )
             )
     if rng.random() < (1 - skill) * 0.75:
-        wrong = _false_mark(content=content, truth=truth, rng=rng, key=f"{key}/{question['id']}/false", group=question["id"])
+        wrong = _false_mark(
+            content=content, truth=truth, rng=rng, key=f"{key}/{question['id']}/false", group=question["id"]
+        )
         if wrong is not None:
             found.append(wrong)
     return found[: int(question["max_marks"])]

@@ -4,8 +4,10 @@ Each maker returns a :class:`PhantomStudy`: encoded DICOM files and the lesions 
 gives the same object on a coarse grid for tests::
 
     from pacsweb.demo.phantoms import Nodule, chest_ct
+
     study = chest_ct(size="small", findings=(Nodule("nodule", (-78.0, 10.0, 84.0), 30.0),))
-    for name, content in study.files(): ...
+    for name, content in study.files():
+        ...
     study.lesions[0].centre_px, study.lesions[0].sop_instance_uid
 """
 

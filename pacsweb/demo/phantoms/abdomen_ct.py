@@ -132,8 +132,11 @@ class _Slice:
         # Septa in the subcutaneous fat.
         c.paint(-70, step(np.abs(self.fine) * 9 - 0.35, 0.8) * step(skin + 3, 1) * 0.35)
         angle = np.arctan2(c.y, np.abs(c.x) + 1e-3)
-        fat = body.fat * (1 + 0.35 * np.sin(-angle) * curve(s, (80, 200), (0.2, 1)) + 0.5 * np.exp(
-            -(((angle - 1.2) / 0.4) ** 2)) * curve(s, (120, 260), (0.2, 1)))
+        fat = body.fat * (
+            1
+            + 0.35 * np.sin(-angle) * curve(s, (80, 200), (0.2, 1))
+            + 0.5 * np.exp(-(((angle - 1.2) / 0.4) ** 2)) * curve(s, (120, 260), (0.2, 1))
+        )
         self.fascia = (skin + fat).astype(np.float32)
         thick = 13 + 9 * np.exp(-(((angle - 1.25) / 0.32) ** 2)) + 0 * skin
         muscle = step(self.fascia, 1.5)
@@ -235,8 +238,10 @@ class _Slice:
                 lean = float(np.arctan2(ay - 4, ax + 26) + rng.normal(0, 0.4))
                 reach, wide = rng.uniform(8, 24), rng.uniform(1.4, 3.2)
                 if abs(s - at) < 5:
-                    ends = [(ax - np.cos(lean) * reach / 2, ay - np.sin(lean) * reach / 2),
-                            (ax + np.cos(lean) * reach / 2, ay + np.sin(lean) * reach / 2)]
+                    ends = [
+                        (ax - np.cos(lean) * reach / 2, ay - np.sin(lean) * reach / 2),
+                        (ax + np.cos(lean) * reach / 2, ay + np.sin(lean) * reach / 2),
+                    ]
                     c.line(158, ends, width=(wide * 1.7, wide), soft=1.5, clip=inner)
             if 14 < s < 44:  # the three hepatic veins run to the cava
                 for end in ((-100.0, -4.0), (-66.0, -52.0), (0.0, -54.0)):
@@ -261,7 +266,10 @@ class _Slice:
         ):  # fmt: skip
             part = self._ellipsoid(place, (r * 1.55, r * 0.95, 17.0), angle=0.35, wobble=1.2)
             if part is not None:
-                c.paint(98 + 5 * soft - 60 * np.clip(self.fine - 0.9, 0, 1), step(part + 1.2 * self.fine, 1.8) * (c.image < 40))
+                c.paint(
+                    98 + 5 * soft - 60 * np.clip(self.fine - 0.9, 0, 1),
+                    step(part + 1.2 * self.fine, 1.8) * (c.image < 40),
+                )
         if self.lung.any():
             c.paint(-860 + 14 * self.fine, self.lung)
 
@@ -299,7 +307,9 @@ class _Slice:
             c.paint(20, step(np.abs(kidney - 12 + 0.8 * self.fine) - 0.4, 1.0) * self.cavity * (c.image < -60) * 0.5)
             sinus_at = (centre[0] - side * 13, centre[1] - 9)
             deep = float(np.sqrt(max(1 - ((s - centre[2]) / 36) ** 2, 0.0)))
-            sinus = ellipse_distance(c.x, c.y, centre=sinus_at, radii=(16 * deep + 0.1, 11 * deep + 0.1), angle=side * 0.6)
+            sinus = ellipse_distance(
+                c.x, c.y, centre=sinus_at, radii=(16 * deep + 0.1, 11 * deep + 0.1), angle=side * 0.6
+            )
             sinus = sinus + self.warp * 1.5
             shape = np.maximum(kidney, -sinus - 0.5) if deep > 0.1 else kidney
             c.paint(186 + 4 * soft, step(shape, 1.3))
@@ -397,10 +407,24 @@ def _bowel(body: AbdomenBody, grid: Grid, fine: Array, cavity: Array) -> None:
             target += coverage * wall * (value - target)
 
     ascending = [CAECUM, (-108.0, 4.0, 236.0), (-108.0, 10.0, 206.0), (-102.0, 4.0, 178.0), (-88.0, -34.0, 168.0)]
-    transverse = [(-88.0, -34.0, 168.0), (-62.0, -66.0, 172.0), (-24.0, -74.0, 180.0), (18.0, -74.0, 176.0),
-                  (58.0, -64.0, 160.0), (88.0, -34.0, 132.0), (104.0, -4.0, 112.0)]
-    descending = [(104.0, -4.0, 112.0), (110.0, 18.0, 140.0), (108.0, 22.0, 176.0), (106.0, 18.0, 212.0),
-                  (104.0, 4.0, 250.0), (92.0, -8.0, 284.0), (70.0, -10.0, 310.0)]
+    transverse = [
+        (-88.0, -34.0, 168.0),
+        (-62.0, -66.0, 172.0),
+        (-24.0, -74.0, 180.0),
+        (18.0, -74.0, 176.0),
+        (58.0, -64.0, 160.0),
+        (88.0, -34.0, 132.0),
+        (104.0, -4.0, 112.0),
+    ]
+    descending = [
+        (104.0, -4.0, 112.0),
+        (110.0, 18.0, 140.0),
+        (108.0, 22.0, 176.0),
+        (106.0, 18.0, 212.0),
+        (104.0, 4.0, 250.0),
+        (92.0, -8.0, 284.0),
+        (70.0, -10.0, 310.0),
+    ]
 
     def dense(points: list[Point3], per: int) -> list[Point3]:
         t = np.linspace(0, len(points) - 1, (len(points) - 1) * per + 1)
@@ -488,11 +512,15 @@ def _insert(body: AbdomenBody, grid: Grid, finding: AbdomenFinding) -> None:
     elif finding.kind == "cyst":
         target += inside * (6 - target)
     elif finding.kind == "haemangioma":
-        globules = np.clip(np.sin(theta * 5 + dz * 0.5) * 1.6, 0, 1) * np.exp(-(((r - radius * 0.82) / (radius * 0.2)) ** 2))
+        globules = np.clip(np.sin(theta * 5 + dz * 0.5) * 1.6, 0, 1) * np.exp(
+            -(((r - radius * 0.82) / (radius * 0.2)) ** 2)
+        )
         target += inside * (64 - target)
         target += inside * globules * (165 - target)
     elif finding.kind == "stone":
-        thick = np.clip(0.5 + (radius - np.sqrt(dx * dx + dy * dy)) / 1.1, 0, 1) * (np.abs(dz) <= max(radius, grid.thickness / 2))
+        thick = np.clip(0.5 + (radius - np.sqrt(dx * dx + dy * dy)) / 1.1, 0, 1) * (
+            np.abs(dz) <= max(radius, grid.thickness / 2)
+        )
         target += thick * (STONE_HU - target)
     else:  # appendix: a stone in it, and the fat round it inflamed
         stone = np.clip(0.5 + (2.6 - np.sqrt(dx * dx + dy * dy)) / 1.1, 0, 1) * (np.abs(dz) <= grid.thickness / 2)
@@ -548,8 +576,14 @@ def abdomen_ct(
     value = {"metastasis": 55.0, "cyst": 6.0, "haemangioma": 64.0, "stone": STONE_HU, "appendix": 118.0}
     lesions = tuple(
         lesion_in_stack(
-            plan, geometry, shape.slices, label=one.label, kind=one.kind,
-            centre=(one.place[0], one.place[1], 900.0 - one.place[2]), radius=one.diameter / 2, value=value[one.kind],
+            plan,
+            geometry,
+            shape.slices,
+            label=one.label,
+            kind=one.kind,
+            centre=(one.place[0], one.place[1], 900.0 - one.place[2]),
+            radius=one.diameter / 2,
+            value=value[one.kind],
         )
         for one in findings
     )

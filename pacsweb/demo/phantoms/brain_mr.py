@@ -118,7 +118,9 @@ def brain_mr(
     body = body or HeadBody()
     shape = SIZES[size]
     half = (shape.matrix - 1) / 2 * shape.pixel
-    geometry = VolumeGeometry((-half, -half, 60.0 - shape.top), shape.pixel, shape.spacing, round(shape.spacing * 0.8, 2))
+    geometry = VolumeGeometry(
+        (-half, -half, 60.0 - shape.top), shape.pixel, shape.spacing, round(shape.spacing * 0.8, 2)
+    )
     series = []
     lesions: list[Lesion] = []
     for number, name in enumerate(weightings, start=1):
@@ -127,9 +129,7 @@ def brain_mr(
         plan = SeriesPlan(visit, number, "MR", weighting.description, MR, MR_SCANNER, "HEAD", syntax)
         volume, found = _weighted(body, findings, name, size, noise)
         stored = np.clip(np.rint(volume), 0, 4095).astype(np.uint16)
-        series.append(
-            mr_series(plan, stored, geometry, sequence=weighting.sequence, window=weighting.window)
-        )
+        series.append(mr_series(plan, stored, geometry, sequence=weighting.sequence, window=weighting.window))
         if name == truth_on:
             lesions = [
                 stack_lesion(plan, geometry, found[one.label], label=one.label, kind=one.kind) for one in findings

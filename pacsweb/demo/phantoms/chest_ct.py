@@ -597,8 +597,12 @@ class _Slice:
             c.ellipse(-995, centre=(tx, ty), radii=(8.6, 8.3))
             part = c.window(tx - 9, tx + 9, ty + 5.5, ty + 12)
             if part is not None:
-                c.paint(46, step(ty + 6.4 - part.y + 0 * part.x, 1.0) * step(
-                    ellipse_distance(part.x, part.y, centre=(tx, ty), radii=(9.6, 9.3)), 1.0), part)
+                c.paint(
+                    46,
+                    step(ty + 6.4 - part.y + 0 * part.x, 1.0)
+                    * step(ellipse_distance(part.x, part.y, centre=(tx, ty), radii=(9.6, 9.3)), 1.0),
+                    part,
+                )
 
     # below the diaphragm ............................................................................................
 
@@ -625,11 +629,16 @@ class _Slice:
         c.paint(-98 + 8 * self.textures.soft, under)
         deeper = np.clip((s - dome - 3) / 5 + 0.5, 0, 1).astype(np.float32) * under
         organ = 108 + 5 * self.textures.soft
-        liver = smooth_union(
-            ellipse_distance(c.x, c.y, centre=(-62, -4), radii=(64, 80), power=2.3),
-            ellipse_distance(c.x, c.y, centre=(6, -44), radii=(52 * curve(s, (200, 235, 270), (0.2, 1, 1)), 24), angle=0.12),
-            12,
-        ) + self.warp
+        liver = (
+            smooth_union(
+                ellipse_distance(c.x, c.y, centre=(-62, -4), radii=(64, 80), power=2.3),
+                ellipse_distance(
+                    c.x, c.y, centre=(6, -44), radii=(52 * curve(s, (200, 235, 270), (0.2, 1, 1)), 24), angle=0.12
+                ),
+                12,
+            )
+            + self.warp
+        )
         c.paint(organ, step(liver, 1.6) * deeper)
         self.liver_part = step(liver + 6, 2) * deeper
         rng = np.random.default_rng(seed_of(body.seed, "liver"))
@@ -813,7 +822,8 @@ def _insert_nodule(body: Body, grid: Grid, nodule: Nodule) -> None:
     radius = nodule.diameter / 2
     reach = radius * (1 + 0.9 * nodule.spiculation) + 4
     box = grid.box(
-        (cx - reach, cy - reach, cs - reach - grid.thickness / 2), (cx + reach, cy + reach, cs + reach + grid.thickness / 2)
+        (cx - reach, cy - reach, cs - reach - grid.thickness / 2),
+        (cx + reach, cy + reach, cs + reach + grid.thickness / 2),
     )
     if box is None:
         return
@@ -949,8 +959,14 @@ def chest_ct(
             kind, value = "pulmonary embolus", 58.0
         lesions.append(
             lesion_in_stack(
-                plan, geometry, shape.slices, label=finding.label, kind=kind,
-                centre=(centre[0], centre[1], 1200.0 - centre[2]), radius=radius, value=value,
+                plan,
+                geometry,
+                shape.slices,
+                label=finding.label,
+                kind=kind,
+                centre=(centre[0], centre[1], 1200.0 - centre[2]),
+                radius=radius,
+                value=value,
             )
         )
     return PhantomStudy(visit, (series,), tuple(lesions))

@@ -262,8 +262,16 @@ def _bones(c: Canvas, film: ChestFilm, rng: np.random.Generator) -> None:
         # Scapula: the blade's borders, the spine and the coracoid.
         blade = [(side * 138.0, 6.0), (side * 122.0, 60.0), (side * 130.0, 128.0)]
         _band(c, bezier(blade, 12), 4, hollow=0.08, flat=0.05)
-        _band(c, bezier([(side * 152.0, 16.0), (side * 160.0, 80.0), (side * 130.0, 132.0)], 14), 7, hollow=0.10, flat=0.09)
-        _band(c, bezier([(side * 112.0, 26.0), (side * 136.0, 2.0), (side * 168.0, -16.0)], 12), 8, hollow=0.09, flat=0.09)
+        _band(
+            c,
+            bezier([(side * 152.0, 16.0), (side * 160.0, 80.0), (side * 130.0, 132.0)], 14),
+            7,
+            hollow=0.10,
+            flat=0.09,
+        )
+        _band(
+            c, bezier([(side * 112.0, 26.0), (side * 136.0, 2.0), (side * 168.0, -16.0)], 12), 8, hollow=0.09, flat=0.09
+        )
         near, far = sorted((side * 140.0, side * 182.0))
         part = c.window(near, far, -32, 24)
         if part is not None:
@@ -437,7 +445,5 @@ def chest_xray(
     )  # fmt: skip
     instance = radiograph(plan, 1, pixels, projection)
     series = PhantomSeries(plan.series_uid, 1, plan.modality, plan.description, (instance,))
-    lesions = tuple(
-        film_lesion(plan, 1, pixel, cover[one.label], label=one.label, kind=one.kind) for one in findings
-    )
+    lesions = tuple(film_lesion(plan, 1, pixel, cover[one.label], label=one.label, kind=one.kind) for one in findings)
     return PhantomStudy(visit, (series,), lesions)

@@ -206,8 +206,11 @@ class _Level:
         muscle = step(np.maximum(skin + 4.6, -(skin + thick)), 1.2)
         p.paint("muscle", muscle * ((temporal + nuchal) > 2.0))
         self.outer_table = skin + thick
-        skull = 6.8 + 0.9 * self.warp + 1.8 * np.exp(-(((angle - 1.5) / 0.25) ** 2)) + 2.2 * np.exp(
-            -(((angle + 1.5) / 0.22) ** 2)
+        skull = (
+            6.8
+            + 0.9 * self.warp
+            + 1.8 * np.exp(-(((angle - 1.5) / 0.25) ** 2))
+            + 2.2 * np.exp(-(((angle + 1.5) / 0.22) ** 2))
         )
         p.paint("cortical bone", step(self.outer_table, c.pixel))
         diploe = np.maximum(self.outer_table + 1.9, -(self.outer_table + skull - 1.9))
@@ -216,8 +219,10 @@ class _Level:
         # Sutures: coronal and lambdoid as thin gaps.
         for at in (-0.55, 0.95):
             gap = np.abs((angle - at - 0.0018 * (s - 50) + 0.010 * grain) * 72) - 0.4
-            p.paint("skin", step(gap, 0.9) * step(np.abs(self.outer_table + skull / 2) - skull / 2 - 0.2, 0.6) * 0.55
-                    * (s < 100))
+            p.paint(
+                "skin",
+                step(gap, 0.9) * step(np.abs(self.outer_table + skull / 2) - skull / 2 - 0.2, 0.6) * 0.55 * (s < 100),
+            )
         self.inner_table = self.outer_table + skull
         p.paint("dura", step(self.inner_table, c.pixel))
 
@@ -272,9 +277,7 @@ class _Level:
     def _bend(self, y: float) -> float:
         """Return how far the midline lies from x = 0 at this point."""
         s = self.s
-        return self.body.shift * float(
-            np.exp(-(((s - 66) / 26) ** 2)) * np.exp(-((y / 55) ** 2))
-        )
+        return self.body.shift * float(np.exp(-(((s - 66) / 26) ** 2)) * np.exp(-((y / 55) ** 2)))
 
     def _midline(self, inside: Array) -> None:
         p, s = self.p, self.s
@@ -320,6 +323,7 @@ class _Level:
         p, s = self.p, self.s
         if not 44 < s < 100:
             return
+
         def k(mid: float, reach: float) -> float:
             return float(np.sqrt(max(1 - ((s - mid) / reach) ** 2, 0.0)))
 
@@ -327,16 +331,34 @@ class _Level:
             bend = self._bend(0.0)
             q = k(70, 22)
             if q > 0.1:  # lentiform: putamen and, paler, the pallidum
-                p.ellipse("deep grey", (side * 25 + bend, -4), (6.5 * q, 17 * q), angle=side * 0.16, soft=1.4, clip=inside)
-                p.ellipse("white", (side * 18.6 + bend, -3), (3.8 * q, 9 * q), angle=side * 0.22, soft=1.6,
-                          strength=0.45, clip=inside)
+                p.ellipse(
+                    "deep grey", (side * 25 + bend, -4), (6.5 * q, 17 * q), angle=side * 0.16, soft=1.4, clip=inside
+                )
+                p.ellipse(
+                    "white",
+                    (side * 18.6 + bend, -3),
+                    (3.8 * q, 9 * q),
+                    angle=side * 0.22,
+                    soft=1.6,
+                    strength=0.45,
+                    clip=inside,
+                )
             q = k(64, 22)
             if q > 0.1:  # caudate head beside the frontal horn
-                p.ellipse("deep grey", (side * 13 + bend, -21), (5.2 * q, 9 * q), angle=side * -0.35, soft=1.3, clip=inside)
+                p.ellipse(
+                    "deep grey", (side * 13 + bend, -21), (5.2 * q, 9 * q), angle=side * -0.35, soft=1.3, clip=inside
+                )
             q = k(70, 16)
             if q > 0.1:
-                p.ellipse("deep grey", (side * 10.5 + bend, 14), (8.6 * q, 14.5 * q), angle=side * -0.35, soft=1.6,
-                          strength=0.92, clip=inside)
+                p.ellipse(
+                    "deep grey",
+                    (side * 10.5 + bend, 14),
+                    (8.6 * q, 14.5 * q),
+                    angle=side * -0.35,
+                    soft=1.6,
+                    strength=0.92,
+                    clip=inside,
+                )
 
     def _ventricles(self, inside: Array) -> None:
         p, s, body = self.p, self.s, self.body
@@ -348,10 +370,23 @@ class _Level:
             w = grow * tight
             if 44 < s < 62:  # bodies
                 k = float(np.sqrt(max(1 - ((s - 53) / 9.5) ** 2, 0.0)))
-                path = bezier([(side * 8.5 + bend, -30), (side * 4.5 + bend, -10), (side * 10 + bend, 12),
-                               (side * 14 + bend, 24), (side * 24 + bend, 42)], 10)
+                path = bezier(
+                    [
+                        (side * 8.5 + bend, -30),
+                        (side * 4.5 + bend, -10),
+                        (side * 10 + bend, 12),
+                        (side * 14 + bend, 24),
+                        (side * 24 + bend, 42),
+                    ],
+                    10,
+                )
                 p.line("white", path, 6 * w * k + 5, clip=inside)
-                p.line("csf", path, tuple(np.interp(np.arange(10), (0, 3, 7, 9), (6.5, 7.5, 8.0, 3.0)) * w * k), clip=inside)
+                p.line(
+                    "csf",
+                    path,
+                    tuple(np.interp(np.arange(10), (0, 3, 7, 9), (6.5, 7.5, 8.0, 3.0)) * w * k),
+                    clip=inside,
+                )
             if 56 < s < 80:  # frontal horns, a comma on each side of the septum
                 k = float(np.sqrt(max(1 - ((s - 66) / 13) ** 2, 0.0)))
                 path = bezier([(side * 2.6 + bend, -8), (side * 3.5 + bend, -22), (side * 13 + bend, -34)], 8)
@@ -445,7 +480,9 @@ class _Level:
                     p.ellipse("muscle", (sign * 31, -b + 18.6), (4.6 * k, 2.2 * k))
                     p.line("nerve", [(sign * 30, -b + 39), (sign * 19, -b + 58)], 3.6 * k)
                     for off in (-13, 12):
-                        p.line("muscle", [(sign * (31 + off * 0.9), -b + 32), (sign * (21 + off * 0.2), -b + 56)], 3.2 * k)
+                        p.line(
+                            "muscle", [(sign * (31 + off * 0.9), -b + 32), (sign * (21 + off * 0.2), -b + 56)], 3.2 * k
+                        )
             cells = np.clip(np.abs(grain) * 2.2 - 0.25, 0, 1)
             width = curve(s, (96, 108, 130), (5, 11, 12))
             p.ellipse("cortical bone", (0, -b + 36), (width + 1.4, 25))

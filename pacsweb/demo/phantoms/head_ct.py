@@ -85,7 +85,11 @@ def head_ct(
     )
     lesions: list[Lesion] = [
         stack_lesion(
-            plan, geometry, found[finding.label], label=finding.label, kind=finding.kind,
+            plan,
+            geometry,
+            found[finding.label],
+            label=finding.label,
+            kind=finding.kind,
             value=_BLOOD.get(finding.kind, 22.5),
         )
         for finding in findings

@@ -65,9 +65,11 @@ def _view(
         value = power_noise(rng, small, exponent=exponent, low=low)
         return upsample(value, (rows, columns)) if factor > 1 else value
 
-    warp = upsample(
-        smooth_noise(rng, small, spacing=(pixel * factor, pixel * factor), scale=20.0), (rows, columns)
-    ) if factor > 1 else smooth_noise(rng, small, spacing=(pixel, pixel), scale=20.0)
+    warp = (
+        upsample(smooth_noise(rng, small, spacing=(pixel * factor, pixel * factor), scale=20.0), (rows, columns))
+        if factor > 1
+        else smooth_noise(rng, small, spacing=(pixel, pixel), scale=20.0)
+    )
     if view == "CC":
         shape = ellipse_distance(x, y, centre=(0, 0), radii=(112 * k, 78 * k), power=2.15) + warp * 0.8
         nipple = (111.0 * k, 0.0)
@@ -113,7 +115,10 @@ def _view(
         angle = rng.uniform(-0.85, 0.85)
         reach = rng.uniform(35, 80)
         end = (float(nipple[0] - reach * np.cos(angle)), float(nipple[1] + reach * np.sin(angle)))
-        bend = (float(nipple[0] - reach * 0.5 * np.cos(angle * 0.6)), float(nipple[1] + reach * 0.5 * np.sin(angle * 0.6)))
+        bend = (
+            float(nipple[0] - reach * 0.5 * np.cos(angle * 0.6)),
+            float(nipple[1] + reach * 0.5 * np.sin(angle * 0.6)),
+        )
         draw(bezier([nipple, bend, end], 7), rng.uniform(0.5, 0.9), rng.uniform(0.02, 0.05))
     for _ in range(4):
         start = (float(rng.uniform(0, 12)), float(rng.uniform(-60, 60) * k))
@@ -147,7 +152,9 @@ def _view(
                     turn, long = own.uniform(-np.pi, np.pi), finding.radius * own.uniform(1.3, 2.6)
                     end = (float(px + long * np.cos(turn)), float(py + long * np.sin(turn)))
                     d, t = segment_distance(part.x, part.y, (px, py), end)
-                    spikes = np.maximum(spikes, np.exp(-((d / (0.8 - 0.5 * t)) ** 2)) * (1 - t) * own.uniform(0.06, 0.15))
+                    spikes = np.maximum(
+                        spikes, np.exp(-((d / (0.8 - 0.5 * t)) ** 2)) * (1 - t) * own.uniform(0.06, 0.15)
+                    )
                 image[part.rows, part.columns] += spikes
             cover[finding.label] = step(r - finding.radius * 1.1, 0.3)
         elif finding.kind == "cyst":

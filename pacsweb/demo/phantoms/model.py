@@ -130,7 +130,10 @@ class PhantomStudy:
         """Yield relative file names and contents, in acquisition order."""
         for series in self.series:
             for instance in series.instances:
-                yield f"{self.visit.key}/{series.number:03d}-{series.modality}/{instance.number:04d}.dcm", instance.content
+                yield (
+                    f"{self.visit.key}/{series.number:03d}-{series.modality}/{instance.number:04d}.dcm",
+                    instance.content,
+                )
 
     @property
     def size(self) -> int:

@@ -176,8 +176,10 @@ def wrist_pixels(
         ((13.2, 66.5), (30.0, 13.0), 7.4),
     ):  # fmt: skip
         mid = ((base[0] + head[0]) / 2, (base[1] + head[1]) / 2)
-        shape = b.shaft([base, (base[0] * 0.8 + mid[0] * 0.2, base[1] * 0.8 + mid[1] * 0.2), mid, head],
-                        (w * 1.45, w * 1.15, w * 0.84, w * 1.5))
+        shape = b.shaft(
+            [base, (base[0] * 0.8 + mid[0] * 0.2, base[1] * 0.8 + mid[1] * 0.2), mid, head],
+            (w * 1.45, w * 1.15, w * 0.84, w * 1.5),
+        )
         b.bone(shape, cortex=1.5, density=0.30, spongy=0.15)
     thumb_bone = b.shaft([(-28.5, 66.0), (-32, 58), (-38, 44), (-43, 28)], (12.5, 10.0, 8.8, 12.0))
     b.bone(thumb_bone, cortex=1.5, density=0.30, spongy=0.15)
@@ -205,8 +207,13 @@ def hip_pixels(
     cover: dict[str, Array] = {}
     skin = b.shaft([(10, -40), (40, 60), (58, 160), (60, 280)], (260, 250, 170, 150)) + 0.8 * b.warp
     soft = 0.26 * np.sqrt(np.clip(-skin, 0, 90) / 90) * step(skin, 1.5)
-    muscle = band_noise(np.random.default_rng(seed_of(limb.seed, "muscle")), b.c.shape, spacing=(pixel, pixel),
-                        wavelength=max(9.0, 2.2 * pixel), width=0.6)
+    muscle = band_noise(
+        np.random.default_rng(seed_of(limb.seed, "muscle")),
+        b.c.shape,
+        spacing=(pixel, pixel),
+        wavelength=max(9.0, 2.2 * pixel),
+        width=0.6,
+    )
     soft += 0.006 * muscle * step(skin + 8, 6)
     # Pelvis: ilium, acetabulum, ischium, pubis with the obturator foramen.
     ilium = b.shaft(bezier([(20, -30), (-2, 20), (2, 52), (8, 72)], 10), tuple(np.linspace(120, 42, 10)))
@@ -261,8 +268,13 @@ def hip_pixels(
     ):  # fmt: skip
         group = b.shaft(bezier(points, 12), (16.0,) * 12)
         lines = 0.6 + 0.4 * np.sin((b.x * 0.9 + b.y * 0.3) * 2.0)
-        b.image += gain * (1 - 0.6 * limb.porosis) * step(group, 10) * lines * step(femur, 1) * (
-            keep if keep is not None else 1
+        b.image += (
+            gain
+            * (1 - 0.6 * limb.porosis)
+            * step(group, 10)
+            * lines
+            * step(femur, 1)
+            * (keep if keep is not None else 1)
         )
     if broken:
         b.image += 0.07 * np.exp(-(((np.abs(line) - 2.6) / 1.6) ** 2)) * step(femur, 1)

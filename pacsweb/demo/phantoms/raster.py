@@ -181,7 +181,12 @@ def bezier(points: Sequence[Point], count: int = 16) -> list[Point]:
 
 
 def band_noise(
-    rng: np.random.Generator, shape: tuple[int, ...], *, spacing: Sequence[float], wavelength: float, width: float = 0.35
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    *,
+    spacing: Sequence[float],
+    wavelength: float,
+    width: float = 0.35,
 ) -> Array:
     """Return unit-variance periodic noise whose structures have about one ``wavelength`` (mm)."""
     white = rng.standard_normal(shape, dtype=np.float32)
@@ -282,7 +287,9 @@ class NoiseBank:
     notice and a fresh transform for each slice would double the time of a volume.
     """
 
-    def __init__(self, rng: np.random.Generator, shape: tuple[int, int], *, wavelength: float = 3.2, count: int = 6) -> None:
+    def __init__(
+        self, rng: np.random.Generator, shape: tuple[int, int], *, wavelength: float = 3.2, count: int = 6
+    ) -> None:
         self._rng = rng
         self._tiles = [
             band_noise(rng, shape, spacing=(1.0, 1.0), wavelength=wavelength, width=0.62) for _ in range(count)
@@ -292,12 +299,8 @@ class NoiseBank:
         """Return one slice of unit-variance noise."""
         first, second = self._rng.integers(0, len(self._tiles), 2)
         height, width = self._tiles[0].shape
-        a = np.roll(
-            self._tiles[first], (int(self._rng.integers(height)), int(self._rng.integers(width))), axis=(0, 1)
-        )
-        b = np.roll(
-            self._tiles[second], (int(self._rng.integers(height)), int(self._rng.integers(width))), axis=(0, 1)
-        )
+        a = np.roll(self._tiles[first], (int(self._rng.integers(height)), int(self._rng.integers(width))), axis=(0, 1))
+        b = np.roll(self._tiles[second], (int(self._rng.integers(height)), int(self._rng.integers(width))), axis=(0, 1))
         flips = int(self._rng.integers(4))
         if flips & 1:
             b = b[::-1]

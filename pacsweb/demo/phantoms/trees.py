@@ -63,7 +63,9 @@ def grow(
         wide = spread * float(rng.uniform(0.7, 1.25))
         for sign, factor in ((1, share), (-1, 1.97 - share)):
             turned = heading * np.cos(wide) + axis * np.sin(wide) * sign
-            queue.append((at, turned, end_r * shrink * min(factor, 1.1), max(reach * float(rng.uniform(0.78, 0.95)), 4.0)))
+            queue.append(
+                (at, turned, end_r * shrink * min(factor, 1.1), max(reach * float(rng.uniform(0.78, 0.95)), 4.0))
+            )
     return tubes
 
 

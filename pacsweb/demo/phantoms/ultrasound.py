@@ -65,7 +65,9 @@ def _scene(scene: Scene, x: Array, y: Array, fields: dict[str, Array], sway: flo
     skin = y + warp * 1.2
     strength = np.where(skin < 2.5, 0.85, strength)
     strength = np.where((skin >= 2.5) & (skin < 12), 0.26 + 0.10 * np.sin(skin * 2.2 + warp), strength)
-    strength = np.where((skin >= 12) & (skin < 21), 0.30 + 0.20 * np.clip(np.sin(skin * 3.1 + warp * 2), 0, 1), strength)
+    strength = np.where(
+        (skin >= 12) & (skin < 21), 0.30 + 0.20 * np.clip(np.sin(skin * 3.1 + warp * 2), 0, 1), strength
+    )
     strength = np.where(np.abs(skin - 21) < 0.8, 0.72, strength)
     inside = skin > 21.5
     liver = 0.37 + 0.05 * texture
@@ -173,8 +175,12 @@ def _overlay(visit: Visit, shape: tuple[int, int], frame: int, scene: Scene, pro
         draw.text((8, 5), f"{_plain_name(visit)}", fill=235, font=big)
         draw.text((8, 5 + rows * 0.034), f"ID {visit.person.patient_id}", fill=215, font=small)
         draw.text((columns * 0.50, 5), visit.institution, fill=215, font=small)
-        draw.text((columns * 0.50, 5 + rows * 0.028), f"{date}  {visit.time[:2]}:{visit.time[2:4]}:{frame // 12:02d}", fill=215,
-                  font=small)
+        draw.text(
+            (columns * 0.50, 5 + rows * 0.028),
+            f"{date}  {visit.time[:2]}:{visit.time[2:4]}:{frame // 12:02d}",
+            fill=215,
+            font=small,
+        )
     draw.text((8, rows * 0.42), "C5-1\n24 Hz\n14.0 cm\n2D\nGen\nGn 52\nC 56\nP Med", fill=150, font=small)
     draw.text((columns * 0.92, rows * 0.93), "MI 1.1", fill=150, font=small)
     for k in range(24):
@@ -250,9 +256,7 @@ def ultrasound(
     frames, cover, reference, mm = clip_frames(visit, scene, size=size)
     rows, columns = frames.shape[1:]
     region = (round(columns * 0.08), round(rows * 0.09), round(columns * 0.92), rows - 1)
-    instance = ultrasound_clip(
-        plan, 1, frames, frame_time_ms=41.7, region=region, reference=reference, mm_per_pixel=mm
-    )
+    instance = ultrasound_clip(plan, 1, frames, frame_time_ms=41.7, region=region, reference=reference, mm_per_pixel=mm)
     series = PhantomSeries(plan.series_uid, 1, "US", plan.description, (instance,))
     lesions = []
     for name, kind in (("stones", "stone"), ("cyst", "cyst")):
@@ -264,9 +268,15 @@ def ultrasound(
         reach = float(np.hypot(found_rows - cy, found_columns - cx).max()) + 0.5
         lesions.append(
             Lesion(
-                label=label or kind, kind=kind, sop_instance_uid=plan.instance_uid(1),
-                series_instance_uid=plan.series_uid, centre_px=(round(cx, 2), round(cy, 2)), radius_px=round(reach, 2),
-                radius_mm=round(reach * mm, 2), outline_px=mask_outline(mask), extent=(plan.instance_uid(1),),
+                label=label or kind,
+                kind=kind,
+                sop_instance_uid=plan.instance_uid(1),
+                series_instance_uid=plan.series_uid,
+                centre_px=(round(cx, 2), round(cy, 2)),
+                radius_px=round(reach, 2),
+                radius_mm=round(reach * mm, 2),
+                outline_px=mask_outline(mask),
+                extent=(plan.instance_uid(1),),
             )
         )
     return PhantomStudy(visit, (series,), tuple(lesions))

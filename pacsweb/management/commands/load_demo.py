@@ -16,9 +16,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--size", choices=("full", "small"), default="full", help="small: coarse images, for tests and tight machines"
+            "--size",
+            choices=("full", "small"),
+            default="full",
+            help="small: coarse images, for tests and tight machines",
         )
-        parser.add_argument("--processes", type=int, default=2, help="processes that draw phantoms; 0 draws in this one")
+        parser.add_argument(
+            "--processes", type=int, default=2, help="processes that draw phantoms; 0 draws in this one"
+        )
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         if options["processes"] < 0:
