@@ -52,6 +52,7 @@ def upload_words() -> dict[str, str]:
         "resume": _("Go on"),
         "amount": _("{files} of {all} files · {sent} of {bytes}"),
         "remaining": _("about {time} left"),
+        "image": _("{n} image"),
         "images": _("{n} images"),
         "refused": _("Refused"),
         "skipped": _("Left out"),

@@ -351,7 +351,7 @@ class UploadPage {
     });
     const images = Object.assign(document.createElement('span'), {
       className: 'end num muted',
-      textContent: this.#say('images', { n: String(study.instance_count) }),
+      textContent: this.#say(study.instance_count === 1 ? 'image' : 'images', { n: grouped(study.instance_count) }),
     });
     link.append(name, facts, images);
     line.append(link);
