@@ -87,7 +87,7 @@ export class App {
     this.wire();
     this.takeOver(manifest);
     this.rail = new Rail(this.part('rail'), this.workspace);
-    this.list = new MarkList(this.marksRoot(), this.workspace, this.marks, this.saving);
+    this.list = new MarkList(() => this.marksRoot(), this.workspace, this.marks, this.saving);
     this.list.onResolve = (keep) => void this.saving.resolve(keep, () => this.fetchManifest());
     this.list.onReveal = () => this.openSide('panel');
     this.keys = commands(this);

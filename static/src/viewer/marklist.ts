@@ -27,15 +27,18 @@ const ROLES: Record<string, () => string> = {
 
 export class MarkList {
   private editing: string | null = null;
+  private root: HTMLElement;
   onResolve: (keep: 'mine' | 'theirs') => void = () => {};
   onReveal: () => void = () => {};
 
   constructor(
-    private readonly root: HTMLElement,
+    private readonly holder: () => HTMLElement,
     private readonly workspace: Workspace,
     private readonly marks: Marks,
     private readonly saving: Saving,
-  ) {}
+  ) {
+    this.root = holder();
+  }
 
   private get manifest(): Manifest {
     return this.workspace.manifest;
@@ -61,6 +64,10 @@ export class MarkList {
   }
 
   draw(): void {
+    // The panel may have been replaced by the server, and the list's place in it.
+    const root = this.holder();
+    if (root !== this.root) this.root.replaceChildren();
+    this.root = root;
     const held = document.activeElement;
     // A form that is being filled in stays as it is: drawing it anew would take the cursor away.
     if (held instanceof HTMLInputElement && this.isEditing(held)) {

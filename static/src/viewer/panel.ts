@@ -20,7 +20,7 @@ export class PanelHooks {
     root.addEventListener('submit', (event) => this.submit(event), { capture: true });
     root.addEventListener('htmx:configRequest', (event) => this.configure(event as CustomEvent<HtmxDetail>));
     root.addEventListener('htmx:afterRequest', (event) => this.answered(event as CustomEvent<HtmxDetail>));
-    root.addEventListener('htmx:load', () => this.refresh());
+    root.addEventListener('htmx:load', () => app.chromeSoon());
     document.addEventListener('viewer:reload', (event) => {
       const detail = (event as CustomEvent<{ url?: string } | null>).detail;
       void app.reload(detail?.url);
