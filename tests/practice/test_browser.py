@@ -54,6 +54,12 @@ def images_are_there(page: Page) -> None:
     )
 
 
+def leave(page: Page) -> None:
+    """Go away and let the last report of what was on screen arrive, before the tables are emptied for the next test."""
+    page.goto("about:blank")
+    page.wait_for_timeout(1500)
+
+
 def draw_ellipse(page: Page, *, column: float, row: float, radius: float) -> None:
     left, top, _width, _height = page.evaluate("window.pacswebViewer.panes[0].box")
 
@@ -100,6 +106,7 @@ def test_a_trainee_reads_marks_commits_and_only_then_sees_the_truth(house: House
     with tenant(house.organisation):
         attempt = Attempt.objects.get(version=version)
         assert (attempt.state, attempt.points) == (Attempt.State.SCORED, 20.0)
+    leave(page)
 
 
 def test_an_educator_writes_asks_previews_and_publishes(house: House, new_visitor: Any) -> None:  # noqa: F811
@@ -139,6 +146,7 @@ def test_an_educator_writes_asks_previews_and_publishes(house: House, new_visito
         case.refresh_from_db()
         assert case.state == Case.State.PUBLISHED
         assert case.current_version.content["alternative_title"] == "Woman of 54 with headache"
+    leave(page)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
@@ -191,4 +199,5 @@ def test_the_pages_with_images_have_no_violations(house: House, new_visitor: Any
         images_are_there(visitor.go(root + path))
         # The strip of tools stands between the landmarks; it is the viewer's own frame and tried with the viewer.
         found[path] = [one for one in visitor.axe() if not one.startswith("region: ['.viewer-tools']")]
+        leave(visitor.page)
     assert {path: violations for path, violations in found.items() if violations} == {}
