@@ -37,12 +37,12 @@ build: install-local  ## Build the front end if its sources changed
 test: install-dev  ## Run every test, browser included (ARGS="tests/access -k roles" for some)
 	@$(PY) -m pacsweb build
 	@$(PY) -m tests.prepare
-	@$(PYTEST) $(if $(ARGS),$(ARGS),tests --ignore=tests/bench -n 2 --dist loadfile -q)
+	@$(if $(ARGS),$(PYTEST) $(ARGS),$(PY) -m tests.run)
 
 e2e: install-dev  ## Run the browser tests
 	@$(PY) -m pacsweb build
 	@$(PY) -m tests.prepare
-	@$(PYTEST) tests -m e2e $(ARGS)
+	@$(PY) -m tests.run -m e2e
 
 lint: install-dev  ## Check style, types, floors, templates, migrations, licences, the front end
 	@$(PY) -m pacsweb build
