@@ -121,21 +121,26 @@ def require_some_sight(*, user: Any, archive: Archive) -> None:
         raise NotFound
 
 
-def _require_sight(*, user: Any, archive: Archive, study: Study) -> None:
-    """Raises `NotFound` unless the caller may see the study.
+def _seen(rows: QuerySet[Any], *, user: Any, archive: Archive) -> QuerySet[Any]:
+    """The series or instances that the caller may see: who sees a study for a case may not see the reports in it."""
+    return rows if sees_all(user=user, archive=archive) else visible_to(user, rows, VIEW)
 
-    Seen by another reason than a role, the study stays seen for some seconds: a reader of a case fetches its frames by
-    the hundred. What is *not* seen is asked again every time.
+
+def _require_sight(*, user: Any, archive: Archive, row: Study | Series) -> None:
+    """Raises `NotFound` unless the caller may see the study or series.
+
+    Seen by another reason than a role, it stays seen for some seconds: a reader of a case fetches its frames by the
+    hundred. What is *not* seen is asked again every time.
     """
     if sees_all(user=user, archive=archive):
         return
-    key = f"dicomweb:sight:{user.pk}:{study.pk}"
+    key = f"dicomweb:sight:{user.pk}:{row._meta.model_name}:{row.pk}"
     try:
         if cache.get(key):
             return
     except Exception as error:  # noqa: BLE001 -- whatever the cache client raises; it only saves work
         logger.warning("sight_cache_away", kind=type(error).__name__)
-    if not visible_to(user, Study.objects.filter(pk=study.pk), VIEW).exists():
+    if not visible_to(user, type(row).objects.filter(pk=row.pk), VIEW).exists():
         raise NotFound
     try:
         cache.set(key, 1, timeout=SIGHT_SECONDS)
@@ -148,7 +153,7 @@ def get_study(*, user: Any, archive: Archive, study: str) -> Study:
     found: Study | None = Study.objects.filter(archive=archive, study_instance_uid=study).first()
     if found is None:
         raise NotFound
-    _require_sight(user=user, archive=archive, study=found)
+    _require_sight(user=user, archive=archive, row=found)
     return found
 
 
@@ -157,7 +162,7 @@ def get_series(*, user: Any, archive: Archive, study: str, series: str) -> Serie
     found: Series | None = rows.select_related("study").first()
     if found is None:
         raise NotFound
-    _require_sight(user=user, archive=archive, study=found.study)
+    _require_sight(user=user, archive=archive, row=found)
     return found
 
 
@@ -172,7 +177,7 @@ def get_instance(*, user: Any, archive: Archive, study: str, series: str, instan
     found: Instance | None = rows.first()
     if found is None:
         raise NotFound
-    _require_sight(user=user, archive=archive, study=found.study)
+    _require_sight(user=user, archive=archive, row=found.series)
     return found
 
 
@@ -180,10 +185,11 @@ def instances_of_series(series: Series) -> QuerySet[Instance]:
     return series.instances.select_related("series", "study").order_by("instance_number", "sop_instance_uid")
 
 
-def instances_of_study(study: Study) -> QuerySet[Instance]:
-    return study.instances.select_related("series", "study").order_by(
+def instances_of_study(study: Study, *, user: Any, archive: Archive) -> QuerySet[Instance]:
+    rows = study.instances.select_related("series", "study").order_by(
         "series__series_number", "series_id", "instance_number", "sop_instance_uid"
     )
+    return _seen(rows, user=user, archive=archive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +223,7 @@ def search_studies(*, user: Any, archive: Archive, query: Query, most: int) -> P
 
 
 def search_series(*, user: Any, archive: Archive, query: Query, most: int, study: Study | None = None) -> Page:
-    rows = Series.objects.filter(archive=archive)
+    rows = _seen(Series.objects.filter(archive=archive), user=user, archive=archive)
     if study is not None:
         rows = rows.filter(study=study).order_by("series_number", "pk")
     else:
@@ -229,7 +235,7 @@ def search_series(*, user: Any, archive: Archive, query: Query, most: int, study
 def search_instances(
     *, user: Any, archive: Archive, query: Query, most: int, study: Study | None = None, series: Series | None = None
 ) -> Page:
-    rows = Instance.objects.filter(archive=archive)
+    rows = _seen(Instance.objects.filter(archive=archive), user=user, archive=archive)
     if series is not None:
         rows = rows.filter(series=series)
     elif study is not None:

@@ -27,7 +27,12 @@ def study(request: HttpRequest, *, archive: Archive, study: str) -> Any:
     found = queries.get_study(user=request.user, archive=archive, study=study)
     choices = _choices(request, may_be_alone=False)
     seen.study_fetched(request, archive=archive, study=found)
-    return _send(request, archive=archive, rows=list(queries.instances_of_study(found)), choices=choices)
+    return _send(
+        request,
+        archive=archive,
+        rows=list(queries.instances_of_study(found, user=request.user, archive=archive)),
+        choices=choices,
+    )
 
 
 def series(request: HttpRequest, *, archive: Archive, study: str, series: str) -> Any:

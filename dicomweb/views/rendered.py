@@ -71,7 +71,9 @@ def study_rendered(request: HttpRequest, *, archive: Archive, study: str) -> Any
     found = queries.get_study(user=request.user, archive=archive, study=study)
     asked, media_type, _alone = _wishes(request)
     seen.study_fetched(request, archive=archive, study=found)
-    instances = list(queries.instances_of_study(found).filter(number_of_frames__gt=0))
+    instances = list(
+        queries.instances_of_study(found, user=request.user, archive=archive).filter(number_of_frames__gt=0)
+    )
     tag = etag(FORM, *((one.pk, bytes(one.digest).hex()) for one in instances), asked, media_type)
     return _many(
         request, archive=archive, pictures=[(one, 1) for one in instances], asked=asked, kind=media_type, tag=tag

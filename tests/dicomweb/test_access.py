@@ -10,7 +10,7 @@ from django.test import Client
 
 from access import hooks
 from access import services as access_services
-from archive.models import Archive, Study
+from archive.models import Archive, Instance, Series, Study
 from audit.models import Event
 from core.tenancy import tenant
 from tests.access.factories import make_member
@@ -102,9 +102,12 @@ def test_a_reason_that_an_upper_floor_gives_opens_one_study_and_no_other(monkeyp
     deliver(archive, [to_bytes(other)])
     trainee = make_member(archive.organisation)
     monkeypatch.setattr(hooks, "_visibility", {})
-    hooks.register_visibility(
-        Study, lambda *, user, permission: Q(study_instance_uid="1.2.3") if user.pk == trainee.pk else None
-    )
+    reasons = {Study: "", Series: "study__", Instance: "study__"}
+    for model, path in reasons.items():
+        reason = Q(**{f"{path}study_instance_uid": "1.2.3"})
+        hooks.register_visibility(
+            model, lambda *, user, permission, reason=reason: reason if user.pk == trainee.pk else None
+        )
     door = Door(archive, user=trainee)
     assert [row["0020000D"]["Value"] for row in door.json("/studies")] == [["1.2.3"]]
     assert len(door.json("/series")) == len(door.json("/instances")) == 1
@@ -112,6 +115,24 @@ def test_a_reason_that_an_upper_floor_gives_opens_one_study_and_no_other(monkeyp
         assert door.get(path).status_code == 200, path
     for path in (paths(other)[0], f"{paths(other)[0]}/metadata", f"{paths(other)[2]}/frames/1"):
         assert door.get(path).status_code == 404
+
+
+def test_who_sees_a_study_for_a_case_does_not_see_a_series_in_it_that_the_case_hides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    archive = filled()
+    trainee = make_member(archive.organisation)
+    monkeypatch.setattr(hooks, "_visibility", {})
+    hooks.register_visibility(
+        Study, lambda *, user, permission: Q(study_instance_uid="1.2.3") if user.pk == trainee.pk else None
+    )
+    door = Door(archive, user=trainee)
+    assert len(door.json("/studies")) == 1
+    for search in ("/series", "/instances", f"{STUDY}/series", f"{STUDY}/instances"):
+        assert door.get(search).status_code in (200, 204)
+        assert not content(door.get(search)).strip(b"[] \n")
+    for path in (f"{SERIES}/metadata", INSTANCE, f"{INSTANCE}/frames/1", f"{INSTANCE}/rendered"):
+        assert door.get(path).status_code == 404, path
 
 
 def test_a_role_that_is_taken_back_closes_the_door_at_once() -> None:
