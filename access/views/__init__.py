@@ -1,0 +1,1 @@
+"""The doors of access, by what they open: accounts, tokens, people."""
