@@ -19,6 +19,8 @@ SIDE = 256
 QUALITY = 82
 MAX_PIXELS = 120_000_000
 PERCENTILES = (0.5, 99.5)
+#: A window that leaves this share of the pixels in plain black, or plain white, shows nothing.
+BLANK_SHARE = 0.98
 
 
 class NoPicture(Exception):
@@ -86,11 +88,26 @@ def _windowed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) -> 
     window = _window(dataset, items=frame_items)
     if window is None:
         window = _window_of_histogram(values, dataset=dataset)
+    elif _is_blank(grey := _linear(values, window=window)):
+        # A window made for other values than these, as after a crop or for one frame of many: a stamp that shows nothing
+        # helps nobody to find a study. The viewer goes on to show the window as it is stored.
+        window = _window_of_histogram(values, dataset=dataset)
+    else:
+        return grey
+    return _linear(values, window=window)
+
+
+def _linear(values: np.ndarray[Any, Any], *, window: tuple[float, float]) -> np.ndarray[Any, Any]:
+    """PS3.3 C.11.2.1.2.1, the linear function, to 0…255."""
     centre, width = window
-    # PS3.3 C.11.2.1.2.1, the linear function.
     span = max(width - 1.0, 1e-6)
     scaled = ((values.astype(np.float32) - (centre - 0.5)) / span + 0.5) * 255.0
     return np.asarray(np.clip(scaled, 0, 255), dtype=np.uint8)
+
+
+def _is_blank(grey: np.ndarray[Any, Any]) -> bool:
+    ends = max(np.count_nonzero(grey == 0), np.count_nonzero(grey == 255))
+    return bool(ends >= BLANK_SHARE * grey.size)
 
 
 def _rescaled(pixels: np.ndarray[Any, Any], *, dataset: Dataset, items: list[Dataset]) -> np.ndarray[Any, Any]:

@@ -184,7 +184,8 @@ def _stored_key(series: Series) -> str:
 
 
 def _series_thumbnail(request: HttpRequest, *, archive: Archive, series: Series) -> Any:
-    seen.series_seen(request, archive=archive, series=series, purpose="view")
+    # Lists show these by the dozen, and nobody looked at a series because its stamp stood in a list: no trail. They stay
+    # small whatever is asked for; who wants more asks for an image, and that is recorded.
     key = _stored_key(series)
     if key and storage().exists(key):
         return _stored_thumbnail(request, key=key)
@@ -193,7 +194,7 @@ def _series_thumbnail(request: HttpRequest, *, archive: Archive, series: Series)
     if not count:
         raise NotFound
     middle = shown[count // 2]
-    return _render_small(request, instance=middle, number=middle.number_of_frames // 2 + 1)
+    return _render_small(request, instance=middle, number=middle.number_of_frames // 2 + 1, largest=THUMBNAIL_SIDE)
 
 
 def _stored_thumbnail(request: HttpRequest, *, key: str) -> Any:
@@ -224,12 +225,16 @@ def _thumbnail_type(request: HttpRequest, *, prefers_stored: bool) -> str:
     return chosen
 
 
-def _render_small(request: HttpRequest, *, instance: Instance, number: int) -> Any:
+def _render_small(
+    request: HttpRequest, *, instance: Instance, number: int, largest: int = rendering.MAXIMUM_SIDE
+) -> Any:
     asked = rendering.parse(viewport=request.GET.get("viewport", f"{THUMBNAIL_SIDE},{THUMBNAIL_SIDE}"))
     kind = media.choose_image(accepted(request))
     if kind is None:
         raise NotAcceptable
     tag = etag(FORM, bytes(instance.digest).hex(), number, asked, kind)
     viewport = asked.viewport or Viewport(THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    if max(viewport.width, viewport.height) > largest:
+        viewport = Viewport(min(viewport.width, largest), min(viewport.height, largest))
     picture = _picture(instance, number, Rendering(viewport=viewport, quality=80), kind)
     return answer(request, pieces=[picture], content_type=kind, tag=tag, max_age=MAX_AGE)

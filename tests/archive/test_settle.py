@@ -4,6 +4,7 @@ import io
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pydicom.data
 import pytest
 from django.utils import timezone
@@ -16,7 +17,7 @@ from archive.models import Archive, Study
 from archive.services import settle
 from archive.storage import storage
 from core.tenancy import all_tenants, tenant
-from tests.archive.factories import deliver, make_archive, make_file, make_series
+from tests.archive.factories import deliver, make_archive, make_dataset, make_file, make_series, to_bytes
 
 pytestmark = pytest.mark.django_db
 
@@ -117,3 +118,19 @@ def test_monochrome1_is_shown_inverted(tmp_path: Path) -> None:
 def test_what_has_no_pixels_has_no_picture() -> None:
     with pytest.raises(NoPicture):
         render_thumbnail(Path(pydicom.data.get_testdata_file("test-SR.dcm")), frame=1)
+
+
+def test_a_window_that_shows_nothing_gives_way_to_the_values_there_are(tmp_path: Path) -> None:
+    rows = np.tile(np.linspace(1000, 2000, 64, dtype=np.uint16), (64, 1))
+    for window, expected in (((30, 100), 200), ((4000, 100), 200), ((1500, 1000), 200), (None, 200)):
+        changes = {} if window is None else {"WindowCenter": str(window[0]), "WindowWidth": str(window[1])}
+        path = tmp_path / f"{window}.dcm"
+        path.write_bytes(to_bytes(make_dataset(Rows=64, Columns=64, PixelData=rows.tobytes(), **changes)))
+        grey = np.asarray(Image.open(io.BytesIO(render_thumbnail(path, frame=1))).convert("L"))
+        assert int(grey.max()) - int(grey.min()) > expected, window
+    # One that leaves a few pixels grey is kept as it is: a dark image may be meant to be dark.
+    path.write_bytes(
+        to_bytes(make_dataset(Rows=64, Columns=64, PixelData=rows.tobytes(), WindowCenter="2000", WindowWidth="100"))
+    )
+    grey = np.asarray(Image.open(io.BytesIO(render_thumbnail(path, frame=1))).convert("L"))
+    assert np.count_nonzero(grey < 16) > 0.9 * grey.size

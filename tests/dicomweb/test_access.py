@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
 from django.db.models import Q
 from django.test import Client
+from PIL import Image
 
 from access import hooks
 from access import services as access_services
@@ -155,6 +157,21 @@ def test_the_trail_says_once_that_a_series_was_seen_and_by_whom() -> None:
         events = Event.objects.filter(action="series.viewed")
         assert sorted(event.actor_id for event in events) == sorted([reader.pk, colleague.pk])
         assert {event.door for event in events} == {"dicomweb"}
+
+
+def test_a_thumbnail_in_a_list_is_not_a_look_at_the_series() -> None:
+    archive = filled()
+    door = Door(archive, user=make_reader(archive))
+    for path in (STUDY, SERIES):
+        for query in ("", "?viewport=64,64", "?viewport=4000,4000"):
+            picture = Image.open(io.BytesIO(content(door.get(f"{path}/thumbnail{query}"))))
+            assert max(picture.size) <= 256
+    with tenant(archive.organisation):
+        assert not Event.objects.filter(action="series.viewed").exists()
+    # A picture of one image of one's choice, at any size, is a look at it.
+    content(door.get(f"{INSTANCE}/thumbnail"))
+    with tenant(archive.organisation):
+        assert Event.objects.filter(action="series.viewed").count() == 1
 
 
 def test_fetching_a_study_and_searching_are_in_the_trail_without_what_was_searched_for() -> None:
