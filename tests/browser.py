@@ -1,10 +1,21 @@
-"""Which browser the tests drive, and with which switches."""
+"""Which browser the tests drive, with which switches, and the one way to open it.
+
+Two drivers in one process stop each other (each runs a loop in the same thread), so no test opens a browser of its own:
+all take the fixture `chromium` of tests/conftest.py.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 FETCHED = Path(sys.prefix) / "chromium" / "run"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -29,3 +40,26 @@ def find_chromium() -> Path | None:
         if found:
             return Path(found)
     return FETCHED if FETCHED.exists() else None
+
+
+@contextmanager
+def open_chromium() -> Iterator[Browser]:
+    """The browser, with software GL, which the images need. While it is open the calling thread may use the database."""
+    from playwright.sync_api import sync_playwright
+
+    found = find_chromium()
+    if found is None:
+        raise RuntimeError("No browser: install Chromium, or run `python -m tests.prepare` (make test does).")
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    # Playwright's synchronous API runs a loop in this thread; Django would take what follows for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    try:
+        with sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=str(found), args=SWITCHES)
+            yield browser
+            browser.close()
+    finally:
+        if before is None:
+            os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
+        else:
+            os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = before

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
+
+from tests.browser import open_chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +21,15 @@ def _clean_cache() -> None:
     from redis import Redis
 
     Redis.from_url(settings.REDIS_URL).flushdb()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The one browser of this process; each test opens a context of its own in it."""
+    from django.conf import settings
+
+    manifest = Path(settings.DJANGO_VITE["default"]["manifest_path"])
+    if not manifest.exists():
+        pytest.fail("The front end is not built: run `python -m pacsweb build` (make test does).")
+    with open_chromium() as browser:
+        yield browser

@@ -17,9 +17,7 @@ from tests.archive.factories import deliver, make_archive, make_file, make_serie
 from tests.archive.test_settle import settle_now
 from tests.archive.test_zips import make_zip
 from tests.look.conftest import (  # noqa: F401 -- fixtures
-    _allow_queries_beside_the_browser,
     administrator,
-    chromium,
     hospital,
     new_visitor,
 )

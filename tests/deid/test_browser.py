@@ -13,11 +13,7 @@ from deid.services import execution
 from deid.services.domains import domain_of
 from tests.archive.factories import deliver, make_file
 from tests.deid.conftest import House, make_house
-from tests.look.conftest import (  # noqa: F401 -- fixtures
-    _allow_queries_beside_the_browser,
-    chromium,
-    new_visitor,
-)
+from tests.look.conftest import new_visitor  # noqa: F401 -- fixture
 
 pytestmark = pytest.mark.e2e
 

@@ -3,9 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.browser import SWITCHES, find_chromium
 from tests.e2e.system import Person, System
 from tests.roof.trees import Tree
 
@@ -20,22 +19,13 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         tree.down()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = find_chromium()
-        browser = playwright.chromium.launch(executable_path=str(found) if found else None, args=SWITCHES)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def sign_in(browser: Browser, system: System) -> Iterator[Callable[[str], Person]]:
+def sign_in(chromium: Browser, system: System) -> Iterator[Callable[[str], Person]]:
     """`sign_in("educator@demo")` opens a browser of that person; complaints of any of them fail the test."""
     people: list[Person] = []
 
     def enter(username: str) -> Person:
-        person = Person.at(browser, system=system, username=username)
+        person = Person.at(chromium, system=system, username=username)
         people.append(person)
         return person
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from access import services
 from access.models import Organisation, User
@@ -17,36 +17,6 @@ from tests.access.factories import make_member, make_organisation, make_user
 
 PASSWORD = "correct horse battery staple"
 AXE = Path(settings.BASE_DIR) / "static" / "node_modules" / "axe-core" / "axe.min.js"
-CHROMIUM_FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _allow_queries_beside_the_browser() -> Iterator[None]:
-    # Playwright's synchronous API runs an event loop in this thread; Django would take it for asynchronous code.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        yield
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    manifest = Path(settings.DJANGO_VITE["default"]["manifest_path"])
-    assert manifest.exists(), "The front end is not built: run `npm run build` in static/."
-    installed = Path("/usr/bin/chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(installed) if installed.exists() else None, args=CHROMIUM_FLAGS
-        )
-        yield browser
-        browser.close()
 
 
 @dataclass

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from core.tenancy import tenant
 from practice import services
 from practice.models import Attempt
 from teaching.models import Case
-from tests.browser import SWITCHES, find_chromium
-from tests.look.conftest import Visitor, _allow_queries_beside_the_browser, new_visitor  # noqa: F401 -- fixtures
+from tests.look.conftest import Visitor, new_visitor  # noqa: F401 -- fixtures
 from tests.practice.test_reads import answers, own_mark
 from tests.teaching.factories import House, make_case, make_house, publish
 
 pytestmark = pytest.mark.e2e
 
 PATIENCE = 60.0
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """With software GL, which the images need."""
-    with sync_playwright() as playwright:
-        found = find_chromium()
-        browser = playwright.chromium.launch(executable_path=str(found) if found else None, args=SWITCHES)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
