@@ -24,6 +24,15 @@ class OutOfSpace(RetriableError):
     default_message = _("The archive has no room for the file. Nothing of it was kept; send it again later.")
 
 
+class StorageAway(RetriableError):
+    """What is in the spool stays there and is indexed later."""
+
+    code = "storage-away"
+    default_message = _(
+        "The place where images are kept does not answer. What was received is safe and is stored as soon as it does."
+    )
+
+
 class ZipRefused(Invalid):
     code = "zip-refused"
     default_message = _("The zip file cannot be unpacked.")

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from core import storage_address
+
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "PACSWEB_"
 FILE_SUFFIX = "_FILE"
@@ -64,6 +66,11 @@ def _switch(raw: str) -> bool:
 
 def _path(raw: str) -> Path:
     return Path(raw).expanduser().absolute()
+
+
+def _storage(raw: str) -> str:
+    storage_address.parse(raw)
+    return raw
 
 
 def _words(raw: str) -> tuple[str, ...]:
@@ -134,9 +141,9 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         name="PACSWEB_STORAGE_URL",
-        read=_url("file", "s3"),
+        read=_storage,
         default_text="`files/` in the data folder",
-        meaning="Where images are kept: `file:///path` or `s3://bucket/prefix`.",
+        meaning="Where images are kept: `file:///path` or `s3://bucket/prefix`, see below.",
     ),
     Variable(
         name="PACSWEB_DATA",

@@ -8,10 +8,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import secrets
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import structlog
 from django.conf import settings
@@ -20,6 +17,8 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from archive.storage import storage
 
 logger = structlog.get_logger(__name__)
 
@@ -89,14 +88,7 @@ def _broker_answers() -> bool:
 
 
 def _storage_is_writable() -> bool:
-    parts = urlsplit(settings.STORAGE_URL)
-    if parts.scheme != "file":
-        return True
-    folder = Path(unquote(parts.path))
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".health-") as probe:
-        probe.write(b"ok")
-        probe.flush()
+    storage().check()
     return True
 
 

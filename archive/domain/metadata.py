@@ -11,8 +11,7 @@ import gzip
 import json
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydicom import config as pydicom_config
 from pydicom import dcmread
@@ -30,14 +29,14 @@ COMPRESSION_LEVEL = 5
 
 
 def instance_json(
-    path: Path, *, study_uid: str, series_uid: str, sop_uid: str, transfer_syntax_uid: str, number_of_frames: int
+    file: BinaryIO, *, study_uid: str, series_uid: str, sop_uid: str, transfer_syntax_uid: str, number_of_frames: int
 ) -> dict[str, Any]:
     """All attributes of one stored instance. What cannot be decoded is left out; the identity is always there."""
     base = f"{ROOT}/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset = dcmread(path, stop_before_pixels=True, force=False)
+            dataset = dcmread(file, stop_before_pixels=True, force=False)
             document = _dataset_json(dataset, base=f"{base}/bulkdata")
     except Exception:  # noqa: BLE001 -- a header that pydicom cannot read was still accepted and is still served as a file
         document = {}

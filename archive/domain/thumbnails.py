@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -27,11 +26,12 @@ class NoPicture(Exception):
     """The instance has no frame that can be shown; the message says why."""
 
 
-def render_thumbnail(path: Path, *, frame: int, side: int = SIDE) -> bytes:
+def render_thumbnail(file: BinaryIO, *, frame: int, side: int = SIDE) -> bytes:
     """A WebP picture of frame `frame` (from 1) that fits `side` × `side`. Raises `NoPicture`."""
     try:
-        dataset = dcmread(path, stop_before_pixels=True, force=False)
-        pixels = _frame_pixels(path, dataset=dataset, index=frame - 1)
+        dataset = dcmread(file, stop_before_pixels=True, force=False)
+        file.seek(0)
+        pixels = _frame_pixels(file, dataset=dataset, index=frame - 1)
         grey_or_rgb = _displayed(pixels, dataset=dataset, index=frame - 1)
         return _encode(grey_or_rgb, dataset=dataset, side=side)
     except NoPicture:
@@ -40,16 +40,16 @@ def render_thumbnail(path: Path, *, frame: int, side: int = SIDE) -> bytes:
         raise NoPicture(f"{type(error).__name__}: {error}"[:300]) from error
 
 
-def _frame_pixels(path: Path, *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:
+def _frame_pixels(file: BinaryIO, *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:
     rows, columns = int(dataset.get("Rows", 0) or 0), int(dataset.get("Columns", 0) or 0)
     samples = int(dataset.get("SamplesPerPixel", 1) or 1)
     if rows < 1 or columns < 1:
         raise NoPicture("no rows or columns")
     if rows * columns * samples > MAX_PIXELS:
         raise NoPicture("too many pixels")
-    # A path lets pydicom read one frame of a large file; a deflated file has to be unpacked as a whole.
+    # From the file pydicom reads one frame of many; a deflated file has to be unpacked as a whole.
     is_deflated = dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian
-    frame = pixel_array(dcmread(path) if is_deflated else path, index=index)
+    frame = pixel_array(dcmread(file) if is_deflated else file, index=index)
     if frame.shape[:2] != (rows, columns):
         raise NoPicture("the frame has another size than stated")
     return np.asarray(frame)

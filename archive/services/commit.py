@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from django.db.models import F, Q
@@ -21,7 +20,7 @@ from archive.limits import limit
 from archive.models import Archive, Delivery, Instance, Patient, QuarantinedFile, Series, Study
 from archive.services import removal
 from archive.services.inspect import Inspected
-from archive.storage import storage
+from archive.storage import Pending, storage
 
 STORED, DUPLICATE, REPLACED, REFUSED, SKIPPED = "stored", "duplicate", "replaced", "refused", "skipped"
 
@@ -79,7 +78,7 @@ class Batch:
     archive: Archive
     now: datetime
     outcomes: list[Outcome] = field(default_factory=list)
-    folders: set[Path] = field(default_factory=set)
+    adopted: set[Pending] = field(default_factory=set)
     stale_keys: list[str] = field(default_factory=list)
     quarantined: list[QuarantinedFile] = field(default_factory=list)
     new_patients: list[int] = field(default_factory=list)
@@ -116,7 +115,7 @@ def commit_batch(*, delivery: Delivery, archive: Archive, files: list[Inspected]
         _index(batch, good)
     QuarantinedFile.objects.bulk_create(batch.quarantined, ignore_conflicts=True)
     removal.note(organisation_id=archive.organisation_id, keys=batch.stale_keys)
-    storage().sync(batch.folders)
+    storage().sync(batch.adopted)
     _count(batch)
     return batch
 
@@ -336,7 +335,7 @@ def _new_series(batch: Batch, *, header: Header, study: Study) -> Series:
 
 def _new_instance(batch: Batch, *, file: Inspected, header: Header, study: Study, series: Series) -> Instance:
     key = storage_key(delivery=batch.delivery, name=file.name)
-    batch.folders.add(storage().adopt(source=file.path, key=key))
+    batch.adopted.add(storage().adopt(source=file.path, key=key))
     return Instance(
         organisation_id=batch.archive.organisation_id,
         archive=batch.archive,
@@ -381,7 +380,7 @@ def _source(delivery: Delivery) -> tuple[str, str, int | None]:
 
 def _replace(batch: Batch, *, existing: Instance, file: Inspected, header: Header, is_fresh: bool) -> None:
     key = storage_key(delivery=batch.delivery, name=file.name)
-    batch.folders.add(storage().adopt(source=file.path, key=key))
+    batch.adopted.add(storage().adopt(source=file.path, key=key))
     changed = {
         **_content(file=file, header=header),
         "storage_key": key,
@@ -431,7 +430,7 @@ def _refuse(batch: Batch, *, file: Inspected, code: str, reason: str = "") -> No
     if batch.delivery.refused + len(batch.quarantined) >= limit("quarantine_files_per_delivery"):
         return
     key = storage_key(delivery=batch.delivery, name=file.name, kind="quarantine")
-    batch.folders.add(storage().adopt(source=file.path, key=key))
+    batch.adopted.add(storage().adopt(source=file.path, key=key))
     batch.quarantined.append(
         QuarantinedFile(
             organisation_id=batch.archive.organisation_id,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 from django.db import transaction
 from django.db.models import F
@@ -60,16 +62,22 @@ def build_metadata(*, series: Series, instances: list[Instance] | None = None) -
             series.instances.order_by("instance_number", "sop_instance_uid").defer("attributes", "frame_table")
         )
     return metadata.pack(
-        metadata.instance_json(
-            storage().path(instance.storage_key),
-            study_uid=series.study.study_instance_uid,
-            series_uid=series.series_instance_uid,
+        instance_metadata(instance, study_uid=series.study.study_instance_uid, series_uid=series.series_instance_uid)
+        for instance in instances
+    )
+
+
+def instance_metadata(instance: Instance, *, study_uid: str, series_uid: str) -> dict[str, Any]:
+    """The DICOM JSON model of one stored instance. Raises `FileNotFoundError`."""
+    with storage().open(instance.storage_key) as file:
+        return metadata.instance_json(
+            file,
+            study_uid=study_uid,
+            series_uid=series_uid,
             sop_uid=instance.sop_instance_uid,
             transfer_syntax_uid=instance.transfer_syntax_uid,
             number_of_frames=instance.number_of_frames,
         )
-        for instance in instances
-    )
 
 
 def _thumbnail(*, series: Series, instances: list[Instance]) -> str:
@@ -79,7 +87,8 @@ def _thumbnail(*, series: Series, instances: list[Instance]) -> str:
     for instance in (*shown[middle : middle + 2], *shown[:1]):
         frame = instance.number_of_frames // 2 + 1
         try:
-            picture = render_thumbnail(storage().path(instance.storage_key), frame=frame)
+            with storage().open(instance.storage_key) as file:
+                picture = render_thumbnail(file, frame=frame)
         except NoPicture as reason:
             kind = type(reason.__cause__ or reason).__name__
             logger.info("thumbnail_not_made", series=series.public_id, instance=instance.pk, kind=kind)

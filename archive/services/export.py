@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from pydicom import dcmread
@@ -31,6 +32,7 @@ logger = structlog.get_logger(__name__)
 
 KEPT_SECONDS = 24 * 3600
 MOST_STUDIES = 500
+COPY_BYTES = 1 << 20
 
 
 def exports_folder() -> Path:
@@ -95,13 +97,22 @@ def write_export(*, job_id: Any, study_ids: Sequence[int], progress: Callable[[i
                 packed.write(work / "out" / "DICOMDIR", "DICOMDIR")
             for number, instance in enumerate(instances, start=1):
                 name = names.get(instance.sop_instance_uid) or f"OTHER/OT{number:06d}"
-                packed.write(storage().path(instance.storage_key), name)
+                _pack(packed, instance=instance, name=name)
                 progress(number, len(instances))
         part.replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
         part.unlink(missing_ok=True)
     return len(instances), len(instances) - len(names)
+
+
+def _pack(packed: zipfile.ZipFile, *, instance: Instance, name: str) -> None:
+    entry = zipfile.ZipInfo(name, date_time=timezone.localtime(instance.received_at).timetuple()[:6])
+    entry.external_attr = 0o644 << 16
+    # Said beforehand, as a file of 4 GB needs another kind of entry.
+    entry.file_size = instance.size_bytes
+    with storage().open(instance.storage_key) as file, packed.open(entry, "w") as target:
+        shutil.copyfileobj(file, target, COPY_BYTES)
 
 
 def _directory(instances: Sequence[Instance], *, work: Path) -> dict[str, str]:
@@ -115,7 +126,8 @@ def _directory(instances: Sequence[Instance], *, work: Path) -> dict[str, str]:
         for number, instance in enumerate(instances):
             header = work / f"{number}.dcm"
             try:
-                dataset = dcmread(storage().path(instance.storage_key), stop_before_pixels=True)
+                with storage().open(instance.storage_key) as file:
+                    dataset = dcmread(file, stop_before_pixels=True)
                 dataset.save_as(header, enforce_file_format=True)
                 records.add(header)
             except Exception as error:  # noqa: BLE001

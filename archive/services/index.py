@@ -18,6 +18,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from archive import spool
+from archive.errors import StorageAway
 from archive.limits import limit
 from archive.models import Delivery, Instance, QuarantinedFile
 from archive.services import commit, removal
@@ -119,6 +120,9 @@ def _index_batch(*, delivery: Delivery, names: list[str]) -> list[Outcome]:
                 raise RetriableError from error
             logger.info("index_batch_repeated", delivery=str(delivery.pk), attempt=attempt, kind=type(error).__name__)
             time.sleep(random.uniform(0.02, 0.1) * 2**attempt)  # noqa: S311 -- jitter, not a secret
+        except OSError as error:
+            logger.error("storage_away", delivery=str(delivery.pk), kind=type(error).__name__, errno=error.errno)
+            raise StorageAway from error
     if batch.stale_keys:
         removal.purge(organisation_id=delivery.organisation_id)
     spool.remove(delivery.pk, names)

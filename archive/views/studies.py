@@ -132,7 +132,8 @@ def instance_detail(request: Any, organisation: str, archive: str, study: str, i
     found = load_study(request, found_archive, study)
     one = load_instance(request, found, instance)
     words = request.GET.get("q", "").strip()[:100]
-    listing = attributes.list_attributes(storage().path(one.storage_key), words=words)
+    with storage().local(one.storage_key) as path:
+        listing = attributes.list_attributes(path, words=words)
     if not request.htmx:
         audit.record(action="study.attributes_read", organisation=request.organisation, target=found, request=request)
     siblings = queries.instances_of(user=request.user, series=one.series)

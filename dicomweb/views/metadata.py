@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from archive.domain import metadata as documents
 from archive.models import Archive, Instance, Series
+from archive.services.derive import instance_metadata as instance_json
 from archive.services.derive import is_current
 from archive.storage import storage
 from dicomweb import queries, seen
@@ -209,13 +210,10 @@ def _changes(instance: Instance) -> dict[str, Any]:
 
 
 def _instance_model(instance: Instance, *, changes: dict[str, Any]) -> dict[str, Any]:
-    model = documents.instance_json(
-        storage().path(instance.storage_key),
+    model = instance_json(
+        instance,
         study_uid=instance.study.study_instance_uid,
         series_uid=instance.series.series_instance_uid,
-        sop_uid=instance.sop_instance_uid,
-        transfer_syntax_uid=instance.transfer_syntax_uid,
-        number_of_frames=instance.number_of_frames,
     )
     return {**model, **changes}
 

@@ -101,7 +101,7 @@ def test_a_study_whose_worker_died_after_the_claim_is_picked_up_again() -> None:
 ])  # fmt: skip
 def test_a_picture_is_made_of_every_common_encoding(name: str) -> None:
     path = Path(pydicom.data.get_testdata_file(name))
-    picture = Image.open(io.BytesIO(render_thumbnail(path, frame=1)))
+    picture = Image.open(io.BytesIO(render_thumbnail(io.BytesIO(path.read_bytes()), frame=1)))
     assert picture.format == "WEBP" and max(picture.size) == 256
 
 
@@ -109,15 +109,15 @@ def test_monochrome1_is_shown_inverted(tmp_path: Path) -> None:
     normal, inverse = tmp_path / "normal.dcm", tmp_path / "inverse.dcm"
     normal.write_bytes(make_file())
     inverse.write_bytes(make_file(PhotometricInterpretation="MONOCHROME1"))
-    first = Image.open(io.BytesIO(render_thumbnail(normal, frame=1))).convert("L")
-    second = Image.open(io.BytesIO(render_thumbnail(inverse, frame=1))).convert("L")
+    first = Image.open(io.BytesIO(render_thumbnail(io.BytesIO(normal.read_bytes()), frame=1))).convert("L")
+    second = Image.open(io.BytesIO(render_thumbnail(io.BytesIO(inverse.read_bytes()), frame=1))).convert("L")
     assert first.getpixel((128, 5)) < 60 < 200 < first.getpixel((128, 250))
     assert second.getpixel((128, 5)) > 200 > 60 > second.getpixel((128, 250))
 
 
 def test_what_has_no_pixels_has_no_picture() -> None:
     with pytest.raises(NoPicture):
-        render_thumbnail(Path(pydicom.data.get_testdata_file("test-SR.dcm")), frame=1)
+        render_thumbnail(io.BytesIO(Path(pydicom.data.get_testdata_file("test-SR.dcm")).read_bytes()), frame=1)
 
 
 def test_a_window_that_shows_nothing_gives_way_to_the_values_there_are(tmp_path: Path) -> None:
@@ -126,11 +126,11 @@ def test_a_window_that_shows_nothing_gives_way_to_the_values_there_are(tmp_path:
         changes = {} if window is None else {"WindowCenter": str(window[0]), "WindowWidth": str(window[1])}
         path = tmp_path / f"{window}.dcm"
         path.write_bytes(to_bytes(make_dataset(Rows=64, Columns=64, PixelData=rows.tobytes(), **changes)))
-        grey = np.asarray(Image.open(io.BytesIO(render_thumbnail(path, frame=1))).convert("L"))
+        grey = np.asarray(Image.open(io.BytesIO(render_thumbnail(io.BytesIO(path.read_bytes()), frame=1))).convert("L"))
         assert int(grey.max()) - int(grey.min()) > expected, window
     # One that leaves a few pixels grey is kept as it is: a dark image may be meant to be dark.
     path.write_bytes(
         to_bytes(make_dataset(Rows=64, Columns=64, PixelData=rows.tobytes(), WindowCenter="2000", WindowWidth="100"))
     )
-    grey = np.asarray(Image.open(io.BytesIO(render_thumbnail(path, frame=1))).convert("L"))
+    grey = np.asarray(Image.open(io.BytesIO(render_thumbnail(io.BytesIO(path.read_bytes()), frame=1))).convert("L"))
     assert np.count_nonzero(grey < 16) > 0.9 * grey.size

@@ -60,6 +60,8 @@ def test_missing_secret_file_is_named(tmp_path: Path) -> None:
         ("PACSWEB_DEBUG", "maybe", "yes or no"),
         ("PACSWEB_LOG_FORMAT", "xml", "one of json, console"),
         ("PACSWEB_STORAGE_URL", "/srv/images", "file:// or s3://"),
+        ("PACSWEB_STORAGE_URL", "s3:///images", "the name of a bucket"),
+        ("PACSWEB_STORAGE_URL", "s3://images/pacs?endpont=https://minio", "whose only options are endpoint and region"),
         ("DATABASE_URL", "mysql://x", "postgres:// or postgresql://"),
     ],
 )

@@ -1,49 +1,22 @@
-"""Where stored bytes live, behind keys: `settings.STORAGE_URL` is `file:///path`.
-
-A key is a relative path of safe segments that the archive makes itself; nothing a sender wrote becomes part of one.
-"""
+"""Storage in a folder (`file:///path`): each key is a file."""
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
-from urllib.parse import unquote, urlsplit
-
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
+from typing import BinaryIO
 
 from archive.spool import sync_folder
+from archive.storage.interface import Pending, check_key
 
-KEY_PATTERN = re.compile(r"^(?:[A-Za-z0-9_-][A-Za-z0-9._-]*)(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$")
 COPY_BYTES = 1 << 20
 FOLDER_TRIES = 5
-
-
-class Storage(Protocol):
-    """What the archive needs of a place for bytes. Every write is durable when its batch was synced."""
-
-    def adopt(self, *, source: Path, key: str) -> Path: ...
-
-    def sync(self, folders: Iterable[Path]) -> None: ...
-
-    def write(self, *, key: str, content: bytes) -> None: ...
-
-    def open(self, key: str) -> BinaryIO: ...
-
-    def exists(self, key: str) -> bool: ...
-
-    def size(self, key: str) -> int: ...
-
-    def delete(self, key: str) -> None: ...
-
-    def path(self, key: str) -> Path: ...
 
 
 class FileStorage:
@@ -53,16 +26,11 @@ class FileStorage:
         self.root = root
 
     def path(self, key: str) -> Path:
-        """The file behind a key, for sendfile and X-Accel-Redirect. Raises `ValueError` on a key that is not one."""
-        if not KEY_PATTERN.match(key):
-            raise ValueError("not a storage key")
-        return self.root / key
+        """The file behind a key. Raises `ValueError` on a key that is not one."""
+        return self.root / check_key(key)
 
     def adopt(self, *, source: Path, key: str) -> Path:
-        """Take over a synced file by hard link (a copy where the disk differs); safe to repeat.
-
-        Returns the folder whose entry must still be synced.
-        """
+        """Take over a synced file by hard link (a copy where the disk differs). Pending is the folder's own entry."""
         target = self.path(key)
         for attempt in range(FOLDER_TRIES):
             self._make_folder(target.parent)
@@ -87,12 +55,12 @@ class FileStorage:
                 raise
             self._copy(source=source, target=target)
 
-    def sync(self, folders: Iterable[Path]) -> None:
-        for folder in set(folders):
-            sync_folder(folder)
+    def sync(self, pending: Iterable[Pending]) -> None:
+        for folder in set(pending):
+            if isinstance(folder, Path):
+                sync_folder(folder)
 
     def write(self, *, key: str, content: bytes) -> None:
-        """Put bytes under a key, replacing what was there in one step."""
         target = self.path(key)
         self._make_folder(target.parent)
         part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
@@ -107,8 +75,11 @@ class FileStorage:
         sync_folder(target.parent)
 
     def open(self, key: str) -> BinaryIO:
-        """The bytes under a key, seekable. Raises `FileNotFoundError`."""
         return self.path(key).open("rb")
+
+    @contextmanager
+    def local(self, key: str) -> Iterator[Path]:
+        yield self.path(key)
 
     def exists(self, key: str) -> bool:
         return self.path(key).is_file()
@@ -117,7 +88,7 @@ class FileStorage:
         return self.path(key).stat().st_size
 
     def delete(self, key: str) -> None:
-        """Remove what is under a key, and folders that became empty; safe to repeat."""
+        """Folders that became empty go too."""
         target = self.path(key)
         target.unlink(missing_ok=True)
         folder = target.parent
@@ -129,10 +100,15 @@ class FileStorage:
             folder = folder.parent
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Every key under a prefix folder, for the check of storage against index."""
         for folder, _folders, files in os.walk(self.path(prefix)):
             for name in files:
                 yield str((Path(folder) / name).relative_to(self.root))
+
+    def check(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self.root, prefix=".health-") as probe:
+            probe.write(b"ok")
+            probe.flush()
 
     def _make_folder(self, folder: Path) -> None:
         missing = []
@@ -154,18 +130,3 @@ class FileStorage:
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
-
-
-@lru_cache(maxsize=4)
-def _storage_at(url: str) -> FileStorage:
-    parts = urlsplit(url)
-    if parts.scheme == "file":
-        return FileStorage(root=Path(unquote(parts.path)))
-    raise ImproperlyConfigured(
-        f"PACSWEB_STORAGE_URL begins with {parts.scheme}://, which this version cannot keep images in; use file:///path."
-    )
-
-
-def storage() -> FileStorage:
-    """The installation's storage."""
-    return _storage_at(settings.STORAGE_URL)
