@@ -143,6 +143,10 @@ class SpoolWriter:
         self._size += len(data)
         return self._file.write(data)
 
+    def mark_refused(self, *, code: str, reason: str) -> None:
+        """The file being written is to be refused whatever its bytes say; they are kept as evidence."""
+        self._refusal = (code, reason)
+
     def commit(self) -> SpooledFile:
         """Make the file whole and durable; when this returns it may be acknowledged. On failure nothing is left."""
         if self._file is None:

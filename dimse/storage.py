@@ -57,14 +57,16 @@ class Session:
     def begin(self, *, command: Command, abstract_syntax: str, transfer_syntax: str) -> Reception:
         """Take a C-STORE request whose data set follows. What cannot be taken is drained and answered at its end."""
         reception = Reception(command=command, transfer_syntax=transfer_syntax, most_bytes=self._data_set_bytes)
-        if not commands.is_uid(command.sop_class_uid) or not commands.is_uid(command.sop_instance_uid):
-            reception.refuse(CANNOT_UNDERSTAND, "The command names no valid SOP class and instance")
-        elif command.sop_class_uid != abstract_syntax:
-            reception.refuse(MISMATCH, "SOP class is not that of the presentation context")
-        elif not self._space():
+        if not self._space():
             reception.refuse(OUT_OF_RESOURCES, "The archive has no room")
-        else:
-            self._open_file(reception=reception)
+            return reception
+        self._open_file(reception=reception)
+        if not commands.is_uid(command.sop_class_uid) or not commands.is_uid(command.sop_instance_uid):
+            reception.keep_aside(
+                CANNOT_UNDERSTAND, "The command names no valid SOP class and instance", code="command-invalid"
+            )
+        elif command.sop_class_uid != abstract_syntax:
+            reception.keep_aside(MISMATCH, "SOP class is not that of the presentation context", code="command-mismatch")
         return reception
 
     def _space(self) -> bool:
@@ -82,21 +84,27 @@ class Session:
     def _open_file(self, *, reception: Reception) -> None:
         try:
             writer = self._open_writer()
-            head = part10.file_meta(
-                sop_class_uid=reception.command.sop_class_uid,
-                sop_instance_uid=reception.command.sop_instance_uid,
-                transfer_syntax_uid=reception.transfer_syntax,
-                implementation_class=IMPLEMENTATION_CLASS_UID,
-                implementation_version=IMPLEMENTATION_VERSION,
-                source_ae_title=self._calling_ae_title,
-                receiving_ae_title=self.destination.ae_title,
-            )
-            reception.attach(writer=writer.open(), head=head)
+            reception.attach(writer=writer.open(), head=self._head(reception))
         except (DatabaseAway, PacswebError) as error:
             logger.warning("dimse_delivery_not_opened", code=error.code)
             reception.refuse(OUT_OF_RESOURCES, "The archive cannot take images at the moment")
         except OSError as error:
             reception.fail(error)
+
+    def _head(self, reception: Reception) -> bytes:
+        command = reception.command
+        if not commands.is_uid(command.sop_class_uid) or not commands.is_uid(command.sop_instance_uid):
+            # What such a command says has no place in a file; the data set is kept as it came.
+            return b""
+        return part10.file_meta(
+            sop_class_uid=command.sop_class_uid,
+            sop_instance_uid=command.sop_instance_uid,
+            transfer_syntax_uid=reception.transfer_syntax,
+            implementation_class=IMPLEMENTATION_CLASS_UID,
+            implementation_version=IMPLEMENTATION_VERSION,
+            source_ae_title=self._calling_ae_title,
+            receiving_ae_title=self.destination.ae_title,
+        )
 
     def _open_writer(self) -> SpoolWriter:
         if self._writer is None:
@@ -182,6 +190,12 @@ class Reception:
         self.status, self.comment = status, comment
         self.abandon()
 
+    def keep_aside(self, status: int, comment: str, *, code: str) -> None:
+        """Settle the answer and keep what comes all the same: the index puts it into quarantine with the reason."""
+        if self._writer is not None:
+            self.status, self.comment = status, comment
+            self._writer.mark_refused(code=code, reason=f"{comment}.")
+
     def fail(self, error: OSError) -> None:
         logger.error("dimse_spool_failed", error=errno.errorcode.get(error.errno or 0, "unknown"))
         self.refuse(OUT_OF_RESOURCES, "The archive has no room" if error.errno in FULL_DISK else "The spool failed")
@@ -208,15 +222,10 @@ class Reception:
         if not self.size_bytes:
             self.refuse(CANNOT_UNDERSTAND, "The data set is empty")
             return
-        fault = part10.peek(
-            bytes(self._beginning),
-            transfer_syntax_uid=self.transfer_syntax,
-            is_whole=self.size_bytes == len(self._beginning),
-        ).fault(sop_class_uid=self.command.sop_class_uid, sop_instance_uid=self.command.sop_instance_uid)
+        fault = self._fault() if self.status == SUCCESS else None
         if fault is not None and fault[0] == "class":
             # The index could not tell: command and data set agree on everything it looks at.
-            self.refuse(MISMATCH, fault[1])
-            return
+            self.keep_aside(MISMATCH, fault[1], code="command-mismatch")
         writer, self._writer = self._writer, None
         try:
             # What is refused for its content is spooled too: the index keeps it in quarantine with the reason.
@@ -228,7 +237,15 @@ class Reception:
         self.is_spooled = True
         if fault is not None:
             kind, self.comment = fault
-            self.status = MISMATCH if kind == "instance" else CANNOT_UNDERSTAND
+            self.status = MISMATCH if kind in ("instance", "class") else CANNOT_UNDERSTAND
+
+    def _fault(self) -> tuple[str, str] | None:
+        identity = part10.peek(
+            bytes(self._beginning),
+            transfer_syntax_uid=self.transfer_syntax,
+            is_whole=self.size_bytes == len(self._beginning),
+        )
+        return identity.fault(sop_class_uid=self.command.sop_class_uid, sop_instance_uid=self.command.sop_instance_uid)
 
     def abandon(self) -> None:
         """Forget what came of the object; safe to repeat."""

@@ -31,6 +31,8 @@ DICOM_STATUS = {
     "uid-invalid": 0xA900,
     "sop-class-missing": 0xA900,
     "identity-mismatch": 0xA900,
+    "command-mismatch": 0xA900,
+    "study-mismatch": 0xA900,
     "other-content": 0xA901,
     "instance-elsewhere": 0xA902,
     "series-elsewhere": 0xA903,

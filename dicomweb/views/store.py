@@ -32,6 +32,7 @@ from dicomweb.xml import as_multipart
 logger = structlog.get_logger(__name__)
 
 ADD = "archive.add_images"
+OTHER_STUDY = "The instance belongs to another study than the address names."
 MAXIMUM_PARTS = 50_000
 OUT_OF_RESOURCES = 0xA700
 MISMATCH = 0xA900
@@ -55,11 +56,12 @@ class Receipt:
     """What became of the parts: spooled names, and those that never got that far."""
 
     names: list[str] = field(default_factory=list)
+    kept_aside: set[str] = field(default_factory=set)
     failed: list[tuple[int, str, str, str]] = field(default_factory=list)
 
     @property
     def count(self) -> int:
-        return len(self.names) + len(self.failed)
+        return len(self.names) + len(self.failed) - len(self.kept_aside)
 
     def fail(self, status: int, reason: str, *, sop_class: str = "", sop_instance: str = "") -> None:
         self.failed.append((status, reason, sop_class, sop_instance))
@@ -163,8 +165,8 @@ def _receive(
             receipt.fail(OUT_OF_RESOURCES, str(error.message))
             continue
         if study and not _belongs(spooled=spooled, study=study, receipt=receipt):
-            spool.remove(writer.delivery_id, [spooled.name])
-            continue
+            spool.write_refusal(writer.delivery_id, spooled.name, code="study-mismatch", reason=OTHER_STUDY)
+            receipt.kept_aside.add(spooled.name)
         receipt.names.append(spooled.name)
 
 
@@ -178,7 +180,7 @@ def _belongs(*, spooled: services.SpooledFile, study: str, receipt: Receipt) -> 
         return True
     receipt.fail(
         MISMATCH,
-        "The instance belongs to another study than the address names.",
+        OTHER_STUDY,
         sop_class=header.sop_class_uid,
         sop_instance=header.sop_instance_uid,
     )
@@ -205,7 +207,7 @@ def _answer(
     failures = [
         (one.dicom_status or CANNOT_UNDERSTAND, one.reason, one.sop_class_uid, one.sop_instance_uid)
         for one in outcomes
-        if not one.is_success
+        if not one.is_success and one.name not in receipt.kept_aside
     ] + receipt.failed
     named = [_failed_item(*failure) for failure in failures if failure[3]]
     unnamed = [_failed_item(*failure) for failure in failures if not failure[3]]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import spool
-from archive.models import Delivery, Instance
+from archive.models import Delivery, Instance, QuarantinedFile
+from archive.storage import storage
 from core.tenancy import tenant
 from dicomweb.domain.multipart import MultipartError, PartBegin, PartData, PartEnd, read_parts
 from tests.archive.factories import make_archive, make_dataset, to_bytes
@@ -114,7 +115,14 @@ def test_an_instance_of_another_study_than_the_address_fails_alone(archive: Any,
     response = post(door, multipart(to_bytes(mine), to_bytes(foreign)), path="/studies/1.2.3")
     assert response.status_code == 202
     assert uids(response.json()["00081198"]) == [foreign.SOPInstanceUID]
+    assert response.json()["00081198"]["Value"][0]["00081197"]["Value"] == [0xA900]
+    assert "0008119A" not in response.json()
     assert stored(archive) == [mine.SOPInstanceUID]
+    with tenant(archive.organisation):
+        kept = QuarantinedFile.objects.get()
+        assert kept.code == "study-mismatch"
+        with storage().open(kept.storage_key) as file:
+            assert file.read() == to_bytes(foreign)
 
 
 def test_one_instance_may_come_without_a_multipart(archive: Any, door: Door) -> None:

@@ -35,6 +35,8 @@ from tests.dimse.factories import (
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+CT = "1.2.840.10008.5.1.4.1.1.2"
+
 
 def prepared(*, transfer_syntax_uid: str = "1.2.840.10008.1.2.1", **elements: Any) -> Dataset:
     dataset = make_dataset(**elements)
@@ -158,9 +160,15 @@ def test_an_object_that_contradicts_its_command_or_hides_who_it_is_is_refused_an
         assert [kept.code for kept in QuarantinedFile.objects.all()] == [code]
 
 
-def test_another_sop_class_than_the_command_names_is_refused_and_not_kept() -> None:
+def quarantined(archive: Archive) -> list[tuple[str, bytes]]:
+    with tenant(archive.organisation):
+        kept = QuarantinedFile.objects.filter(archive=archive).order_by("pk")
+        return [(file.code, storage().path(file.storage_key).read_bytes()) for file in kept]
+
+
+def test_another_sop_class_than_the_command_names_is_refused_and_kept_as_evidence() -> None:
     archive = make_archive(ae_title="HERE")
-    dataset = prepared(SOPClassUID="1.2.840.10008.5.1.4.1.1.2")
+    dataset = prepared(SOPClassUID=CT)
     with running_listener() as port, Peer(port) as peer:
         peer.associate(called="HERE")
         assert raw_store(peer, sop_instance=dataset.SOPInstanceUID, data=explicit_bytes(dataset)) == 0xA900
@@ -168,6 +176,21 @@ def test_another_sop_class_than_the_command_names_is_refused_and_not_kept() -> N
         assert raw_store(peer, sop_instance=other.SOPInstanceUID, data=explicit_bytes(other)) == 0
     index_all()
     assert stored_uids(archive) == [other.SOPInstanceUID]
+    ((code, content),) = quarantined(archive)
+    assert code == "command-mismatch" and content.endswith(explicit_bytes(dataset))
+
+
+def test_another_sop_class_than_the_context_is_for_is_refused_and_kept_as_evidence() -> None:
+    archive = make_archive(ae_title="HERE")
+    dataset = prepared(SOPClassUID=CT)
+    with running_listener() as port, Peer(port) as peer:
+        peer.associate(called="HERE")
+        data = explicit_bytes(dataset)
+        assert raw_store(peer, sop_instance=dataset.SOPInstanceUID, data=data, sop_class=CT) == 0xA900
+    index_all()
+    assert stored_uids(archive) == []
+    ((code, content),) = quarantined(archive)
+    assert code == "command-mismatch" and content.endswith(data)
 
 
 def test_a_command_without_valid_uids_is_answered_and_the_association_goes_on() -> None:
@@ -180,6 +203,8 @@ def test_a_command_without_valid_uids_is_answered_and_the_association_goes_on() 
         assert raw_store(peer, sop_instance=dataset.SOPInstanceUID, data=explicit_bytes(dataset)) == 0
     index_all()
     assert stored_uids(archive) == [dataset.SOPInstanceUID]
+    ((code, content),) = quarantined(archive)
+    assert code == "command-invalid" and content.endswith(explicit_bytes(dataset))
 
 
 def test_an_object_over_the_limit_is_drained_and_answered_with_out_of_resources(settings: Any) -> None:
