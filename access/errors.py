@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Forbidden, Invalid, PermanentError
 
 
 class LastAdministrator(Conflict):
@@ -18,3 +18,40 @@ class UnknownRole(Invalid):
 class NotAMember(Invalid):
     code = "not-a-member"
     default_message = _("This person is not a member of the organisation. Add them first.")
+
+
+class PeopleQuotaReached(Conflict):
+    code = "people-quota"
+    default_message = _(
+        "The organisation has as many people as it may. End a membership, or ask the administrator of the installation "
+        "for more."
+    )
+
+
+class StorageQuotaReached(PermanentError):
+    """Answered as out of resources at every door: 507, 0xA700."""
+
+    status_code = 507
+    code = "storage-quota"
+    default_message = _("The organisation has used its storage. Nothing of this was kept.")
+
+
+class OrganisationSuspended(Forbidden):
+    code = "organisation-suspended"
+    default_message = _("This organisation is suspended. Nothing was deleted; its administrators know more.")
+
+
+class TokenEnded(PermanentError):
+    """Raised inside a streamed answer: the connection breaks, so that no client takes the part for the whole."""
+
+    status_code = 401
+    code = "token-ended"
+    default_message = _("The token was revoked while its answer was being sent.")
+
+
+class InvitationClosed(PermanentError):
+    """Wrong, used, withdrawn and expired look the same from outside."""
+
+    status_code = 404
+    code = "invitation-closed"
+    default_message = _("This invitation does not work any more. Ask the person who sent it for a new one.")

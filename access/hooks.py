@@ -70,3 +70,28 @@ def tell(
             outcome=outcome,
             request=request,
         )
+
+
+_viewable: set[str] = set()
+
+
+def register_viewable(*routes: str) -> None:
+    """Open routes ("archive:study") or whole rooms ("archive:*") to "view as": nothing on them is anybody's own."""
+    _viewable.update(routes)
+
+
+def is_viewable(route: str) -> bool:
+    return route in _viewable or f"{route.partition(':')[0]}:*" in _viewable
+
+
+_visibility_words: list[Any] = []
+
+
+def register_visibility_words(words: Any) -> None:
+    """Say for people which other reasons there are to see a single thing, e.g. "a case that was assigned"."""
+    if words not in _visibility_words:
+        _visibility_words.append(words)
+
+
+def visibility_words() -> tuple[Any, ...]:
+    return tuple(_visibility_words)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.template.response import SimpleTemplateResponse
 from django.urls import Resolver404, resolve
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
-from access import services
-from access.models import Membership
+from access import looking, queries, services
+from access.errors import OrganisationSuspended, TokenEnded
+from access.models import ApiToken, Membership
+from access.services.tokens import is_still_good
+from access.throttle import client_address
+from core.errors import Forbidden
+from core.middleware import problem, wants_json
 from core.tenancy import tenant
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+STREAM_CHECK_SECONDS = 1.0
+PRESENCE_SECONDS = 5 * 60
 MACHINE_DOORS = ("dicomweb", "api", "fhir")
 
 
@@ -32,14 +41,33 @@ class TokenMiddleware:
         scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             return self.get_response(request)
-        token = services.authenticate_token(secret=secret.strip())
+        token = services.authenticate_token(secret=secret.strip(), address=client_address(request))
         if token is None or not is_machine_door(request.path_info):
             return unauthorised()
         request.user = token.user
         request.api_token = token  # type: ignore[attr-defined]
         # No cookie is involved, so no other site can make a browser send this request.
         request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.streaming:
+            response.streaming_content = while_good(token, response.streaming_content)  # type: ignore[attr-defined]
+        return response
+
+
+def while_good(token: ApiToken, parts: Iterable[bytes]) -> Iterator[bytes]:
+    """The parts of a long answer for as long as the token holds; asked at most once a second."""
+    try:
+        asked = time.monotonic()
+        for part in parts:
+            if time.monotonic() - asked >= STREAM_CHECK_SECONDS:
+                if not is_still_good(token):
+                    raise TokenEnded
+                asked = time.monotonic()
+            yield part
+    finally:
+        close = getattr(parts, "close", None)
+        if close is not None:
+            close()
 
 
 class OrganisationMiddleware:
@@ -61,11 +89,19 @@ class OrganisationMiddleware:
             .filter(organisation__slug=slug, user=request.user, is_active=True)
             .first()
         )
-        if membership is None:
+        if membership is None or not self._is_within_token(request, membership):
             return self._absent(request)
+        if membership.organisation.is_suspended:
+            return self._suspended(request, membership)
         request.organisation = membership.organisation  # type: ignore[attr-defined]
         request.membership = membership  # type: ignore[attr-defined]
         with tenant(membership.organisation):
+            note_presence(membership)
+            look = looking.current(request, organisation=membership.organisation)
+            if look is not None:
+                looking.step_into(request, look)
+                if not looking.is_open(request):
+                    return self._not_through_other_eyes(request)
             response = self.get_response(request)
             if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
                 response = response.render()
@@ -78,12 +114,37 @@ class OrganisationMiddleware:
             return None
         return slug
 
+    def _is_within_token(self, request: HttpRequest, membership: Membership) -> bool:
+        if getattr(request, "api_token", None) is None or membership.organisation.is_suspended:
+            return True
+        return queries.memberships_open_to(request.user).filter(pk=membership.pk).exists()
+
+    def _suspended(self, request: HttpRequest, membership: Membership) -> HttpResponse:
+        error = OrganisationSuspended()
+        if wants_json(request):
+            return JsonResponse(problem(error), status=error.status_code)
+        context = {"organisation": membership.organisation}
+        return render(request, "access/suspended.html", context, status=error.status_code)
+
+    def _not_through_other_eyes(self, request: HttpRequest) -> HttpResponse:
+        error = Forbidden(_("This is not shown while you look as somebody else. End the look to go on."))
+        if wants_json(request):
+            return JsonResponse(problem(error), status=error.status_code)
+        return render(request, "access/look_closed.html", {"error": error}, status=error.status_code)
+
     def _absent(self, request: HttpRequest) -> HttpResponse:
         if is_machine_door(request.path_info):
             return JsonResponse({"code": "not-found", "detail": "Not found."}, status=404)
         from django.views.defaults import page_not_found
 
         return page_not_found(request, None)  # type: ignore[arg-type]
+
+
+def note_presence(membership: Membership) -> None:
+    """Remember, every few minutes, that the person was here."""
+    now = timezone.now()
+    if membership.last_seen_at is None or (now - membership.last_seen_at).total_seconds() > PRESENCE_SECONDS:
+        Membership.objects.filter(pk=membership.pk).update(last_seen_at=now)
 
 
 class PreferencesMiddleware:

@@ -9,13 +9,14 @@ from typing import Any
 
 from django.apps import apps
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from access import hooks, queries, services
-from access.models import ContainerRole, Membership, Organisation, RoleContainer, User
+from access.models import ContainerRole, Membership, Organisation, RoleContainer, RoleGrant, User
 from core.errors import Conflict, Forbidden, Invalid, Message, NotFound
 from core.models import PUBLIC_ID_ALPHABET
+from core.tenancy import tenant
 
 ONE_TIME_FLAG = "one_time_password"
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
@@ -61,15 +62,20 @@ def memberships(organisation: Organisation) -> QuerySet[Membership]:
 
 def roles_by_person(*, organisation: Organisation, people: Iterable[int]) -> dict[int, list[ContainerRole]]:
     """The roles of several people in one query."""
-    groups = ContainerRole.objects.filter(organisation=organisation, group__user__in=list(people)).distinct()
-    holders = groups.select_related("group").prefetch_related(
-        Prefetch("group__user_set", queryset=User.objects.filter(pk__in=list(people)).only("pk"), to_attr="holders")
-    )
     found: dict[int, list[ContainerRole]] = {}
-    for row in holders:
-        for user in row.group.holders:  # type: ignore[attr-defined]
-            found.setdefault(user.pk, []).append(row)
+    for grant in active_grants(organisation).filter(user__in=list(people)).order_by("container_role_id"):
+        held = found.setdefault(grant.user_id, [])
+        if grant.container_role not in held:
+            held.append(grant.container_role)
     return found
+
+
+def active_grants(organisation: Organisation) -> QuerySet[RoleGrant]:
+    """What holds now, with role and person."""
+    rows: QuerySet[RoleGrant] = RoleGrant.objects.filter(
+        queries.unexpired(), organisation=organisation, ended_at=None
+    ).select_related("container_role", "user", "granted_by")
+    return rows
 
 
 def role_sheet(*, organisation: Organisation, user: User) -> list[ContainerRoles]:
@@ -104,12 +110,13 @@ class ContainerPeople:
 
 def who_has_what(organisation: Organisation) -> list[ContainerPeople]:
     """Every container with the people behind each of its roles."""
-    active = User.objects.filter(
-        is_active=True, memberships__organisation=organisation, memberships__is_active=True
-    ).order_by("display_name", "username")
-    rows = ContainerRole.objects.filter(organisation=organisation).select_related("group")
-    rows = rows.prefetch_related(Prefetch("group__user_set", queryset=active, to_attr="holders"))
-    holders = {(row.container_kind, row.container_id, row.role): tuple(row.group.holders) for row in rows}
+    active = Membership.objects.filter(organisation=organisation, is_active=True, user__is_active=True)
+    rows = active_grants(organisation).filter(user__in=active.values("user"))
+    found: dict[tuple[str, int, str], dict[int, User]] = {}
+    for grant in rows.order_by("user__display_name", "user__username"):
+        held = grant.container_role
+        found.setdefault((held.container_kind, held.container_id, held.role), {})[grant.user_id] = grant.user
+    holders = {key: tuple(people.values()) for key, people in found.items()}
     return [
         ContainerPeople(
             container=container,
@@ -133,6 +140,37 @@ def new_one_time_password() -> str:
     return "-".join("".join(secrets.choice(PUBLIC_ID_ALPHABET) for _unused in range(5)) for _group in range(4))
 
 
+def free_username(*, name: str, organisation: Organisation) -> str:
+    """`name@organisation`, when the name is well formed and not taken. Raises `Invalid`."""
+    name = name.strip().lower()
+    if not name or len(name) > 60 or not set(name) <= NAME_CHARACTERS:
+        raise Invalid(fields={"name": [_("Use up to 60 lower-case letters, digits, dots, hyphens and underscores.")]})
+    username = f"{name}@{organisation.slug}"
+    if User.objects.filter(username__iexact=username).exists():
+        raise Invalid(fields={"name": [_("There is already an account with this name.")]})
+    return username
+
+
+@transaction.atomic
+def create_service_account(
+    *, actor: User, organisation: Organisation, name: str, display_name: str, request: Any = None
+) -> User:
+    """An account for a program: owned by the organisation, no password, opened by tokens alone. Raises `Invalid`."""
+    with tenant(organisation):
+        queries.require(actor, "access.manage_people", organisation)
+        user = User(
+            username=free_username(name=name, organisation=organisation),
+            display_name=display_name.strip() or name,
+            time_zone=organisation.time_zone,
+            service_of=organisation,
+        )
+        user.set_unusable_password()
+        user.save()
+        hooks.tell(action="service.created", organisation=organisation, actor=actor, target=user, request=request)
+        services.add_member(actor=actor, organisation=organisation, user=user, request=request)
+        return user
+
+
 @transaction.atomic
 def create_person(
     *,
@@ -149,12 +187,7 @@ def create_person(
     Raises `Forbidden` or `NotFound` for who may not, `Invalid` for a name that is malformed or taken.
     """
     queries.require(actor, "access.manage_people", organisation)
-    name = name.strip().lower()
-    if not name or len(name) > 60 or not set(name) <= NAME_CHARACTERS:
-        raise Invalid(fields={"name": [_("Use up to 60 lower-case letters, digits, dots, hyphens and underscores.")]})
-    username = f"{name}@{organisation.slug}"
-    if User.objects.filter(username__iexact=username).exists():
-        raise Invalid(fields={"name": [_("There is already an account with this name.")]})
+    username = free_username(name=name, organisation=organisation)
     password = new_one_time_password()
     user = User.objects.create_user(
         username=username,
@@ -177,6 +210,8 @@ def renew_password(*, actor: User, organisation: Organisation, user: User, reque
         raise NotFound
     if not is_at_home(user=user, organisation=organisation):
         raise Forbidden(_("This account belongs to another organisation, which can renew its password."))
+    if user.is_service:
+        raise NotFound
     if actor.pk == user.pk:
         raise Conflict(_("Change your own password on your profile."))
     password = new_one_time_password()
@@ -233,3 +268,101 @@ def set_roles(*, actor: User, organisation: Organisation, user: User, wanted: se
                 act(actor=actor, container=sheet.container, role=held.role, user=user, request=request)
                 changed += 1
     return changed
+
+
+# People × containers ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MatrixColumn:
+    container: RoleContainer
+    kind: str
+    kind_label: str
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    user: User
+    cells: tuple[tuple[Message, ...], ...]
+
+    @property
+    def count(self) -> int:
+        return sum(len(cell) for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class MatrixPage:
+    rows: tuple[MatrixRow, ...]
+    number: int
+    pages: int
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Every person of the organisation with the roles on every container."""
+
+    containers: tuple[MatrixColumn, ...]
+    rows: tuple[MatrixRow, ...]
+    kinds: tuple[tuple[str, str], ...]
+    words: str
+    kind: str
+    only_holders: bool
+    sort: str
+
+    def page(self, *, number: str, size: int) -> MatrixPage:
+        pages = max(1, -(-len(self.rows) // size))
+        asked = int(number[:6]) if number.isascii() and number.isdigit() else 1
+        asked = min(max(asked, 1), pages)
+        return MatrixPage(rows=self.rows[(asked - 1) * size : asked * size], number=asked, pages=pages)
+
+
+def matrix(
+    *, organisation: Organisation, words: str = "", kind: str = "", only_holders: bool = False, sort: str = "name"
+) -> Matrix:
+    """Roles of all members on all containers (of one kind); one query for each kind and two for the people."""
+    words = words.replace("\x00", "").strip()
+    kinds = tuple((model.container_kind(), str(model._meta.verbose_name)) for model in container_classes())
+    columns = tuple(
+        MatrixColumn(container=one, kind=one.container_kind(), kind_label=str(one._meta.verbose_name))
+        for one in containers_of(organisation)
+        if not kind or one.container_kind() == kind
+    )
+    people = User.objects.filter(
+        memberships__organisation=organisation, memberships__is_active=True, is_active=True
+    ).order_by("display_name", "username")
+    if words:
+        people = people.filter(Q(display_name__icontains=words) | Q(username__icontains=words))
+    held: dict[tuple[int, str, int], dict[str, None]] = {}
+    for user_id, container_kind, container_id, role in active_grants(organisation).values_list(
+        "user_id", "container_role__container_kind", "container_role__container_id", "container_role__role"
+    ):
+        held.setdefault((user_id, container_kind, container_id), {})[role] = None
+    rows = [
+        MatrixRow(
+            user=user,
+            cells=tuple(
+                tuple(
+                    label
+                    for role, (label, _codenames) in column.container.ROLES.items()
+                    if role in held.get((user.pk, column.kind, column.container.pk), ())
+                )
+                for column in columns
+            ),
+        )
+        for user in people
+    ]
+    if only_holders:
+        rows = [row for row in rows if row.count]
+    if sort == "-roles":
+        rows.sort(key=lambda row: -row.count)
+    elif sort == "-name":
+        rows.reverse()
+    return Matrix(
+        containers=columns,
+        rows=tuple(rows),
+        kinds=kinds,
+        words=words,
+        kind=kind,
+        only_holders=only_holders,
+        sort=sort,
+    )

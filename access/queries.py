@@ -6,27 +6,68 @@ API, DICOMweb and DIMSE all ask here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from access import hooks
-from access.models import ContainerRole, Membership, Organisation, RoleContainer, User
+from access.models import ApiToken, ContainerRole, Membership, Organisation, RoleContainer, RoleGrant, User
 from core.errors import Forbidden, NotFound
+from core.tenancy import tenant
 
 Row = TypeVar("Row", bound=Model)
 
 
-def is_member(*, user: User | AnonymousUser, organisation: Organisation) -> bool:
+@dataclass(frozen=True)
+class Reach:
+    """A place that a token can be limited to."""
+
+    key: str
+    container: RoleContainer
+
+
+def unexpired(prefix: str = "") -> Q:
+    """A grant whose end has not come, as a condition on the relation named by `prefix`."""
+    now = timezone.now()
+    return Q(**{f"{prefix}expires_at": None}) | Q(**{f"{prefix}expires_at__gt": now})
+
+
+def memberships_open_to(user: Any) -> QuerySet[Membership]:
+    """The memberships through which this person, token or look may act now: active, and not of a suspended one."""
+    found = Membership.objects.filter(user=user, is_active=True, organisation__suspended_at=None)
+    token: ApiToken | None = getattr(user, "api_token", None)
+    if token is not None:
+        if token.shut_out_of:
+            found = found.exclude(organisation__in=token.shut_out_of)
+        if token.containers:
+            found = found.filter(organisation__in=_organisations_of_reach(token))
+    return found
+
+
+def has_membership(*, user: User | AnonymousUser, organisation: Organisation) -> bool:
+    """Whether the person belongs to the organisation, whatever else stands in the way at the moment."""
     if not user.is_authenticated or not user.is_active:
         return False
     return Membership.objects.filter(user=user, organisation=organisation, is_active=True).exists()
 
 
+def is_member(*, user: User | AnonymousUser, organisation: Organisation) -> bool:
+    if not user.is_authenticated or not user.is_active:
+        return False
+    return memberships_open_to(user).filter(organisation=organisation).exists()
+
+
 def organisations_of(user: User) -> QuerySet[Organisation]:
-    return Organisation.objects.filter(memberships__user=user, memberships__is_active=True).order_by("name")
+    return Organisation.objects.filter(pk__in=memberships_open_to(user).values("organisation")).order_by("name")
+
+
+def people_count(organisation: Organisation) -> int:
+    """People, not service accounts, who count against the quota."""
+    return Membership.objects.filter(organisation=organisation, is_active=True, user__service_of=None).count()
 
 
 def container_model(model: type[Model]) -> tuple[type[RoleContainer], str]:
@@ -50,19 +91,62 @@ def containers_with(*, user: User | AnonymousUser, permission: str, container: t
     app_label, codename = permission.split(".")
     if app_label != container._meta.app_label:
         return rows.none()
-    grants = _permission_table(container).objects.filter(
-        content_object=OuterRef("pk"),
-        permission__codename=codename,
-        permission__content_type__app_label=app_label,
-        group__user=user,
+    roles = container.roles_with(codename)
+    if not roles:
+        return rows.none()
+    # The whitelist: a permission row counts only where the role, by the container's own table, holds the permission,
+    # and only on the container whose role it is. A row put there by hand opens nothing.
+    held = "group__container_role__"
+    grants = permission_table(container).objects.filter(
+        unexpired(f"{held}grants__"),
+        **{
+            "content_object": OuterRef("pk"),
+            "permission__codename": codename,
+            "permission__content_type__app_label": app_label,
+            f"{held}container_kind": container.container_kind(),
+            f"{held}container_id": OuterRef("pk"),
+            f"{held}role__in": roles,
+            f"{held}grants__user": user,
+            f"{held}grants__ended_at": None,
+        },
     )
     organisation = "pk" if container is Organisation else "organisation_id"
-    membership = Membership.objects.filter(user=user, is_active=True, organisation_id=OuterRef(organisation))
-    return rows.filter(Exists(grants), Exists(membership)).order_by()
+    membership = memberships_open_to(user).filter(organisation_id=OuterRef(organisation))
+    allowed = rows.filter(Exists(grants), Exists(membership)).order_by()
+    token: ApiToken | None = user.api_token
+    if token is not None and token.containers:
+        allowed = allowed.filter(_within_reach(token, container=container, path="", codename=codename))
+    if user.seen_by is not None:
+        seen = containers_with(user=user.seen_by, permission=permission, container=container)
+        allowed = allowed.filter(pk__in=seen.values("pk"))
+    return allowed
 
 
-def _permission_table(container: type[RoleContainer]) -> Any:
+def permission_table(container: type[RoleContainer]) -> Any:
     return apps.get_model(container._meta.app_label, f"{container.__name__}GroupObjectPermission")
+
+
+def _organisations_of_reach(token: ApiToken) -> QuerySet[Any]:
+    """The organisations that a limited token enters: those it names, and those of the containers it names."""
+    kinds = {one.rpartition(":")[0] for one in token.containers}
+    found = Q(pk__in=token.ids_of(Organisation.container_kind()) or [])
+    for kind in sorted(kinds - {Organisation.container_kind()}):
+        model: Any = apps.get_model(kind)
+        owned = model._base_manager.filter(pk__in=token.ids_of(kind) or []).values("organisation_id")
+        found |= Q(pk__in=owned)
+    return Organisation.objects.filter(found).order_by().values("pk")
+
+
+def _within_reach(token: ApiToken, *, container: type[RoleContainer], path: str, codename: str = "") -> Q:
+    """The rows below the containers that a limited token names (or below an organisation that it names as a whole)."""
+    whole = token.ids_of(Organisation.container_kind()) or []
+    if container is Organisation:
+        if codename == "view_organisation":
+            return Q(**{f"{path or 'pk'}__in": _organisations_of_reach(token)})
+        return Q(**{f"{path or 'pk'}__in": whole})
+    named = token.ids_of(container.container_kind()) or []
+    step = f"{path}__" if path else ""
+    return Q(**{f"{path or 'pk'}__in": named}) | Q(**{f"{step}organisation__in": whole})
 
 
 def visible_to(user: User | AnonymousUser, queryset: QuerySet[Row], permission: str) -> QuerySet[Row]:
@@ -78,7 +162,15 @@ def visible_to(user: User | AnonymousUser, queryset: QuerySet[Row], permission: 
         reason = provider(user=user, permission=permission)
         if reason is not None:
             reasons |= reason
-    return queryset.filter(reasons)
+    found = queryset.filter(reasons)
+    token: ApiToken | None = getattr(user, "api_token", None)
+    if token is not None and token.containers:
+        # Whatever the reason to see a row: a limited token stays within its containers.
+        found = found.filter(_within_reach(token, container=container, path=path))
+    viewer: User | None = getattr(user, "seen_by", None)
+    if viewer is not None:
+        found = visible_to(viewer, found, permission)
+    return found
 
 
 def get_visible(user: User | AnonymousUser, queryset: QuerySet[Row], permission: str, **lookup: Any) -> Row:
@@ -112,7 +204,9 @@ def require(user: User | AnonymousUser, permission: str, container: RoleContaine
 def roles_of(*, user: User, organisation: Organisation) -> dict[tuple[str, int], set[str]]:
     """Every role of a person in an organisation: (container kind, container id) → roles."""
     found: dict[tuple[str, int], set[str]] = {}
-    rows = ContainerRole.objects.filter(organisation=organisation, group__user=user)
+    rows = ContainerRole.objects.filter(
+        unexpired("grants__"), organisation=organisation, grants__user=user, grants__ended_at=None
+    ).distinct()
     for kind, container_id, role in rows.values_list("container_kind", "container_id", "role"):
         found.setdefault((kind, container_id), set()).add(role)
     return found
@@ -123,9 +217,50 @@ def people_with_role(*, container: RoleContainer, role: str | None = None) -> Qu
     groups = ContainerRole.objects.filter(container_kind=container.container_kind(), container_id=container.pk)
     if role is not None:
         groups = groups.filter(role=role)
+    grants = RoleGrant.objects.filter(unexpired(), container_role__in=groups, ended_at=None)
     return User.objects.filter(
-        groups__in=groups.values("group"),
+        pk__in=grants.values("user"),
         is_active=True,
         memberships__organisation=container.owning_organisation,
         memberships__is_active=True,
     ).distinct()
+
+
+def container_of(row: ContainerRole) -> RoleContainer:
+    """The container behind a role. Inside its organisation's scope. Raises `NotFound` when it is gone."""
+    model: Any = apps.get_model(row.container_kind)
+    found: RoleContainer | None = model._default_manager.filter(pk=row.container_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def reach_of(user: User) -> list[Reach]:
+    """The organisations and containers that the person holds a role on: what a token can be limited to."""
+    found: list[Reach] = []
+    for organisation in organisations_of(user):
+        with tenant(organisation):
+            found.append(Reach(key=f"{organisation.container_kind()}:{organisation.pk}", container=organisation))
+            for kind, number in sorted(roles_of(user=user, organisation=organisation)):
+                if kind == Organisation.container_kind():
+                    continue
+                model: Any = apps.get_model(kind)
+                container = model._default_manager.filter(pk=number).first()
+                if container is not None:
+                    found.append(Reach(key=f"{kind}:{number}", container=container))
+    return found
+
+
+def tokens_reaching(organisation: Organisation) -> QuerySet[ApiToken]:
+    """Every token that could open something of the organisation, ended ones too. Inside its scope."""
+    from access.people import container_classes
+
+    members = Membership.objects.filter(organisation=organisation, is_active=True).values("user")
+    keys = [f"{organisation.container_kind()}:{organisation.pk}"]
+    for model in container_classes():
+        if model is not Organisation:
+            rows = model._default_manager.values_list("pk", flat=True)
+            keys += [f"{model.container_kind()}:{pk}" for pk in rows]
+    return ApiToken.objects.filter(Q(containers=[]) | Q(containers__overlap=keys), user__in=members).select_related(
+        "user", "created_by"
+    )

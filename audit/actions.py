@@ -132,6 +132,30 @@ def register_own() -> None:
         _("{actor} changed the password of {target}"),
         event_type=SECURITY_ALERT,
     )
+    register("role.limited", _("{actor} let the role “{role}” of {target} end: {until}"), event_type=SECURITY_ALERT)
+    register("role.expired", _("The role “{role}” of {target} came to its end"), event_type=SECURITY_ALERT)
+    register("membership.suspended", _("{actor} suspended {target}"), event_type=SECURITY_ALERT)
+    register("membership.restored", _("{actor} ended the suspension of {target}"), event_type=SECURITY_ALERT)
+    register("organisation.suspended", _("{actor} suspended the organisation {target}"), event_type=SECURITY_ALERT)
+    register("organisation.resumed", _("{actor} opened the organisation {target} again"), event_type=SECURITY_ALERT)
+    register("invitation.sent", _("{actor} invited a person by e-mail ({roles} roles)"), event_type=SECURITY_ALERT)
+    register("invitation.resent", _("{actor} sent the invitation {target} again"), event_type=SECURITY_ALERT)
+    register("invitation.withdrawn", _("{actor} withdrew the invitation {target}"), event_type=SECURITY_ALERT)
+    register("invitation.accepted", _("{actor} accepted the invitation {target}"), event_type=SECURITY_ALERT)
+    register("join.asked", _("{actor} asked to join"), event_type=SECURITY_ALERT)
+    register("join.accepted", _("{actor} let {target} in, who had asked to join"), event_type=SECURITY_ALERT)
+    register("join.refused", _("{actor} refused {target}, who had asked to join"), event_type=SECURITY_ALERT)
+    register("people.imported", _("{actor} took in a list of {count} people"), event_type=SECURITY_ALERT)
+    register("service.created", _("{actor} made the service account {target}"), event_type=SECURITY_ALERT)
+    register("look.started", _("{actor} began to look as {target}"), event_type=SECURITY_ALERT)
+    register("look.ended", _("{actor} stopped looking as {target}"), event_type=SECURITY_ALERT)
+    register(
+        "token.rotated",
+        _("{actor} replaced the API token {old} by {target}; the old one ends in {hours} hours"),
+        event_type=SECURITY_ALERT,
+    )
+    register("token.shut-out", _("{actor} shut the API token {target} out"), event_type=SECURITY_ALERT)
+    register("token.let-in", _("{actor} let the API token {target} in again"), event_type=SECURITY_ALERT)
     register(
         "token.created",
         _("{actor} created the API token {target}"),

@@ -53,6 +53,11 @@ def record(
     place = _place(request=request, door=door, address=address)
     if actor is None and place["user"] is not None:
         actor = place["user"]
+    viewer = getattr(actor, "seen_by", None)
+    if viewer is not None and actor is not None:
+        # Somebody looks at the organisation as a member sees it: it is their act, not the member's.
+        explained_by = f"looking as {actor.username}"
+        actor = viewer
     with all_tenants():
         return Event.objects.create(
             organisation=organisation,

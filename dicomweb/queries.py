@@ -13,6 +13,7 @@ from django.core.cache import cache
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Upper
 
+from access import sight
 from access.queries import may, visible_to
 from archive.domain import header
 from archive.domain.text import fold
@@ -134,16 +135,18 @@ def _require_sight(*, user: Any, archive: Archive, row: Study | Series) -> None:
     """
     if sees_all(user=user, archive=archive):
         return
-    key = f"dicomweb:sight:{user.pk}:{row._meta.model_name}:{row.pk}"
+    key = f"dicomweb:sight:{sight.caller_key(user)}:{row._meta.model_name}:{row.pk}"
+    found: dict[str, Any] = {}
     try:
-        if cache.get(key):
+        found = cache.get_many([key, sight.stamp_key(user)])
+        if sight.is_fresh(found=found, key=key, user=user):
             return
     except Exception as error:  # noqa: BLE001 -- whatever the cache client raises; it only saves work
         logger.warning("sight_cache_away", kind=type(error).__name__)
     if not visible_to(user, type(row).objects.filter(pk=row.pk), VIEW).exists():
         raise NotFound
     try:
-        cache.set(key, 1, timeout=SIGHT_SECONDS)
+        cache.set(key, sight.stamp(found, user=user), timeout=SIGHT_SECONDS)
     except Exception as error:  # noqa: BLE001 -- the same
         logger.warning("sight_cache_away", kind=type(error).__name__)
 

@@ -294,6 +294,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     # A beat that finds no worker must not pile up: each message is worthless once the next one is due.
     "seal-chains": {"task": "audit.tasks.seal_chains", "schedule": 5.0, "options": {"expires": 5.0}},
     "settle-due-studies": {"task": "archive.tasks.settle_due_studies", "schedule": 3.0, "options": {"expires": 3.0}},
+    "end-expired-grants": {
+        "task": "access.tasks.end_expired_grants",
+        "schedule": 300.0,
+        "options": {"expires": 300.0},
+    },
     "sweep-spool": {"task": "archive.tasks.sweep_spool", "schedule": 20.0, "options": {"expires": 20.0}},
 }
 

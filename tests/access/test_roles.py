@@ -89,7 +89,7 @@ def test_unknown_role_is_refused() -> None:
 def test_prepare_roles_mends_what_a_role_holds() -> None:
     organisation = make_organisation()
     officer = make_member(organisation, roles=("officer",))
-    table = queries._permission_table(Organisation)
+    table = queries.permission_table(Organisation)
     table.objects.filter(content_object=organisation).delete()
     assert not queries.may(officer, "access.view_audit", organisation)
     services.prepare_roles(container=organisation)

@@ -1,4 +1,4 @@
-"""People, organisations, roles on containers, and API tokens.
+"""People, organisations, memberships, and the groups behind roles on containers.
 
 A *container* (organisation, archive, library, course, trial, site) is what rights are given on; everything below it
 derives by foreign key. A role on a container is a group that holds the role's permissions on that one container; the
@@ -8,17 +8,21 @@ people in the group have the role.
 from __future__ import annotations
 
 import zoneinfo
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group, PermissionsMixin
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
-from core.models import TenantModel, TimeStampedModel, new_public_id
+from core.models import TenantModel, TimeStampedModel
+
+if TYPE_CHECKING:
+    from access.models.tokens import ApiToken
 
 validate_slug = RegexValidator(
     regex=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$",
@@ -43,7 +47,11 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person, or a service account, with one account for all organisations."""
+    """A person with one account for all organisations, or a service account that belongs to one of them."""
+
+    # How this request came to speak for the person; the permission filter narrows by both (see access.queries).
+    api_token: ApiToken | None = None
+    seen_by: User | None = None
 
     class Theme(models.TextChoices):
         SYSTEM = "system", _("As the system")
@@ -64,6 +72,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     preferences = models.JSONField(default=dict, blank=True)
     is_active = models.BooleanField(default=True)
     is_installation_administrator = models.BooleanField(default=False)
+    service_of = models.ForeignKey(
+        "access.Organisation", on_delete=models.PROTECT, null=True, blank=True, related_name="service_accounts"
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = UserManager()
@@ -82,6 +93,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.display_name or self.username
+
+    @property
+    def is_service(self) -> bool:
+        """An account for a program: no password, no sign-in, tokens only."""
+        return self.service_of_id is not None
 
     @property
     def initials(self) -> str:
@@ -105,6 +121,15 @@ class RoleContainer(models.Model):
     def container_kind(cls) -> str:
         return cls._meta.label_lower
 
+    @classmethod
+    def roles_with(cls, codename: str) -> tuple[str, ...]:
+        """The roles that hold a permission. What no role holds cannot be given at all."""
+        return tuple(role for role, (_label, codenames) in cls.ROLES.items() if codename in codenames)
+
+    @classmethod
+    def assignable_permissions(cls) -> frozenset[str]:
+        return frozenset(codename for _label, codenames in cls.ROLES.values() for codename in codenames)
+
     @property
     def owning_organisation(self) -> Organisation:
         return self if isinstance(self, Organisation) else self.organisation  # type: ignore[attr-defined]
@@ -125,6 +150,19 @@ class Organisation(RoleContainer, TimeStampedModel):
     slug = models.CharField(_("address"), max_length=63, unique=True, validators=[validate_slug])
     name = models.CharField(_("name"), max_length=150)
     time_zone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[validate_time_zone])
+    contact_name = models.CharField(_("contact"), max_length=150, blank=True)
+    contact_email = models.EmailField(_("e-mail of the contact"), blank=True)
+    logo_digest = models.CharField(max_length=16, blank=True, editable=False)
+    allows_join_requests = models.BooleanField(_("people may ask to join"), default=False)
+    token_days_max = models.PositiveIntegerField(
+        _("longest life of an API token, in days"),
+        default=365,
+        validators=[MinValueValidator(1), MaxValueValidator(3650)],
+    )
+    storage_quota_bytes = models.PositiveBigIntegerField(_("storage quota"), null=True, blank=True)
+    people_quota = models.PositiveIntegerField(_("quota of people"), null=True, blank=True)
+    suspended_at = models.DateTimeField(null=True, blank=True)
+    suspension_reason = models.CharField(max_length=300, blank=True)
 
     class Meta:
         ordering = ("name",)
@@ -140,6 +178,27 @@ class Organisation(RoleContainer, TimeStampedModel):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def audit_label(self) -> str:
+        return self.slug
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.suspended_at is not None
+
+
+class OrganisationLogo(models.Model):
+    """The organisation's mark as a small PNG that was drawn anew from what was uploaded."""
+
+    organisation = models.OneToOneField(Organisation, on_delete=models.CASCADE, related_name="logo")
+    png = models.BinaryField(max_length=200_000)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"logo of {self.organisation_id}"
+
 
 class OrganisationUserObjectPermission(UserObjectPermissionBase):
     content_object = models.ForeignKey(Organisation, on_delete=models.CASCADE)
@@ -150,16 +209,25 @@ class OrganisationGroupObjectPermission(GroupObjectPermissionBase):
 
 
 class Membership(models.Model):
-    """A person in an organisation. Without one no right in the organisation holds."""
+    """A person in an organisation. Without an active one no right in the organisation holds.
+
+    Suspended, the roles stay and open nothing until the membership is restored; ended, they are gone.
+    """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     is_active = models.BooleanField(default=True)
+    suspended_at = models.DateTimeField(null=True, blank=True)
     joined_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "user"], name="one_membership_per_person")]
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "user"], name="one_membership_per_person"),
+            models.CheckConstraint(
+                condition=Q(suspended_at=None) | Q(is_active=False), name="suspended_membership_is_not_active"
+            ),
+        ]
         default_permissions = ()
 
     def __str__(self) -> str:
@@ -182,33 +250,3 @@ class ContainerRole(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.role} of {self.container_kind} {self.container_id}"
-
-
-class ApiToken(models.Model):
-    """A secret that stands for a person at the API, DICOMweb and FHIR doors. Only its SHA-256 is kept."""
-
-    class Scope(models.TextChoices):
-        READ = "read", _("Read through the API")
-        WRITE = "write", _("Change through the API")
-        DICOMWEB = "dicomweb", _("Images through DICOMweb")
-
-    public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
-    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
-    name = models.CharField(_("name"), max_length=100)
-    digest = models.CharField(max_length=64, unique=True, editable=False)
-    prefix = models.CharField(max_length=12, editable=False)
-    scopes = models.JSONField(default=list)
-    created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
-    last_used_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ("-created_at",)
-        default_permissions = ()
-
-    def __str__(self) -> str:
-        return f"{self.prefix}…"
-
-    def is_valid_at(self, moment: Any) -> bool:
-        return self.revoked_at is None and (self.expires_at is None or moment < self.expires_at)
