@@ -10,7 +10,13 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from core import navigation
+        from core import cleaning, navigation, notifications  # noqa: F401 -- workers learn of the tasks
 
         navigation.register(key="home", label=_("Home"), icon="house", url="core:home", order=0, go="h")
         navigation.register(key="jobs", label=_("Jobs"), icon="list-checks", url="core:jobs", order=800, go="j")
+        notifications.register(
+            kind="job.succeeded", label=_("Jobs"), icon="circle-check", sentence=_("Done: %(title)s"), tone="pass"
+        )
+        notifications.register(
+            kind="job.failed", label=_("Jobs"), icon="circle-x", sentence=_("Failed: %(title)s"), tone="fail"
+        )

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db.models import F
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from core import notifications
 from core.errors import Conflict, PacswebError, RetriableError
 from core.models import Job
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 PROGRESS_INTERVAL_SECONDS = 0.5
+#: Work that was over sooner was watched to its end; the tray said so.
+LONG_SECONDS = 20.0
 
 
 class JobCancelled(Exception):
@@ -101,14 +105,35 @@ def _end(*, job_id: Any, state: str, error: str = "") -> None:
     changes: dict[str, Any] = {"state": state, "error": error, "finished_at": timezone.now()}
     if state == Job.State.SUCCEEDED:
         changes["done"] = F("total")
-    Job.objects.filter(pk=job_id, state=Job.State.RUNNING).update(**changes)
+    if Job.objects.filter(pk=job_id, state=Job.State.RUNNING).update(**changes):
+        _tell_owner(Job.objects.select_related("organisation", "owner").get(pk=job_id))
+
+
+def _tell_owner(job: Job) -> None:
+    """Let the owner know of work that failed, or that took too long to wait for."""
+    took = (timezone.now() - (job.started_at or job.created_at)).total_seconds()
+    if job.state == Job.State.FAILED:
+        kind = "job.failed"
+    elif job.state == Job.State.SUCCEEDED and took >= LONG_SECONDS:
+        kind = "job.succeeded"
+    else:
+        return
+    notifications.send(
+        kind=kind,
+        organisation=job.organisation,
+        persons=[job.owner],
+        subject=str(job.pk),
+        url=job.result_url or reverse("core:jobs", kwargs={"organisation": job.organisation.slug}),
+        detail={"title": job.title},
+    )
 
 
 def fail(*, job_id: Any, error: str) -> None:
     """End a job whose retries are used up."""
-    Job.objects.filter(pk=job_id, state__in=Job.ACTIVE_STATES).update(
+    if Job.objects.filter(pk=job_id, state__in=Job.ACTIVE_STATES).update(
         state=Job.State.FAILED, error=error, finished_at=timezone.now()
-    )
+    ):
+        _tell_owner(Job.objects.select_related("organisation", "owner").get(pk=job_id))
 
 
 def cancel(*, actor: User, job: Job) -> None:

@@ -97,3 +97,79 @@ class Job(TenantModel):
     def percent(self) -> int | None:
         """Whole percent done, or None while the total is not known."""
         return min(100, self.done * 100 // self.total) if self.total else None
+
+
+class Notification(TenantModel):
+    """What happened for one person: an assignment, a review that is asked for, work that ended.
+
+    `kind` names the sentence (`core.notifications`), `detail` what it is filled with, so that each person reads it in
+    their own language. `subject` names what it is about: the same thing happening again renews the line instead of
+    adding one. Neither holds identifying data.
+    """
+
+    public_id = models.CharField(max_length=12, default=new_public_id, unique=True, editable=False)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notifications")
+    kind = models.CharField(max_length=64)
+    subject = models.CharField(max_length=100)
+    detail = models.JSONField(default=dict, blank=True)
+    url = models.CharField(max_length=500, blank=True)
+    happened_at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-happened_at", "-pk")
+        indexes = [models.Index(fields=["organisation", "person", "-happened_at"], name="notification_latest")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "person", "kind", "subject"], name="notification_once_for_a_subject"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"
+
+
+class SavedView(TenantModel):
+    """A name for what the address of a list says: words, filters, order, columns.
+
+    ``list_key`` is the list's key, ``place`` its path, so that "CT of last week" of one archive is not offered in another.
+    """
+
+    public_id = models.CharField(max_length=12, default=new_public_id, unique=True, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views")
+    list_key = models.CharField(max_length=64)
+    place = models.CharField(max_length=300)
+    name = models.CharField(_("name"), max_length=60)
+    query = models.CharField(max_length=2000, blank=True)
+    is_shared = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name", "pk")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "owner", "list_key", "place", "name"], name="saved_view_name_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DefaultView(TenantModel):
+    """The saved view a person opens a list with: their own, or one that is shared with them."""
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="default_views")
+    view = models.ForeignKey(SavedView, on_delete=models.CASCADE, related_name="defaults")
+    list_key = models.CharField(max_length=64)
+    place = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "person", "list_key", "place"], name="one_default_view_of_a_list"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.list_key} {self.place}"

@@ -11,9 +11,10 @@ class DeidConfig(AppConfig):
 
     def ready(self) -> None:
         from core import navigation
-        from deid import audit_actions, queries
+        from deid import audit_actions, notices, queries
 
         audit_actions.register()
+        notices.register()
         navigation.register(
             key="deidentification",
             label=_("De-identification"),

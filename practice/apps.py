@@ -11,12 +11,13 @@ class PracticeConfig(AppConfig):
 
     def ready(self) -> None:
         from core import home, navigation, palette
-        from practice import audit_actions, doorways, permissions
+        from practice import audit_actions, doorways, notices, permissions
         from practice.results import Results
         from teaching import hooks as teaching_hooks
         from viewer import hooks as viewer_hooks
 
         audit_actions.register()
+        notices.register()
         permissions.register()
         teaching_hooks.register_results(Results())
         viewer_hooks.on_view_events("attempt", doorways.hear_looks)

@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 
+from core import saved_views as view_store
 from core.tables.columns import Column
 from core.tables.filters import Bound, Chip, Filter
 
@@ -64,6 +65,8 @@ class Table:
     count_limit: ClassVar[int] = 10_000
     selectable: ClassVar[bool] = False
     exportable: ClassVar[bool] = True
+    saveable: ClassVar[bool] = True
+    """Whether people may keep what the address says under a name."""
     bulk_template: ClassVar[str] = ""
     """Buttons of the bar that shows when rows are chosen; they post `selected` (row keys)."""
     tools_template: ClassVar[str] = ""
@@ -263,7 +266,10 @@ class Table:
         return self.request.path
 
     def address(self, **changes: Any) -> str:
-        """This list's query string with some keys changed; None removes, a list repeats."""
+        """This list's address with some keys changed; None removes, a list repeats.
+
+        A person who opens the list with a view of their own finds everything under `?all=1`.
+        """
         query = self.query.copy()
         for name in ("page", "format"):
             query.pop(name, None)
@@ -275,7 +281,53 @@ class Table:
                 query[name] = str(value)
         for name in [name for name in query if not any(query.getlist(name))]:
             del query[name]
+        if set(query) - {"all"}:
+            query.pop("all", None)
+        elif "all" in self.query or self.opens_with is not None:
+            query["all"] = "1"
         return f"{self.path}?{query.urlencode()}" if query else self.path
+
+    # Saved views ------------------------------------------------------------------------------------------------------
+
+    @property
+    def keeps_views(self) -> bool:
+        organisation = getattr(self.request, "organisation", None)
+        return self.saveable and organisation is not None and self.request.user.is_authenticated
+
+    @cached_property
+    def saved_views(self) -> list[view_store.Offered]:
+        """The person's views of this list and those that colleagues share."""
+        if not self.keeps_views:
+            return []
+        return view_store.offered(user=self.request.user, list_key=self.key, place=self.path)  # type: ignore[arg-type]
+
+    @property
+    def opens_with(self) -> str | None:
+        """The query of the view that the person opens this list with."""
+        return next((one.view.query for one in self.saved_views if one.is_default), None)
+
+    @property
+    def view_query(self) -> str:
+        """What a view of this page would keep: the address, and the columns when they are not the usual ones."""
+        query = self.query.copy()
+        for name in view_store.PASSING_KEYS:
+            query.pop(name, None)
+        usual = [one.key for one in self.columns if one.shown or one.primary]
+        shown = [one.key for one in self.visible_columns]
+        if shown != usual:
+            query.setlist("cols", shown)
+        return query.urlencode()
+
+    @property
+    def current_view(self) -> view_store.Offered | None:
+        return next((one for one in self.saved_views if self.view_query and one.view.query == self.view_query), None)
+
+    def _address_to_open_with(self) -> str:
+        """Where a person with a default view is led who asks for the bare list."""
+        if self.query or self.is_fragment_request or self.request.method != "GET" or not self.keeps_views:
+            return ""
+        query = view_store.default_query(user=self.request.user, list_key=self.key, place=self.path)  # type: ignore[arg-type]
+        return f"{self.path}?{query}" if query else ""
 
     @property
     def headings(self) -> list[Heading]:
@@ -322,7 +374,7 @@ class Table:
     @property
     def kept(self) -> list[tuple[str, str]]:
         """What the form of filters carries along unchanged, e.g. the order and keys of the page itself."""
-        own = {"q", "page", "cols", "format", *(name for one in self.filters for name in one.keys)}
+        own = {"q", "page", "cols", "format", "all", *(name for one in self.filters for name in one.keys)}
         return [(name, value) for name in self.query if name not in own for value in self.query.getlist(name) if value]
 
     @property
@@ -374,7 +426,9 @@ class Table:
         return self.request.headers.get("HX-Target") == self.element_id
 
     def respond(self, template: str, context: Mapping[str, Any] | None = None) -> HttpResponse:
-        """The page, the list alone, or CSV, as the request asks."""
+        """The page, the list alone, or CSV, as the request asks; the bare address leads to the person's own view."""
+        if preferred := self._address_to_open_with():
+            return redirect(preferred)
         if self.exportable and self.query.get("format") == "csv":
             return self.csv_response()
         self.context.update(context or {})

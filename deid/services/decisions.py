@@ -12,11 +12,11 @@ from access.queries import require
 from audit import services as audit
 from core import jobs
 from core.errors import Conflict, Forbidden
-from deid import hooks
+from deid import hooks, notices
 from deid.errors import SameReader, WrongState
 from deid.models import DeidentificationRun
 from deid.services import execution
-from deid.services.requests import enqueue, point_job_at, start_job
+from deid.services.requests import address_of, enqueue, point_job_at, start_job
 
 State = DeidentificationRun.State
 
@@ -39,6 +39,7 @@ def approve_run(*, actor: User, run: DeidentificationRun, note: str = "", reques
             detail={"archive": run.target_archive.slug, "noted": bool(note)},
             request=request,
         )
+        notices.decided(run=run, actor=actor, approved=True, url=address_of(run))
         enqueue(run)
     return run
 
@@ -57,6 +58,7 @@ def reject_run(*, actor: User, run: DeidentificationRun, note: str, request: Any
             detail={"archive": run.target_archive.slug, "noted": bool(note)},
             request=request,
         )
+        notices.decided(run=run, actor=actor, approved=False, url=address_of(run))
         hooks.run_completed(run=run)
     return run
 

@@ -28,7 +28,7 @@ from audit import services as audit
 from core import jobs
 from core.errors import PacswebError, RetriableError
 from core.jobs import JobCancelled, JobHandle
-from deid import hooks
+from deid import hooks, notices
 from deid.domain import pipeline
 from deid.domain.identifiers import NUMBER as NUMBER_KIND
 from deid.domain.identifiers import PATIENT_ID, Identifiers
@@ -339,9 +339,11 @@ def _ask_for_approval(*, run: DeidentificationRun, handle: JobHandle) -> None:
         # There is nothing to decide on.
         _finish(run=run, handle=handle)
         return
-    DeidentificationRun.objects.filter(pk=run.pk, state=State.RUNNING).update(
+    waits = DeidentificationRun.objects.filter(pk=run.pk, state=State.RUNNING).update(
         state=State.AWAITING_APPROVAL, held=held, warned=warned
     )
+    if waits:
+        notices.approval_asked(run=run, url=address_of(run))
     handle.finish(
         result={"run": run.public_id, "ready": passed, "held": held},
         result_url=address_of(run),
@@ -358,6 +360,7 @@ def cancelled(*, run_id: int, actor: Any) -> bool:
         if ended:
             run = load(run_id)
             _close(run)
+            notices.approval_over(run=run)
             audit.record(
                 action="deidentification.cancelled",
                 organisation=run.organisation,

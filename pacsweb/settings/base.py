@@ -300,6 +300,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 300.0},
     },
     "sweep-spool": {"task": "archive.tasks.sweep_spool", "schedule": 20.0, "options": {"expires": 20.0}},
+    "forget-notifications": {"task": "core.cleaning.forget_old_notifications", "schedule": 24 * 3600.0},
 }
 
 # Logs and metrics -----------------------------------------------------------------------------------------------------

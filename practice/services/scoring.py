@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from access.queries import require
 from core.errors import Invalid, NotFound
+from practice import notices
 from practice.domain import responses, scoring
 from practice.models import Answer, Attempt, Score
 from practice.services.repetition import review_diagnosis
@@ -71,6 +72,8 @@ def score_text(
     _keep(answer=answer, result=result, by=by, actor=actor, note=note.strip(), now=now)
     tell(action="attempt.scored", attempt=locked, actor=actor, request=request, detail={"by": str(by)})
     finish_if_scored(attempt=locked, moment=now)
+    if by == Score.By.EDUCATOR:
+        notices.scored(attempt=locked, actor=actor)
     attempt.refresh_from_db()
     return attempt
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from access.queries import people_with_role, require
 from audit.services import record
 from core.errors import Invalid, NotFound
+from teaching import notices
 from teaching.errors import NotALearner
 from teaching.models import Assignment, AssignmentCase, Case, Course, CourseCase
 from teaching.services import validation
@@ -34,6 +35,7 @@ def add_case_to_course(*, actor: Any, course: Course, case: Case, request: Any =
         organisation_id=course.organisation_id, course=course, case=case, position=last.position + 1 if last else 0
     )
     _tell(course=course, actor=actor, request=request, detail={"added": case.public_id})
+    notices.new_case(case=case, course=course, actor=actor)
     return row
 
 
@@ -45,6 +47,7 @@ def remove_case_from_course(*, actor: Any, course: Course, case: Case, request: 
     if not count:
         raise NotFound
     _tell(course=course, actor=actor, request=request, detail={"removed": case.public_id})
+    notices.left_course(case=case, course=course)
 
 
 @transaction.atomic
@@ -122,6 +125,7 @@ def create_assignment(
         request=request,
         explained_by=f"editor of course {course.slug}",
     )
+    notices.assigned(assignment=assignment, persons=persons, actor=actor)
     return assignment
 
 
@@ -175,6 +179,7 @@ def withdraw_assignment(*, actor: Any, assignment: Assignment, request: Any = No
     if Assignment.objects.filter(pk=assignment.pk, withdrawn_at=None).update(withdrawn_at=moment):
         assignment.withdrawn_at = moment
         _tell_assignment(action="assignment.withdrawn", assignment=assignment, actor=actor, request=request)
+        notices.withdrawn(assignment=assignment)
 
 
 def _tell_assignment(*, action: str, assignment: Assignment, actor: Any, request: Any) -> None:

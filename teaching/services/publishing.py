@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from access.queries import require
 from audit.services import record
 from core.errors import Invalid
-from teaching import queries
+from teaching import notices, queries
 from teaching.domain import checklist, markup
 from teaching.domain import content as documents
 from teaching.errors import CaseChanged, NotReady, ReviewNeeded, WrongState
@@ -46,6 +46,7 @@ def request_review(*, actor: Any, case: Case, reviewer: Any = None, note: str = 
         locked.state = Case.State.IN_REVIEW
         locked.save(update_fields=["state", "updated_at"])
     _tell(action="case.review_requested", case=locked, actor=actor, request=request)
+    notices.review_asked(case=locked, review=review, actor=actor)
     case.refresh_from_db()
     return review
 
@@ -70,6 +71,7 @@ def decide_review(*, actor: Any, case: Case, approved: bool, note: str = "", req
         locked.state = Case.State.DRAFT
         locked.save(update_fields=["state", "updated_at"])
     _tell(action="case.reviewed", case=locked, actor=actor, request=request, detail={"verdict": review.verdict})
+    notices.reviewed(case=locked, review=review, approved=approved, actor=actor)
     case.refresh_from_db()
     return review
 
@@ -102,6 +104,7 @@ def publish_case(
     locked.retired_at, locked.retired_reason, locked.is_withdrawn = None, "", False
     locked.save()
     _tell(action="case.published", case=locked, actor=actor, request=request, detail={"version": version.number})
+    notices.published(case=locked, actor=actor)
     case.refresh_from_db()
     return version
 
@@ -155,6 +158,7 @@ def retire_case(*, actor: Any, case: Case, reason: str, withdraw: bool = False, 
     locked.retired_at, locked.retired_reason, locked.is_withdrawn = timezone.now(), reason.strip()[:300], withdraw
     locked.save()
     _tell(action="case.retired", case=locked, actor=actor, request=request, detail={"withdrawn": withdraw})
+    notices.unavailable(case=locked)
     case.refresh_from_db()
     return case
 

@@ -1,0 +1,1 @@
+"""Doors of the shell, by what they open."""
