@@ -14,5 +14,7 @@ class AccessConfig(AppConfig):
             schema,  # noqa: F401 -- importing registers it
             shell,
         )
+        from access.sign_in import signals
 
         shell.register()
+        signals.connect()

@@ -5,10 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.http import HttpRequest
 
 
 class PasswordBackend(ModelBackend):
-    """User name and password; grants no permission, whatever flags or global permissions an account carries."""
+    """User name, or proven e-mail address, and password; grants no permission, whatever an account carries."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
+        if username is None or password is None or "\x00" in username:
+            return None
+        from access.sign_in.addresses import find_account
+
+        user = find_account(username)
+        # Without an account the password is hashed all the same: the time must not tell which names exist.
+        return super().authenticate(request, username=user.username if user else "", password=password)
 
     def has_perm(self, *args: Any, **kwargs: Any) -> bool:
         return False

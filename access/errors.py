@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import Conflict, Forbidden, Invalid, PermanentError
+from core.errors import Conflict, Forbidden, Invalid, Message, PermanentError
 
 
 class LastAdministrator(Conflict):
@@ -55,3 +55,39 @@ class InvitationClosed(PermanentError):
     status_code = 404
     code = "invitation-closed"
     default_message = _("This invitation does not work any more. Ask the person who sent it for a new one.")
+
+
+class FactorUnreadable(Conflict):
+    code = "factor-unreadable"
+    default_message = _(
+        "The second factor of this account cannot be read, because the installation's secret key was changed. "
+        "Use a passkey, or ask an administrator of your organisation to reset your second factors."
+    )
+
+
+class WrongProof(Invalid):
+    code = "wrong-proof"
+    default_message = _("This did not prove that it is you. Try again.")
+
+
+class TooManyAttempts(Forbidden):
+    status_code = 429
+    code = "too-many-attempts"
+    default_message = _("Too many attempts failed. Wait a quarter of an hour, then try again.")
+
+
+class ProofNeeded(Forbidden):
+    """Raised by `access.sudo.require`; the middleware turns it into the page that asks."""
+
+    code = "proof-needed"
+    default_message = _("Confirm that it is you first.")
+
+    def __init__(self, *, purpose: str, reason: Message = "") -> None:
+        super().__init__()
+        self.purpose = purpose
+        self.reason = reason
+
+
+class SecondFactorNeeded(Forbidden):
+    code = "second-factor-needed"
+    default_message = _("This organisation asks its members for a second factor. Set one up on your security page.")

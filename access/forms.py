@@ -15,8 +15,8 @@ from access.models import ApiToken, Organisation, User
 
 class SignInForm(forms.Form):
     username = forms.CharField(
-        label=_("User name"),
-        max_length=150,
+        label=_("User name or e-mail"),
+        max_length=254,
         widget=forms.TextInput(
             attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false", "autofocus": True}
         ),
@@ -90,7 +90,6 @@ class ProfileForm(forms.Form):
         required=False,
         help_text=_("As others see it in lists, reviews and the audit trail."),
     )
-    email = forms.EmailField(label=_("E-mail"), required=False)
     time_zone = forms.ChoiceField(
         label=_("Time zone"), choices=_time_zones, help_text=_("Dates and times are shown in it.")
     )

@@ -1,12 +1,37 @@
-"""What happens to rights by the clock."""
+"""What happens to rights by the clock, and letters about accounts."""
 
 from __future__ import annotations
 
 from access import services
+from access.models import User
+from access.sign_in import addresses, mail
 from core.tasks import task
+
+CHANGES = frozenset(
+    {"factor-added", "factor-removed", "codes-made", "recovery-code-used", "password-changed", "email-changed"}
+)
 
 
 @task(queue="default", installation_wide=True, time_limit_seconds=300)
 def end_expired_grants() -> None:
     """Beat: end role grants whose time is over. They open nothing since that moment; this tells the trail."""
     services.end_expired_grants()
+
+
+@task(installation_wide=True)
+def tell_of_account_change(*, user_id: int, what: str) -> None:
+    """Warn the person at their verified address; who did not do it themselves learns of it."""
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    address = mail.verified_address(user) if user is not None else ""
+    if user is not None and address and what in CHANGES:
+        mail.send(template="account_changed", to=address, user=user, context={"what": what})
+
+
+@task(installation_wide=True)
+def send_password_reset(*, user_id: int) -> None:
+    addresses.send_password_reset(user_id=user_id)
+
+
+@task(installation_wide=True)
+def send_address_proof(*, address_id: int) -> None:
+    addresses.send_proof(address_id=address_id)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
+from access.sign_in.urls import named
 from access.views import accounts, people, tokens
 
 app_name = "access"
 
 urlpatterns = [
+    *named,
     path("", accounts.front_door, name="front-door"),
-    path("accounts/sign-in/", accounts.sign_in, name="sign-in"),
-    path("accounts/choose-password/", accounts.choose_password, name="choose-password"),
-    path("accounts/sign-out/", accounts.sign_out, name="sign-out"),
     path("accounts/preferences/", accounts.preferences, name="preferences"),
     path("accounts/profile/", accounts.profile, name="profile"),
-    path("accounts/profile/password/", accounts.change_password, name="change-password"),
     path("accounts/profile/tokens/", tokens.token_create, name="token-create"),
     path("accounts/profile/tokens/<str:token>/revoke/", tokens.token_revoke, name="token-revoke"),
     path("o/<slug:organisation>/admin/", people.administration, name="administration"),

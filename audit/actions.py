@@ -63,6 +63,28 @@ SECURITY_ALERT = "110113"
 USER_AUTHENTICATION = "110114"
 
 
+SIGN_IN = (
+    ("session.locked", _("The session of {actor} was locked ({because})"), USER_AUTHENTICATION),
+    ("session.unlocked", _("{actor} unlocked the session ({method})"), USER_AUTHENTICATION),
+    ("session.expired", _("The session of {actor} ended after its longest time"), USER_AUTHENTICATION),
+    ("session.revoked", _("{actor} ended own sessions elsewhere ({count})"), USER_AUTHENTICATION),
+    ("account.closed", _("{target} was closed for a while after too many failures"), SECURITY_ALERT),
+    ("identity.confirmed", _("{actor} confirmed the own identity ({method}, for {purpose})"), USER_AUTHENTICATION),
+    ("identity.refused", _("{actor} failed to confirm the own identity (for {purpose})"), USER_AUTHENTICATION),
+    ("factor.added", _("{actor} added a second factor ({kind})"), SECURITY_ALERT),
+    ("factor.removed", _("{actor} removed a second factor ({kind})"), SECURITY_ALERT),
+    ("factor.refused", _("A sign-in as {target} was refused at the second factor"), USER_AUTHENTICATION),
+    ("factor.reset", _("{actor} took every second factor from {target}"), SECURITY_ALERT),
+    ("factor.code-used", _("{actor} used a recovery code ({left} left)"), SECURITY_ALERT),
+    ("factor.codes-made", _("{actor} made {count} new recovery codes"), SECURITY_ALERT),
+    ("address.asked", _("{actor} asked for a link to a new e-mail address"), SECURITY_ALERT),
+    ("address.proven", _("{actor} proved a new e-mail address"), SECURITY_ALERT),
+    ("password.reset-asked", _("A link to replace the password of {target} was asked for"), SECURITY_ALERT),
+    ("password.reset", _("The password of {target} was replaced by a link"), SECURITY_ALERT),
+    ("policy.changed", _("{actor} changed the security policy of {target}"), SECURITY_ALERT),
+)
+
+
 def register_own() -> None:
     """The acts of this floor and of access below it."""
     register("audit.viewed", _("{actor} read the audit trail"), event_type=AUDIT_LOG_USED)
@@ -79,6 +101,8 @@ def register_own() -> None:
         _("A sign-in as {target} was refused"),
         event_type=USER_AUTHENTICATION,
     )
+    for code, sentence, event_type in SIGN_IN:
+        register(code, sentence, event_type=event_type)
     register(
         "organisation.created",
         _("{actor} created the organisation {target}"),

@@ -12,6 +12,7 @@ from django.contrib.auth.signals import (
 
 from access import queries
 from access.models import User
+from access.sign_in.addresses import find_account
 from audit import services
 
 
@@ -57,7 +58,7 @@ def _signed_out(*, request: Any, user: User | None, **_unused: Any) -> None:
 
 
 def _sign_in_refused(*, credentials: dict[str, Any], request: Any = None, **_unused: Any) -> None:
-    user = User.objects.filter(username__iexact=str(credentials.get("username", "")).strip()).first()
+    user = find_account(str(credentials.get("username", "")))
     if user is not None:
         _in_each_organisation(
             action="session.refused",

@@ -188,6 +188,29 @@ VARIABLES: tuple[Variable, ...] = (
         meaning="Further host names the web server answers to, with commas.",
     ),
     Variable(
+        name="PACSWEB_EMAIL_URL",
+        read=_url("console", "file", "smtp", "smtps"),
+        default="console:",
+        secret=True,
+        meaning=(
+            "Where mail goes: `smtp://user:password@host:587` (STARTTLS; `?tls=no` without), `smtps://…`, "
+            "`file:///folder`, or `console:` (the output of the process that sends)."
+        ),
+    ),
+    Variable(
+        name="PACSWEB_EMAIL_FROM",
+        read=_text,
+        default_text="`PACSWeb <no-reply@` and the host of the public address `>`",
+        meaning="Sender of the mail.",
+    ),
+    Variable(
+        name="PACSWEB_BREACHED_PASSWORDS",
+        read=_path,
+        meaning=(
+            "File of SHA-1 hashes of stolen passwords in order (Have I Been Pwned's download); they are refused as new ones."
+        ),
+    ),
+    Variable(
         name="PACSWEB_TRUSTED_PROXY",
         read=_switch,
         default=False,

@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/v1/docs/", SpectacularSwaggerView.as_view(url_name="api-schema"), name="api-docs"),
     path("", include("access.urls")),
+    path("", include("access.sign_in.urls")),
     path("", include("core.urls")),
     path("api/v1/", include("access.api_urls")),
     path("api/v1/", include("audit.api_urls")),

@@ -18,6 +18,7 @@ from access.models.people import (
 )
 from access.models.roles import RoleGrant
 from access.models.tokens import ApiToken
+from access.sign_in.models import SecurityPolicy
 
 __all__ = [
     "ApiToken",
@@ -31,6 +32,7 @@ __all__ = [
     "OrganisationUserObjectPermission",
     "RoleContainer",
     "RoleGrant",
+    "SecurityPolicy",
     "User",
     "UserManager",
     "validate_slug",

@@ -50,6 +50,28 @@ def caches_from_url(*, url: str) -> dict[str, Any]:
     }
 
 
+def mail_from_url(*, url: str) -> dict[str, Any]:
+    """Django's description of `console:`, `file:///folder` or `smtp[s]://user:password@host:port` (`?tls=no`)."""
+    parts = urlsplit(url)
+    if parts.scheme == "console":
+        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    if parts.scheme == "file":
+        return {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend", "EMAIL_FILE_PATH": parts.path}
+    if not parts.hostname:
+        raise SettingError("PACSWEB_EMAIL_URL names no server; write smtp://user:password@host:587.")
+    is_implicit = parts.scheme == "smtps"
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or (465 if is_implicit else 587),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": is_implicit,
+        "EMAIL_USE_TLS": not is_implicit and parts.query != "tls=no",
+        "EMAIL_TIMEOUT": 20,
+    }
+
+
 # Applications ---------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -61,6 +83,10 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "guardian",
     "rest_framework",
     "drf_spectacular",
@@ -101,11 +127,15 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "access.middleware.TokenMiddleware",
     "access.middleware.PreferencesMiddleware",
+    "access.sign_in.middleware.SessionMiddleware",
     "access.middleware.OrganisationMiddleware",
     "audit.middleware.RefusalMiddleware",
+    "access.sign_in.middleware.SecondFactorMiddleware",
     "core.middleware.ErrorMiddleware",
+    "access.sign_in.middleware.ProofMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
@@ -137,14 +167,38 @@ GUARDIAN_MONKEY_PATCH_USER = False
 GUARDIAN_MONKEY_PATCH_GROUP = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "access.sign_in.passwords.GuessableValidator"},
+    {"NAME": "access.sign_in.passwords.BreachedValidator"},
 ]
+# A file of SHA-1 hashes in order, as Have I Been Pwned offers for download; without it the lists we carry decide.
+BREACHED_PASSWORDS: Path | None = ENV.get("PACSWEB_BREACHED_PASSWORDS")
+PASSWORD_RESET_TIMEOUT = HOUR
 LOGIN_URL = "/accounts/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/sign-in/"
+
+# django-allauth carries the stages of a sign-in, second factors, addresses and sessions; the pages are ours.
+ACCOUNT_ADAPTER = "access.sign_in.adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an account made by an administrator works at once; the address is proven apart
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = 2
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = False  # access.sign_in.mail sends them
+ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
+ACCOUNT_REAUTHENTICATION_REQUIRED = False  # access.sudo asks, bound to a purpose
+ACCOUNT_SESSION_REMEMBER = None
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/15m/key", "login": False, "reauthenticate": False}
+MFA_ADAPTER = "access.sign_in.adapter.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["recovery_codes", "totp", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_REAUTHENTICATION_REQUIRED = False
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_RECOVERY_CODE_DIGITS = 10
+MFA_TOTP_ISSUER = "PACSWeb"
+MFA_TOTP_TOLERANCE = 1
 
 # Sessions, cookies, headers -------------------------------------------------------------------------------------------
 
@@ -182,6 +236,7 @@ FILE_UPLOAD_TEMP_DIR = None
 if ENV.get("PACSWEB_TRUSTED_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 TRUSTED_PROXY: bool = ENV.get("PACSWEB_TRUSTED_PROXY")
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if TRUSTED_PROXY else 0
 
 # Where people find us -------------------------------------------------------------------------------------------------
 
@@ -199,6 +254,12 @@ if (DICOM_TLS_CERTIFICATE is None) != (DICOM_TLS_KEY is None):
 HL7_PORT: int = ENV.get("PACSWEB_HL7_PORT")
 ALLOWED_HOSTS = list(dict.fromkeys([urlsplit(PUBLIC_URL).hostname or "", *ENV.get("PACSWEB_ALLOWED_HOSTS")]))
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+# Mail -----------------------------------------------------------------------------------------------------------------
+
+globals().update(mail_from_url(url=ENV.get("PACSWEB_EMAIL_URL")))
+DEFAULT_FROM_EMAIL: str = ENV.get("PACSWEB_EMAIL_FROM") or f"PACSWeb <no-reply@{urlsplit(PUBLIC_URL).hostname}>"
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # Data -----------------------------------------------------------------------------------------------------------------
 

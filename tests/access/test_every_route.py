@@ -21,7 +21,11 @@ pytestmark = pytest.mark.django_db
 OUTSIDE: dict[str, int] = {
     "": 302,
     "accounts/sign-in/": 200,
+    "accounts/sign-in/passkey/": 200,
     "accounts/sign-out/": 405,
+    "accounts/reset/": 200,
+    "accounts/reset/sent/": 200,
+    "accounts/reset/<str:who>/<str:key>/": 410,
     "api/v1/me/": 401,
     "api/v1/organisations/": 401,
     # What the API offers is no secret; what it holds is.

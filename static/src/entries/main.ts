@@ -12,13 +12,17 @@ import { startCopying } from '../lib/copy';
 import { startDialogs } from '../lib/dialogs';
 import { startForms } from '../lib/forms';
 import { startKeyboard } from '../lib/keyboard';
+import { startLock } from '../lib/lock';
 import { startPalette } from '../lib/palette';
+import { startPasskeys } from '../lib/passkeys';
 import { startPopovers } from '../lib/popovers';
 import { startPreferences } from '../lib/preferences';
 import { startTables } from '../lib/tables';
 import { startToasts } from '../lib/toasts';
 import { startTrees } from '../lib/tree';
 
+startLock();
+startPasskeys();
 startPopovers();
 startDialogs();
 startConfirmations();

@@ -2,6 +2,8 @@
 import '../styles/index.css';
 import { startCopying } from '../lib/copy';
 import { startForms } from '../lib/forms';
+import { startPasskeys } from '../lib/passkeys';
 
 startForms();
+startPasskeys();
 startCopying();

@@ -43,6 +43,8 @@ interface ResponseEvent extends CustomEvent {
 
 document.addEventListener('htmx:responseError', (event) => {
   const { xhr } = (event as ResponseEvent).detail;
+  // The lock screen covers the page; what was asked can be asked again after it.
+  if (xhr.status === 423 && xhr.getResponseHeader('X-PACSWeb-Locked')) return;
   // A refusal that brings its own sentence is shown by the `toast` event instead.
   if (xhr.getResponseHeader('HX-Trigger')?.includes('"toast"')) return;
   const sentence =
