@@ -29,10 +29,6 @@ EXCEPTIONS: dict[str, str] = {
     "psycopg-binary": "LGPL-3.0: used unmodified, as a separate package that can be replaced",
     "psycopg-pool": "LGPL-3.0: used unmodified, as a separate package that can be replaced",
     "djlint": "GPL-3.0: a development tool, run as a program; nothing of it is in what we ship",
-    "pylibjpeg-libjpeg": (
-        "GPL-3.0: an optional codec that pydicom finds by its entry point; we never import it, and Apache-2.0 code may be "
-        "combined with it. Leave it out of an image that you pass on under other terms: 12-bit JPEG is refused then"
-    ),
 }
 
 

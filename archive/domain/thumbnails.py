@@ -14,6 +14,10 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from archive.domain import jpeg
+
+jpeg.register()
+
 SIDE = 256
 QUALITY = 82
 MAX_PIXELS = 120_000_000

@@ -12,7 +12,10 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import get_j2k_parameters, pack_bits
 from pydicom.uid import UID
 
+from archive.domain import jpeg
 from dicomweb.domain.media import EXPLICIT_VR_LITTLE_ENDIAN
+
+jpeg.register()
 
 IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
 DEFLATED: Final = "1.2.840.10008.1.2.1.99"
