@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import imagecodecs
 import numpy as np
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1
 
 NAME: Final = "imagecodecs"
@@ -19,7 +19,7 @@ END_OF_IMAGE: Final = b"\xff\xd9"
 # How much may follow the end of a stream in its last fragment.
 PADDING_BYTES: Final = 1024
 # Asked for by pydicom of every plug-in.
-DECODER_DEPENDENCIES: Final = {syntax: ("imagecodecs>=2024.9",) for syntax in SYNTAXES}
+DECODER_DEPENDENCIES: Final = dict.fromkeys(SYNTAXES, ("imagecodecs>=2024.9",))
 
 
 def is_available(uid: str) -> bool:
