@@ -26,6 +26,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,7 @@ REFUSE, ZIP, UNPACKED, UPLOAD = ".refuse", ".zip", ".unpacked", ".upload"
 UPLOAD_PATTERN = re.compile(r"^[0-9a-zA-Z_-]{8,64}$")
 NAME_PATTERN = re.compile(r"^\d{16}-[0-9a-f]{8}$")
 BUFFER_BYTES = 1 << 20
+SYNCS_AT_ONCE = 8
 MAX_NAME_BYTES = 2000
 
 
@@ -79,11 +81,28 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: Path) -> None:
+    """Make the bytes of a file survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class _PutBy:
+    name: str
+    original_name: str
+    refusal: tuple[str, str]
+
+
 class SpoolWriter:
     """Writes files of one delivery, one after the other. Not for several threads at once: make one a thread.
 
-    ``open`` → ``write`` … → ``commit`` (returns when the file may be acknowledged) or ``abort``. Use as a context
-    manager, or call ``close``: a file that was not committed leaves nothing.
+    ``open`` → ``write`` … → ``commit`` (returns when the file may be acknowledged) or ``abort``. Who acknowledges
+    several files together calls ``put_by`` for each and ``commit_all`` at the end: the disk then syncs them side by side,
+    several times as fast. Use as a context manager, or call ``close``: a file that was not committed leaves nothing.
     """
 
     def __init__(self, delivery_id: uuid.UUID | str) -> None:
@@ -96,6 +115,7 @@ class SpoolWriter:
         self._original_name = ""
         self._refusal = ("", "")
         self._size = 0
+        self._put_by: list[_PutBy] = []
         self._folder_descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         self._lock_descriptor = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock_descriptor, fcntl.LOCK_SH)
@@ -174,6 +194,58 @@ class SpoolWriter:
             original_name=self._original_name,
         )
 
+    def put_by(self) -> SpooledFile:
+        """The file is complete but may not be acknowledged before ``commit_all``; until then `path` is where it lies."""
+        if self._file is None:
+            raise RuntimeError("No file is open.")
+        try:
+            self._file.close()
+        except BaseException:
+            self.abort()
+            raise
+        self._file = None
+        self._put_by.append(_PutBy(self._name, self._original_name, self._refusal))
+        return SpooledFile(
+            delivery_id=self.delivery_id,
+            name=self._name,
+            path=self.path,
+            size_bytes=self._size,
+            original_name=self._original_name,
+        )
+
+    def commit_all(self) -> None:
+        """Make everything put by whole and durable. On failure nothing of it is left."""
+        if not self._put_by:
+            return
+        try:
+            parts = [self.folder / (one.name + PART) for one in self._put_by]
+            if len(parts) == 1:
+                sync_file(parts[0])
+            else:
+                with ThreadPoolExecutor(min(SYNCS_AT_ONCE, len(parts))) as threads:
+                    list(threads.map(sync_file, parts))
+            for one, part in zip(self._put_by, parts, strict=True):
+                if one.original_name:
+                    write_name(self.delivery_id, one.name, one.original_name)
+                if one.refusal[0]:
+                    write_refusal(self.delivery_id, one.name, code=one.refusal[0], reason=one.refusal[1])
+                part.rename(self.folder / (one.name + WHOLE))
+            os.fsync(self._folder_descriptor)
+        except BaseException:
+            self.forget_put_by()
+            raise
+        self._put_by = []
+
+    def forget_put_by(self) -> None:
+        """Forget what was put by; safe to repeat."""
+        forgotten, self._put_by = self._put_by, []
+        for one in forgotten:
+            self._unlink(one.name)
+
+    def _unlink(self, name: str) -> None:
+        for suffix in (PART, NAME, REFUSE, WHOLE):
+            (self.folder / (name + suffix)).unlink(missing_ok=True)
+
     def abort(self) -> None:
         """Forget the file being written; safe to repeat."""
         if self._file is None:
@@ -182,12 +254,12 @@ class SpoolWriter:
         # A full disk fails the last flush; the file goes anyway.
         with suppress(OSError):
             stale.close()
-        for suffix in (PART, NAME, REFUSE, WHOLE):
-            (self.folder / (self._name + suffix)).unlink(missing_ok=True)
+        self._unlink(self._name)
 
     def close(self) -> None:
         """Let go of the delivery."""
         self.abort()
+        self.forget_put_by()
         if self._lock_descriptor >= 0:
             os.close(self._lock_descriptor)
             os.close(self._folder_descriptor)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import structlog
@@ -91,22 +92,46 @@ def write_one(
     name: str = "",
     spool_name: str = "",
     refusal: tuple[str, str] | None = None,
+    durable: bool = True,
 ) -> SpooledFile:
-    """The same with a writer that is already there, for doors that receive many files in a row."""
+    """The same with a writer that is already there, for doors that receive many files in a row.
+
+    Without `durable` the file is only put by: it may be acknowledged after `make_durable`.
+    """
     most = limit("file_bytes")
     check_space()
-    try:
+    with _full_disk_is_said(writer):
         writer.open(original_name=name, name=spool_name, refusal=refusal or ("", ""))
         for chunk in pieces(chunks):
             writer.write(chunk)
             if writer.size_bytes > most:
                 raise FileTooLarge
-        return writer.commit()
+        return writer.commit() if durable else writer.put_by()
+
+
+def make_durable(*, writer: SpoolWriter) -> None:
+    """What was put by may be acknowledged when this returns. Raises `OutOfSpace`; nothing of it is kept then."""
+    with _full_disk_is_said(writer):
+        writer.commit_all()
+
+
+@contextmanager
+def full_disk_is_said(*, delivery_id: uuid.UUID) -> Iterator[None]:
+    """A disk, quota or file size limit that is reached becomes `OutOfSpace`."""
+    try:
+        yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            logger.error("spool_full", delivery=str(writer.delivery_id))
+            logger.error("spool_full", delivery=str(delivery_id))
             raise OutOfSpace from error
         raise
+
+
+@contextmanager
+def _full_disk_is_said(writer: SpoolWriter) -> Iterator[None]:
+    try:
+        with full_disk_is_said(delivery_id=writer.delivery_id):
+            yield
     finally:
         writer.abort()
 

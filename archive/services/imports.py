@@ -19,7 +19,7 @@ from archive.domain import zips
 from archive.models import Archive, Delivery
 from archive.services import unpack as unpacking
 from archive.services.commit import REFUSED, SKIPPED, Outcome
-from archive.services.deliveries import close_delivery, open_delivery, write_one
+from archive.services.deliveries import close_delivery, make_durable, open_delivery, write_one
 from archive.services.index import index_delivery
 from archive.services.unpack import is_zip
 from archive.spool import SpoolWriter, set_aside_zip
@@ -185,8 +185,9 @@ class _Import:
             return
         delivery, writer = self._open()
         with opened as content:
-            spooled = write_one(writer=writer, chunks=content, name=shown)
-        if is_zip(delivery_id=delivery.pk, name=spooled.name):
+            spooled = write_one(writer=writer, chunks=content, name=shown, durable=False)
+        if is_zip(spooled.path):
+            make_durable(writer=writer)
             self.flush()
             set_aside_zip(delivery.pk, spooled.name)
             unpacking.unpack(delivery=delivery, name=spooled.name, report=self._take_in)
@@ -211,7 +212,8 @@ class _Import:
         self._watch(self.progress)
 
     def flush(self) -> None:
-        if self._names and self.delivery is not None:
+        if self._names and self.delivery is not None and self._writer is not None:
+            make_durable(writer=self._writer)
             self._take_in(index_delivery(delivery=self.delivery, only=self._names))
         if self._unkept:
             delivery, _writer = self._open()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from archive.domain.text import clean
 from archive.limits import limit
 from archive.models import Delivery
 from archive.services.commit import CANNOT_UNDERSTAND, REFUSED, SKIPPED, Outcome
-from archive.services.deliveries import write_one
+from archive.services.deliveries import make_durable, write_one
 from archive.services.index import index_delivery
 from archive.spool import SpoolWriter
 from core.tenancy import tenant
@@ -64,6 +63,7 @@ class Tally:
 @dataclass(slots=True)
 class _Unpacking:
     delivery: Delivery
+    writer: SpoolWriter
     report: Callable[[list[Outcome]], None]
     names: list[str] = field(default_factory=list)
     size: int = 0
@@ -71,6 +71,7 @@ class _Unpacking:
 
     def flush(self) -> None:
         if self.names:
+            make_durable(writer=self.writer)
             self.report(index_delivery(delivery=self.delivery, only=self.names))
         if self.unkept:
             count_unkept(delivery=self.delivery, outcomes=self.unkept)
@@ -78,9 +79,9 @@ class _Unpacking:
         self.names, self.unkept, self.size = [], [], 0
 
 
-def is_zip(*, delivery_id: uuid.UUID, name: str) -> bool:
+def is_zip(path: Path) -> bool:
     """Whether a spooled file is a zip file by its first bytes."""
-    with spool.path_of(delivery_id, name).open("rb") as file:
+    with path.open("rb") as file:
         return zips.looks_like_zip(file.read(132))
 
 
@@ -119,12 +120,11 @@ def _unpack(
         report(_refuse_whole(delivery=delivery, name=name, code=bad.code, reason=bad.reason))
         return
     begun = spool.unpacked_count(delivery.pk, name)
-    work = _Unpacking(delivery=delivery, report=report)
     with opened, SpoolWriter(delivery.pk) as writer:
+        work = _Unpacking(delivery=delivery, writer=writer, report=report)
         for entry in entries[begun:]:
             _take(
                 work,
-                writer=writer,
                 opened=opened,
                 entry=entry,
                 name=entry_name(name=name, number=entry.number),
@@ -160,9 +160,7 @@ def entry_name(*, name: str, number: int) -> str:
     return f"{int(stamp) + number + 1:016d}-{token}"
 
 
-def _take(
-    work: _Unpacking, *, writer: SpoolWriter, opened: zipfile.ZipFile, entry: zips.Entry, name: str, zip_name: str
-) -> None:
+def _take(work: _Unpacking, *, opened: zipfile.ZipFile, entry: zips.Entry, name: str, zip_name: str) -> None:
     shown = f"{zip_name}/{entry.name}" if zip_name else entry.name
     if entry.skip is not None:
         work.unkept.append(_unkept(shown, status=SKIPPED, verdict=entry.skip))
@@ -176,7 +174,14 @@ def _take(
         first = next(pieces, b"")
         if refusal is None and zips.looks_like_zip(first[:132]):
             refusal = zips.NESTED
-        spooled = write_one(writer=writer, chunks=_chain(first, pieces), name=shown, spool_name=name, refusal=refusal)
+        spooled = write_one(
+            writer=work.writer,
+            chunks=_chain(first, pieces),
+            name=shown,
+            spool_name=name,
+            refusal=refusal,
+            durable=False,
+        )
     except zips.BadZip as bad:
         work.unkept.append(_unkept(shown, status=REFUSED, verdict=(bad.code, bad.reason)))
         return

@@ -5,9 +5,11 @@ A delivery is one upload. Each answer says what became of each file; a zip is un
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.db import transaction
@@ -22,7 +24,7 @@ from archive.limits import limit
 from archive.models import Archive, Delivery
 from archive.services import unpack as unpacking
 from archive.services.commit import SKIPPED, Outcome
-from archive.services.deliveries import check_space, pieces, write_one
+from archive.services.deliveries import check_space, full_disk_is_said, make_durable, pieces, write_one
 from archive.services.index import index_delivery
 from archive.spool import SpooledFile, SpoolWriter
 from core import jobs
@@ -63,6 +65,7 @@ def take_files(
     order: list[str] = []
     answers: dict[str, Received] = {}
     spooled: dict[str, str] = {}
+    zipped: dict[str, str] = {}
     unkept: list[Outcome] = []
     with SpoolWriter(delivery.pk) as writer:
         for reference, name, chunks in files:
@@ -75,11 +78,14 @@ def take_files(
                 unkept.append(outcome)
                 answers[reference] = Received(reference, outcome)
                 continue
-            file = write_one(writer=writer, chunks=chunks, name=name)
-            if unpacking.is_zip(delivery_id=delivery.pk, name=file.name):
-                answers[reference] = Received(reference, job=_begin_unpacking(delivery, name=file.name, actor=actor))
+            file = write_one(writer=writer, chunks=chunks, name=name, durable=False)
+            if unpacking.is_zip(file.path):
+                zipped[file.name] = reference
             else:
                 spooled[file.name] = reference
+        make_durable(writer=writer)
+    for file_name, reference in zipped.items():
+        answers[reference] = Received(reference, job=_begin_unpacking(delivery, name=file_name, actor=actor))
     if unkept:
         unpacking.count_unkept(delivery=delivery, outcomes=unkept)
     if spooled:
@@ -113,20 +119,32 @@ def take_piece(
             size = path.stat().st_size if path.exists() else 0
             if not is_mine or size != offset:
                 return size, None
-            with path.open("ab") as file:
-                for piece in pieces(chunks):
-                    if size + len(piece) > total:
-                        raise Invalid(_("The file is longer than it was said to be."))
-                    file.write(piece)
-                    size += len(piece)
-            if size < total:
-                return size, None
-            spooled = spool.finish_upload(writer, path, original_name=name)
+            with full_disk_is_said(delivery_id=delivery.pk):
+                size = _append(path, chunks=chunks, size=size, total=total)
+                if size < total:
+                    return size, None
+                spooled = spool.finish_upload(writer, path, original_name=name)
         return size, _settle(delivery, spooled=spooled, reference=upload_id, actor=actor)
 
 
+def _append(path: Path, *, chunks: BinaryIO, size: int, total: int) -> int:
+    """Put a piece at the end; returns the new size. A piece that the disk does not take leaves the file as it was."""
+    begun = size
+    try:
+        with path.open("ab") as file:
+            for piece in pieces(chunks):
+                if size + len(piece) > total:
+                    raise Invalid(_("The file is longer than it was said to be."))
+                file.write(piece)
+                size += len(piece)
+    except OSError:
+        os.truncate(path, begun)
+        raise
+    return size
+
+
 def _settle(delivery: Delivery, *, spooled: SpooledFile, reference: str, actor: User) -> Received:
-    if unpacking.is_zip(delivery_id=delivery.pk, name=spooled.name):
+    if unpacking.is_zip(spooled.path):
         return Received(reference, job=_begin_unpacking(delivery, name=spooled.name, actor=actor))
     return Received(reference, index_delivery(delivery=delivery, only=[spooled.name])[0])
 

@@ -16,7 +16,7 @@ from archive import services, spool
 from archive.domain.part10 import Unreadable
 from archive.errors import FileTooLarge, OutOfSpace
 from archive.models import Archive, Delivery
-from archive.services.deliveries import write_one
+from archive.services.deliveries import make_durable, write_one
 from archive.services.inspect import inspect
 from archive.spool import SpoolWriter
 from core.errors import Forbidden
@@ -35,6 +35,9 @@ ADD = "archive.add_images"
 OTHER_STUDY = "The instance belongs to another study than the address names."
 MAXIMUM_PARTS = 50_000
 OUT_OF_RESOURCES = 0xA700
+# So much is synced to disk side by side.
+TOGETHER_FILES = 128
+TOGETHER_BYTES = 64 << 20
 MISMATCH = 0xA900
 CANNOT_UNDERSTAND = 0xC000
 UNSUPPORTED_PART = 0x0110
@@ -58,10 +61,15 @@ class Receipt:
     names: list[str] = field(default_factory=list)
     kept_aside: set[str] = field(default_factory=set)
     failed: list[tuple[int, str, str, str]] = field(default_factory=list)
+    without_room: int = 0
 
     @property
     def count(self) -> int:
         return len(self.names) + len(self.failed) - len(self.kept_aside)
+
+    def no_room(self, error: OutOfSpace) -> None:
+        self.without_room += 1
+        self.fail(OUT_OF_RESOURCES, str(error.message))
 
     def fail(self, status: int, reason: str, *, sop_class: str = "", sop_instance: str = "") -> None:
         self.failed.append((status, reason, sop_class, sop_instance))
@@ -153,17 +161,38 @@ def _receive(
     study: str,
     receipt: Receipt,
 ) -> None:
+    waiting: list[services.SpooledFile] = []
+    waiting_bytes = 0
     for kind, chunks in bodies:
-        if receipt.count >= MAXIMUM_PARTS:
+        if receipt.count + len(waiting) >= MAXIMUM_PARTS:
             raise BadRequest(f"A request holds at most {MAXIMUM_PARTS} instances.")
         if kind != DICOM:
             receipt.fail(UNSUPPORTED_PART, "The part is not application/dicom.")
             continue
         try:
-            spooled = write_one(writer=writer, chunks=chunks)  # type: ignore[arg-type]
-        except (OutOfSpace, FileTooLarge) as error:
+            waiting.append(write_one(writer=writer, chunks=chunks, durable=False))  # type: ignore[arg-type]
+        except OutOfSpace as error:
+            receipt.no_room(error)
+            continue
+        except FileTooLarge as error:
             receipt.fail(OUT_OF_RESOURCES, str(error.message))
             continue
+        waiting_bytes += waiting[-1].size_bytes
+        if len(waiting) >= TOGETHER_FILES or waiting_bytes >= TOGETHER_BYTES:
+            _settle(writer=writer, waiting=waiting, study=study, receipt=receipt)
+            waiting, waiting_bytes = [], 0
+    _settle(writer=writer, waiting=waiting, study=study, receipt=receipt)
+
+
+def _settle(*, writer: SpoolWriter, waiting: list[services.SpooledFile], study: str, receipt: Receipt) -> None:
+    """Make instances durable together; what the disk does not take fails, each for itself."""
+    try:
+        make_durable(writer=writer)
+    except OutOfSpace as error:
+        for _one in waiting:
+            receipt.no_room(error)
+        return
+    for spooled in waiting:
         if study and not _belongs(spooled=spooled, study=study, receipt=receipt):
             spool.write_refusal(writer.delivery_id, spooled.name, code="study-mismatch", reason=OTHER_STUDY)
             receipt.kept_aside.add(spooled.name)
@@ -173,7 +202,7 @@ def _receive(
 def _belongs(*, spooled: services.SpooledFile, study: str, receipt: Receipt) -> bool:
     """Whether the instance is of the study in the address (PS3.18 10.5.1); what cannot be read is left to the index."""
     try:
-        header = inspect(path=spooled.path, name=spooled.name).header
+        header = inspect(path=spool.path_of(spooled.delivery_id, spooled.name), name=spooled.name).header
     except Unreadable:
         return True
     if header is None or header.study_instance_uid == study:
@@ -216,6 +245,9 @@ def _answer(
     if unnamed:
         model[OTHER_FAILURES_SEQUENCE] = {"vr": "SQ", "Value": unnamed}
     status = 200 if not failures else 202 if stored else 409
+    if receipt.without_room == receipt.count:
+        # Not the payload's fault: the same request may succeed later.
+        status = OutOfSpace.status_code
     if choice.media_type == media.DICOM_XML:
         response = as_multipart(request, models=[model])
         response.status_code = status

@@ -33,7 +33,7 @@ def make_zip(entries: dict[str, bytes], *, compression: int = zipfile.ZIP_DEFLAT
 def send_zip(archive: Archive, content: bytes) -> tuple[Delivery, list[Outcome]]:
     delivery = services.open_delivery(archive=archive, source=Delivery.Source.UPLOAD)
     spooled = services.receive(delivery=delivery, chunks=[content], name="disc.zip")
-    assert unpack.is_zip(delivery_id=delivery.pk, name=spooled.name)
+    assert unpack.is_zip(spooled.path)
     spool.set_aside_zip(delivery.pk, spooled.name)
     services.close_delivery(delivery=delivery)
     outcomes: list[Outcome] = []
