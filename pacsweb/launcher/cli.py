@@ -1,4 +1,4 @@
-"""`python -m pacsweb up | down | status | logs | build | demo`."""
+"""`python -m pacsweb up | down | status | logs | build | demo | backup | restore`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from pacsweb.env import ROOT, Environment, SettingError
-from pacsweb.launcher import front_end, logfiles, processes, steps
+from pacsweb.launcher import backup, front_end, logfiles, processes, steps
 from pacsweb.launcher.folders import Folders
 from pacsweb.launcher.leftovers import reap
 from pacsweb.launcher.messages import LaunchError, complain, say
@@ -33,6 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("logs", help="follow all logs")
     commands.add_parser("build", help="build the front end if its sources changed")
     commands.add_parser("demo", help="load the demonstration content into the running PACSWeb")
+    for name, words in (
+        ("backup", "copy the running PACSWeb into a folder; doing it again copies what is new"),
+        ("restore", "make a new data folder (PACSWEB_DATA) from a backup"),
+    ):
+        commands.add_parser(name, help=words).add_argument("folder", type=Path)
     asked = parser.parse_args(arguments)
     try:
         env = Environment()
@@ -43,6 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
             return _detach(folders=folders) if asked.detach else _up(env=env, folders=folders, report=asked.report_to)
         if asked.command == "build":
             front_end.build()
+            return 0
+        if asked.command == "backup":
+            backup.backup(env=env, folders=folders, target=asked.folder.absolute())
+            return 0
+        if asked.command == "restore":
+            backup.restore(env=env, folders=folders, source=asked.folder.absolute())
             return 0
         return {"down": down, "status": status, "logs": logs, "demo": demo}[asked.command](folders=folders)
     except (LaunchError, SettingError) as error:
