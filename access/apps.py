@@ -11,6 +11,7 @@ class AccessConfig(AppConfig):
 
     def ready(self) -> None:
         from access import (
+            hooks,
             schema,  # noqa: F401 -- importing registers it
             shell,
         )
@@ -18,3 +19,4 @@ class AccessConfig(AppConfig):
 
         shell.register()
         signals.connect()
+        hooks.register_viewable("access:view-as", "access:front-door", "core:design")

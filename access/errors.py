@@ -28,14 +28,6 @@ class PeopleQuotaReached(Conflict):
     )
 
 
-class StorageQuotaReached(PermanentError):
-    """Answered as out of resources at every door: 507, 0xA700."""
-
-    status_code = 507
-    code = "storage-quota"
-    default_message = _("The organisation has used its storage. Nothing of this was kept.")
-
-
 class OrganisationSuspended(Forbidden):
     code = "organisation-suspended"
     default_message = _("This organisation is suspended. Nothing was deleted; its administrators know more.")

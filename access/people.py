@@ -9,7 +9,8 @@ from typing import Any
 
 from django.apps import apps
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from access import hooks, queries, services
@@ -56,6 +57,25 @@ def containers_of(organisation: Organisation) -> list[RoleContainer]:
     return found
 
 
+def members(organisation: Organisation) -> QuerySet[User]:
+    """The active members, by name."""
+    return User.objects.filter(
+        memberships__organisation=organisation, memberships__is_active=True, is_active=True
+    ).order_by("display_name", "username")
+
+
+def service_accounts(organisation: Organisation) -> QuerySet[User]:
+    """The organisation's accounts for programs, with the number of their living tokens."""
+    living = Q(api_tokens__revoked_at=None) & (
+        Q(api_tokens__expires_at=None) | Q(api_tokens__expires_at__gt=timezone.now())
+    )
+    return (
+        User.objects.filter(service_of=organisation)
+        .annotate(tokens=Count("api_tokens", filter=living), used=Max("api_tokens__last_used_at"))
+        .order_by("display_name", "username")
+    )
+
+
 def memberships(organisation: Organisation) -> QuerySet[Membership]:
     return Membership.objects.filter(organisation=organisation).select_related("user")
 
@@ -95,6 +115,17 @@ def role_sheet(*, organisation: Organisation, user: User) -> list[ContainerRoles
     ]
 
 
+def roles_held(*, user: User, organisation: Organisation) -> list[str]:
+    """The roles of a person in an organisation in words, e.g. "Reader · Clinical"."""
+    with tenant(organisation):
+        return [
+            f"{role.label} · {line.container}" if line.container != organisation else str(role.label)
+            for line in role_sheet(organisation=organisation, user=user)
+            for role in line.roles
+            if role.held
+        ]
+
+
 @dataclass(frozen=True)
 class RolePeople:
     label: Message
@@ -104,6 +135,7 @@ class RolePeople:
 @dataclass(frozen=True)
 class ContainerPeople:
     container: RoleContainer
+    kind: str
     kind_label: str
     roles: tuple[RolePeople, ...]
 
@@ -120,6 +152,7 @@ def who_has_what(organisation: Organisation) -> list[ContainerPeople]:
     return [
         ContainerPeople(
             container=container,
+            kind=container.container_kind(),
             kind_label=str(container._meta.verbose_name),
             roles=tuple(
                 RolePeople(label, holders.get((container.container_kind(), container.pk, role), ()))
@@ -327,9 +360,7 @@ def matrix(
         for one in containers_of(organisation)
         if not kind or one.container_kind() == kind
     )
-    people = User.objects.filter(
-        memberships__organisation=organisation, memberships__is_active=True, is_active=True
-    ).order_by("display_name", "username")
+    people = members(organisation)
     if words:
         people = people.filter(Q(display_name__icontains=words) | Q(username__icontains=words))
     held: dict[tuple[int, str, int], dict[str, None]] = {}

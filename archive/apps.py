@@ -10,7 +10,12 @@ class ArchiveConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from archive import audit_actions, shell
+        from access import hooks, usage
+        from archive import audit_actions, quota, shell
 
         audit_actions.register()
         shell.register()
+        usage.register_storage(quota.stored_bytes)
+        hooks.register_viewable(
+            "archive:archive-list", "archive:archive", "archive:study-list", "archive:study", "archive:thumbnail"
+        )

@@ -33,6 +33,16 @@ class StorageAway(RetriableError):
     )
 
 
+class QuotaReached(OutOfSpace):
+    """Answered like a full disk: nothing of the file was kept."""
+
+    code = "storage-quota"
+    default_message = _(
+        "The organisation has used its storage, or is suspended. Nothing of the file was kept. An administrator can "
+        "delete studies or ask for more."
+    )
+
+
 class ZipRefused(Invalid):
     code = "zip-refused"
     default_message = _("The zip file cannot be unpacked.")

@@ -86,7 +86,7 @@ def _load(called_ae_title: str) -> Destination | None:
     with all_tenants():
         archive = (
             Archive.objects.select_related("organisation")
-            .filter(ae_title=called_ae_title, is_open_to_dimse=True)
+            .filter(ae_title=called_ae_title, is_open_to_dimse=True, organisation__suspended_at=None)
             .first()
         )
     if archive is None:

@@ -8,6 +8,7 @@ import time
 
 import structlog
 
+from archive import quota
 from archive import services as archive_services
 from archive.errors import OutOfSpace
 from archive.limits import limit
@@ -75,10 +76,14 @@ class Session:
             self._space_checked_at = now
             try:
                 check_space()
+                database.run(lambda: quota.check_organisation(organisation_id=self.destination.organisation_id))
                 self._has_space = True
-            except OutOfSpace:
+            except OutOfSpace as error:
                 self._has_space = False
-                logger.error("dimse_no_space")
+                logger.error("dimse_no_space", code=error.code)
+            except DatabaseAway:
+                # The delivery cannot be opened either then, and says so.
+                self._has_space = True
         return self._has_space
 
     def _open_file(self, *, reception: Reception) -> None:

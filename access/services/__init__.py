@@ -10,6 +10,7 @@ from access.services.members import (
     suspend_member,
 )
 from access.services.organisations import (
+    LOGO_BYTES,
     change_organisation,
     create_organisation,
     remove_logo,
@@ -37,6 +38,7 @@ from access.services.tokens import (
 )
 
 __all__ = [
+    "LOGO_BYTES",
     "TOKEN_PREFIX",
     "add_member",
     "authenticate_token",

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -212,9 +213,16 @@ def accept_as_new(*, digest: str, name: str, display_name: str, password: str, r
             raise Invalid(fields={"display_name": [_("Say how you are called.")]})
         user.set_password(password)
         user.save()
+        _note_proven_address(user)
         hooks.tell(action="account.created", organisation=found.organisation, actor=user, target=user, request=request)
         accept(digest=digest, user=user, request=request)
     return user
+
+
+def _note_proven_address(user: User) -> None:
+    """Who followed the link reads what is sent to the address; one that proves another account stays with that."""
+    if not EmailAddress.objects.filter(email__iexact=user.email, verified=True).exists():
+        EmailAddress.objects.create(user=user, email=user.email.lower(), verified=True, primary=True)
 
 
 def _still_there(organisation: Organisation, keys: Iterable[str]) -> list[tuple[RoleContainer, str]]:

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from access import people as people_service
-from access import queries, services
+from access import queries, services, sudo
 from access.forms import PersonForm, add_errors
 from access.models import Membership, Organisation, User
 from access.views.accounts import signed_in_person
@@ -28,6 +28,17 @@ def managed_organisation(request: HttpRequest) -> Organisation:
     organisation: Organisation = request.organisation  # type: ignore[attr-defined]
     queries.require(signed_in_person(request), "access.manage_people", organisation)
     return organisation
+
+
+def _in_state(chosen: list[str]) -> Q:
+    found = Q(pk=None)
+    if "active" in chosen:
+        found |= Q(is_active=True)
+    if "suspended" in chosen:
+        found |= Q(suspended_at__isnull=False)
+    if "ended" in chosen:
+        found |= Q(is_active=False, suspended_at=None)
+    return found
 
 
 class PeopleTable(Table):
@@ -58,8 +69,12 @@ class PeopleTable(Table):
         Choice(
             "state",
             gettext_lazy("State"),
-            choices=[("active", gettext_lazy("Active")), ("ended", gettext_lazy("Ended"))],
-            lookup=lambda chosen: Q(is_active__in=[value == "active" for value in chosen]),
+            choices=[
+                ("active", gettext_lazy("Active")),
+                ("suspended", gettext_lazy("Suspended")),
+                ("ended", gettext_lazy("Ended")),
+            ],
+            lookup=_in_state,
         ),
         Flag("never", gettext_lazy("Never seen"), Q(last_seen_at=None)),
     )
@@ -152,6 +167,7 @@ def person(request: HttpRequest, organisation: str, person: int) -> HttpResponse
 def person_roles(request: HttpRequest, organisation: str, person: int) -> HttpResponse:
     found = managed_organisation(request)
     user = _member(organisation=found, person=person)
+    sudo.require(request, reason=_("Changing who may do what"))
     try:
         changed = people_service.set_roles(
             actor=signed_in_person(request),
@@ -191,16 +207,23 @@ def person_remove(request: HttpRequest, organisation: str, person: int) -> HttpR
 
 
 @require_POST
-def person_restore(request: HttpRequest, organisation: str, person: int) -> HttpResponse:
+def person_suspend(request: HttpRequest, organisation: str, person: int) -> HttpResponse:
     found = managed_organisation(request)
     user = _member(organisation=found, person=person)
-    services.add_member(actor=signed_in_person(request), organisation=found, user=user, request=request)
-    messages.success(request, _("%(name)s is a member again. Give the roles they need.") % {"name": user})
+    services.suspend_member(actor=signed_in_person(request), organisation=found, user=user, request=request)
+    messages.success(request, _("%(name)s is suspended. The roles wait for the return.") % {"name": user})
     return redirect("access:person", organisation=organisation, person=person)
 
 
-@require_GET
-def roles(request: HttpRequest, organisation: str) -> HttpResponse:
-    """Who has what: each container with the people behind each role."""
+@require_POST
+def person_restore(request: HttpRequest, organisation: str, person: int) -> HttpResponse:
     found = managed_organisation(request)
-    return render(request, "access/roles.html", {"sheet": people_service.who_has_what(found)})
+    user = _member(organisation=found, person=person)
+    actor = signed_in_person(request)
+    if Membership.objects.filter(organisation=found, user=user, suspended_at__isnull=False).exists():
+        services.restore_member(actor=actor, organisation=found, user=user, request=request)
+        messages.success(request, _("The suspension of %(name)s has ended; the roles hold again.") % {"name": user})
+        return redirect("access:person", organisation=organisation, person=person)
+    services.add_member(actor=actor, organisation=found, user=user, request=request)
+    messages.success(request, _("%(name)s is a member again. Give the roles they need.") % {"name": user})
+    return redirect("access:person", organisation=organisation, person=person)

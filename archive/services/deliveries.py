@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from access.models import User
 from access.queries import require
-from archive import spool
+from archive import quota, spool
 from archive.errors import DeliveryClosed, FileTooLarge, OutOfSpace
 from archive.limits import limit
 from archive.models import Archive, Delivery
@@ -100,6 +100,7 @@ def write_one(
     """
     most = limit("file_bytes")
     check_space()
+    quota.check(delivery_id=writer.delivery_id)
     with _full_disk_is_said(writer):
         writer.open(original_name=name, name=spool_name, refusal=refusal or ("", ""))
         for chunk in pieces(chunks):
