@@ -116,9 +116,11 @@ def _line(*, number: int, cells: dict[str, str], known: dict[str, str]) -> Line:
             line.problems.append(_("There is no role “%(role)s”.") % {"role": word[:60]})
     if not line.display_name:
         line.problems.append(_("The name is missing."))
+    if len(line.display_name) > 150 or len(line.email) > joining.EMAIL_LENGTH or len(line.name) > 60:
+        line.problems.append(_("A field of this line is too long."))
     if line.email:
         try:
-            validate_email(line.email)
+            validate_email(line.email[: joining.EMAIL_LENGTH])
         except ValidationError:
             line.problems.append(_("This is not an e-mail address."))
     elif not line.name:

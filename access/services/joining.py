@@ -31,6 +31,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.tenancy import all_tenants, tenant
 
 INVITATION_DAYS = 14
+EMAIL_LENGTH = 254
 RESEND_SECONDS = 30
 PENDING_REQUESTS_MAX = 5
 
@@ -75,6 +76,8 @@ def invite(
         validate_email(email)
     except ValidationError as error:
         raise Invalid(fields={"email": [str(m) for m in error.messages]}) from error
+    if len(email) > EMAIL_LENGTH:
+        raise Invalid(fields={"email": [_("The address is too long.")]})
     if not 1 <= days <= 90:
         raise Invalid(fields={"days": [_("Choose between 1 and 90 days.")]})
     with transaction.atomic(), tenant(organisation):
