@@ -36,7 +36,11 @@ class Answer:
 def permission_names(container: type[RoleContainer]) -> dict[str, str]:
     """codename → words, of what roles of this kind of container can hold."""
     rows = Permission.objects.filter(content_type=ContentType.objects.get_for_model(container))
-    declared = {codename: str(label) for codename, label in container._meta.permissions}
+    kind = container._meta.verbose_name
+    declared = {
+        f"view_{container._meta.model_name}": _("See the %(kind)s") % {"kind": kind},
+        f"change_{container._meta.model_name}": _("Change settings of the %(kind)s") % {"kind": kind},
+    } | {codename: str(label) for codename, label in container._meta.permissions}
     return {
         row.codename: declared.get(row.codename, row.name)
         for row in rows

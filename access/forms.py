@@ -170,8 +170,8 @@ class GrantForm(forms.Form):
 
 class ExplainForm(forms.Form):
     person = forms.ModelChoiceField(label=_("Person"), queryset=User.objects.none(), to_field_name="username")
-    permission = forms.ChoiceField(label=_("may"))
-    place = forms.ChoiceField(label=_("in"))
+    permission = forms.ChoiceField(label=_("May do"))
+    place = forms.ChoiceField(label=_("In"))
 
     def __init__(self, *args: Any, organisation: Organisation, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

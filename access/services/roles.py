@@ -101,6 +101,11 @@ def grant_role(
         if not queries.has_membership(user=user, organisation=organisation):
             raise NotAMember
         _check_end(container=container, role=role, expires_at=expires_at)
+        if not ContainerRole.objects.filter(
+            container_kind=container.container_kind(), container_id=container.pk, role=role
+        ).exists():
+            # A role that this kind of container got since the container was made.
+            prepare_roles(container=container)
         held = role_group(container=container, role=role)
         _made, created = RoleGrant.objects.get_or_create(
             container_role=held,

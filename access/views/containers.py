@@ -106,7 +106,7 @@ class GrantTable(Table):
     def __init__(self, **arguments: Any) -> None:
         container: RoleContainer = arguments["context"]["container"]
         roles = [(role, label) for role, (label, _codenames) in container.ROLES.items()]
-        self.filters = (
+        self.filters = (  # type: ignore[misc]
             Choice("role", gettext_lazy("Role"), field="container_role__role", choices=roles),
             Flag("ends", gettext_lazy("Has an end"), Q(expires_at__isnull=False)),
         )

@@ -72,6 +72,7 @@ class Course(RoleContainer, TenantModel, TimeStampedModel):
 
     ROLES: ClassVar[dict[str, tuple[Any, tuple[str, ...]]]] = {
         "editor": (_("Editor"), ("view_course", "change_course", "assign_cases", "view_results", "manage_course")),
+        "reviewer": (_("Reviewer"), ("view_course", "view_results")),
         "learner": (_("Learner"), ("learn",)),
     }
 
