@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.template.response import SimpleTemplateResponse
 from django.urls import Resolver404, resolve
@@ -22,7 +22,7 @@ from access.services.tokens import is_still_good
 from access.throttle import client_address
 from core.errors import Forbidden
 from core.middleware import problem, wants_json
-from core.tenancy import tenant
+from core.tenancy import carried, signed_in, tenant
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 STREAM_CHECK_SECONDS = 1.0
@@ -79,9 +79,13 @@ class OrganisationMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.organisation = None  # type: ignore[attr-defined]
         request.membership = None  # type: ignore[attr-defined]
+        with signed_in(user_id=request.user.pk):
+            return self._respond(request)
+
+    def _respond(self, request: HttpRequest) -> HttpResponse:
         slug = self._slug(request)
         if slug is None:
-            return self.get_response(request)
+            return self._carried(self.get_response(request))
         if not request.user.is_authenticated:
             return ask_to_sign_in(request)
         membership = (
@@ -105,7 +109,13 @@ class OrganisationMiddleware:
             response = self.get_response(request)
             if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
                 response = response.render()
-            return response
+            return self._carried(response)
+
+    def _carried(self, response: HttpResponse) -> HttpResponse:
+        """A body that is made while it is sent still belongs to this scope."""
+        if isinstance(response, StreamingHttpResponse) and getattr(response, "file_to_stream", None) is None:
+            response.streaming_content = carried(response.streaming_content)
+        return response
 
     def _slug(self, request: HttpRequest) -> str | None:
         try:

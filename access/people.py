@@ -239,8 +239,9 @@ def create_person(
 def renew_password(*, actor: User, organisation: Organisation, user: User, request: Any = None) -> str:
     """Replace a forgotten password by a one-time one; every session of the account ends."""
     queries.require(actor, "access.manage_people", organisation)
-    if not Membership.objects.filter(organisation=organisation, user=user).exists():
-        raise NotFound
+    with tenant(organisation):
+        if not Membership.objects.filter(organisation=organisation, user=user).exists():
+            raise NotFound
     if not is_at_home(user=user, organisation=organisation):
         raise Forbidden(_("This account belongs to another organisation, which can renew its password."))
     if user.is_service:

@@ -52,22 +52,27 @@ def has_membership(*, user: User | AnonymousUser, organisation: Organisation) ->
     """Whether the person belongs to the organisation, whatever else stands in the way at the moment."""
     if not user.is_authenticated or not user.is_active:
         return False
-    return Membership.objects.filter(user=user, organisation=organisation, is_active=True).exists()
+    with tenant(organisation):
+        return Membership.objects.filter(user=user, organisation=organisation, is_active=True).exists()
 
 
 def is_member(*, user: User | AnonymousUser, organisation: Organisation) -> bool:
     if not user.is_authenticated or not user.is_active:
         return False
-    return memberships_open_to(user).filter(organisation=organisation).exists()
+    with tenant(organisation):
+        return memberships_open_to(user).filter(organisation=organisation).exists()
 
 
 def organisations_of(user: User) -> QuerySet[Organisation]:
+    """The organisations of the person who is signed in (`core.tenancy.signed_in`): one's memberships are one's own to
+    read in whatever organisation, another person's are not."""
     return Organisation.objects.filter(pk__in=memberships_open_to(user).values("organisation")).order_by("name")
 
 
 def people_count(organisation: Organisation) -> int:
     """People, not service accounts, who count against the quota."""
-    return Membership.objects.filter(organisation=organisation, is_active=True, user__service_of=None).count()
+    with tenant(organisation):
+        return Membership.objects.filter(organisation=organisation, is_active=True, user__service_of=None).count()
 
 
 def container_model(model: type[Model]) -> tuple[type[RoleContainer], str]:
@@ -189,7 +194,9 @@ def get_visible(user: User | AnonymousUser, queryset: QuerySet[Row], permission:
 
 def may(user: User | AnonymousUser, permission: str, container: RoleContainer) -> bool:
     """Whether a role of the person holds `permission` on this container."""
-    return containers_with(user=user, permission=permission, container=type(container)).filter(pk=container.pk).exists()
+    with tenant(container.owning_organisation):
+        found = containers_with(user=user, permission=permission, container=type(container))
+        return found.filter(pk=container.pk).exists()
 
 
 def require(user: User | AnonymousUser, permission: str, container: RoleContainer) -> None:

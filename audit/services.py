@@ -20,7 +20,7 @@ from audit.permissions import VIEW_AUDIT
 from audit.verify import verify_chain
 from core import jobs
 from core.models import Job
-from core.tenancy import all_tenants
+from core.tenancy import all_tenants, tenant
 
 SEAL_BATCH = 2000
 LOCK_NAMESPACE = 0x5EA1
@@ -58,7 +58,7 @@ def record(
         # Somebody looks at the organisation as a member sees it: it is their act, not the member's.
         explained_by = f"looking as {actor.username}"
         actor = viewer
-    with all_tenants():
+    with all_tenants() if organisation is None else tenant(organisation):
         return Event.objects.create(
             organisation=organisation,
             action=declared.code,

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db import connections
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -10,7 +14,9 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from core import cleaning, navigation, notifications  # noqa: F401 -- workers learn of the tasks
+        from core import checks, cleaning, navigation, notifications  # noqa: F401 -- importing registers checks and tasks
+
+        post_migrate.connect(_raise_walls, sender=self, dispatch_uid="core.walls")
 
         navigation.register(key="home", label=_("Home"), icon="house", url="core:home", order=0, go="h")
         navigation.register(key="jobs", label=_("Jobs"), icon="list-checks", url="core:jobs", order=800, go="j")
@@ -20,3 +26,11 @@ class CoreConfig(AppConfig):
         notifications.register(
             kind="job.failed", label=_("Jobs"), icon="circle-x", sentence=_("Failed: %(title)s"), tone="fail"
         )
+
+
+def _raise_walls(*, using: str, **_signal: Any) -> None:
+    """Once a `migrate`, when all its tables are there: a new tenant table has its wall in the same run."""
+    from core import wall
+
+    if connections[using].vendor == "postgresql":
+        wall.raise_walls(connections[using])

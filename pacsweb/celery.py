@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from celery import Celery
-from celery.signals import heartbeat_sent, setup_logging, worker_ready
+from celery.signals import celeryd_init, heartbeat_sent, setup_logging, worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pacsweb.settings.development")
 
@@ -21,6 +21,14 @@ _last_heartbeat = 0.0
 @setup_logging.connect
 def keep_django_logging(**_signal: Any) -> None:
     """Celery must not replace the redacting log configuration with its own."""
+
+
+@celeryd_init.connect
+def begin_only_behind_walls(**_signal: Any) -> None:
+    """Before the first process of the pool is made."""
+    from pacsweb.start import refuse_without_walls
+
+    refuse_without_walls()
 
 
 @heartbeat_sent.connect

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,17 @@ from tests.browser import open_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """A database kept from an earlier run (`--reuse-db`) gets the walls that the models ask for now."""
+    from django.db import connection
+
+    from core.wall import raise_walls
+
+    with django_db_blocker.unblock():
+        raise_walls(connection)
 
 
 @pytest.fixture(autouse=True)

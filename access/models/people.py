@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from core.models import TenantModel, TimeStampedModel
+from core.wall import OwnRows, Through, Unwalled, declare
 
 if TYPE_CHECKING:
     from access.models.tokens import ApiToken
@@ -78,6 +79,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = UserManager()
+
+    wall: ClassVar[Unwalled] = Unwalled("an account stands above organisations, a service account too")
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
@@ -221,6 +224,8 @@ class Membership(models.Model):
     joined_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(null=True, blank=True)
 
+    wall: ClassVar[OwnRows] = OwnRows("user")
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["organisation", "user"], name="one_membership_per_person"),
@@ -250,3 +255,10 @@ class ContainerRole(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.role} of {self.container_kind} {self.container_id}"
+
+
+# Who is in the group behind a role is as much the organisation's as the role.
+declare(
+    table=User.groups.through._meta.db_table,
+    wall=Through(key="group", model="access.ContainerRole", column="group", person="user"),
+)

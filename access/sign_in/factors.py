@@ -22,6 +22,7 @@ from access.models import Membership, Organisation, User
 from access.people import is_at_home
 from access.sign_in import mail, sessions
 from core.errors import Conflict, Forbidden, Invalid, NotFound
+from core.tenancy import tenant
 
 Kind = Authenticator.Type
 FULL_KINDS = (Kind.TOTP, Kind.WEBAUTHN)
@@ -222,8 +223,9 @@ def renew_codes(*, request: HttpRequest, user: User) -> list[str]:
 def reset(*, actor: User, organisation: Organisation, user: User, request: HttpRequest | None = None) -> int:
     """Take every factor from a person who lost theirs: by an administrator of the organisation the account is of."""
     queries.require(actor, "access.manage_people", organisation)
-    if not Membership.objects.filter(organisation=organisation, user=user).exists():
-        raise NotFound
+    with tenant(organisation):
+        if not Membership.objects.filter(organisation=organisation, user=user).exists():
+            raise NotFound
     if not is_at_home(user=user, organisation=organisation):
         raise Forbidden(_("This account belongs to another organisation, which can reset its second factors."))
     if actor.pk == user.pk:

@@ -13,6 +13,7 @@ from access import hooks, queries
 from access.models import Membership, Organisation, User
 from access.sign_in.models import DEFAULT_IDLE_MINUTES, DEFAULT_SESSION_HOURS, SecurityPolicy
 from core.errors import Invalid
+from core.tenancy import all_tenants, tenant
 
 CACHED_SECONDS = 60
 
@@ -32,9 +33,12 @@ def cache_key(user_id: int) -> str:
 def read_times(user: User) -> Times:
     """The strictest times of the person's organisations, from the database; keeps them for a minute."""
     path = "organisation__security_policy__"
-    rows = Membership.objects.filter(user=user, is_active=True).values_list(
-        f"{path}idle_lock_minutes", f"{path}session_hours"
-    )
+    with all_tenants():
+        rows = list(
+            Membership.objects.filter(user=user, is_active=True).values_list(
+                f"{path}idle_lock_minutes", f"{path}session_hours"
+            )
+        )
     pairs = [(idle or DEFAULT_IDLE_MINUTES, hours or DEFAULT_SESSION_HOURS) for idle, hours in rows] or [
         (DEFAULT_IDLE_MINUTES, DEFAULT_SESSION_HOURS)
     ]
@@ -50,7 +54,9 @@ def times_of(user: User) -> Times:
 
 def of(organisation: Organisation) -> SecurityPolicy:
     """The organisation's policy, or the defaults."""
-    return SecurityPolicy.objects.filter(organisation=organisation).first() or SecurityPolicy(organisation=organisation)
+    with tenant(organisation):
+        found = SecurityPolicy.objects.filter(organisation=organisation).first()
+    return found or SecurityPolicy(organisation=organisation)
 
 
 @transaction.atomic
@@ -70,7 +76,8 @@ def change(*, actor: User | None, organisation: Organisation, request: Any = Non
         policy.full_clean(validate_unique=False)
     except ValidationError as error:
         raise Invalid(fields=error.message_dict) from error
-    policy.save()
+    with tenant(organisation):
+        policy.save()
     after = {name: getattr(policy, name) for name in changes}
     if before != after:
         hooks.tell(
@@ -81,10 +88,12 @@ def change(*, actor: User | None, organisation: Organisation, request: Any = Non
             detail={"before": before, "after": after},
             request=request,
         )
-    members = list(Membership.objects.filter(organisation=organisation).values_list("user_id", flat=True))
+    with tenant(organisation):
+        members = list(Membership.objects.filter(organisation=organisation).values_list("user_id", flat=True))
     transaction.on_commit(lambda: cache.delete_many([cache_key(member) for member in members]))
     return policy
 
 
 def demands_second_factor(*, organisation: Organisation) -> bool:
-    return SecurityPolicy.objects.filter(organisation=organisation, mfa_required=True).exists()
+    with tenant(organisation):
+        return SecurityPolicy.objects.filter(organisation=organisation, mfa_required=True).exists()

@@ -26,9 +26,10 @@ SCHEMA_IS_NEWER = 3
 
 
 def schema_fingerprint() -> str:
-    """Changes whenever a migration file or an installed package changes."""
+    """Changes whenever a migration, an installed package or what the wall between organisations is made from does."""
     digest = hashlib.sha256((ROOT / "requirements" / "base.txt").read_bytes())
-    for path in sorted(ROOT.glob("*/migrations/*.py")):
+    sources = ("*/migrations/*.py", "*/models.py", "*/models/*.py", "core/wall.py")
+    for path in sorted(path for pattern in sources for path in ROOT.glob(pattern)):
         digest.update(str(path.relative_to(ROOT)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

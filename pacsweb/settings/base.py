@@ -26,7 +26,7 @@ def database_from_url(*, url: str) -> dict[str, Any]:
         raise SettingError("DATABASE_URL names no database; write postgresql://user:password@host:port/name.")
     options = dict(pair.partition("=")[::2] for pair in parts.query.split("&") if pair)
     return {
-        "ENGINE": "django_prometheus.db.backends.postgresql",
+        "ENGINE": "core.db.postgresql",
         "NAME": name,
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

@@ -10,6 +10,7 @@ from access import queries, services
 from access.errors import LastAdministrator, NotAMember, UnknownRole
 from access.models import Membership, Organisation, User
 from core.errors import Forbidden, Invalid, NotFound
+from core.tenancy import signed_in, tenant
 from tests.access.factories import make_member, make_organisation, make_user
 
 pytestmark = pytest.mark.django_db
@@ -18,7 +19,8 @@ pytestmark = pytest.mark.django_db
 def test_member_sees_the_organisation_and_a_stranger_does_not() -> None:
     ours, theirs = make_organisation(), make_organisation()
     member = make_member(ours)
-    assert list(queries.visible_to(member, Organisation.objects.all(), "access.view_organisation")) == [ours]
+    with signed_in(user_id=member.pk), tenant(ours):
+        assert list(queries.visible_to(member, Organisation.objects.all(), "access.view_organisation")) == [ours]
     queries.require(member, "access.view_organisation", ours)
     with pytest.raises(NotFound):
         queries.require(member, "access.view_organisation", theirs)
@@ -58,7 +60,8 @@ def test_roles_need_a_membership_and_end_with_it() -> None:
 def test_inactive_membership_voids_roles_that_were_left_behind() -> None:
     organisation = make_organisation()
     officer = make_member(organisation, roles=("officer",))
-    Membership.objects.filter(user=officer).update(is_active=False)
+    with tenant(organisation):
+        Membership.objects.filter(user=officer).update(is_active=False)
     assert not queries.may(officer, "access.view_audit", organisation)
 
 
@@ -90,7 +93,8 @@ def test_prepare_roles_mends_what_a_role_holds() -> None:
     organisation = make_organisation()
     officer = make_member(organisation, roles=("officer",))
     table = queries.permission_table(Organisation)
-    table.objects.filter(content_object=organisation).delete()
+    with tenant(organisation):
+        table.objects.filter(content_object=organisation).delete()
     assert not queries.may(officer, "access.view_audit", organisation)
     services.prepare_roles(container=organisation)
     services.prepare_roles(container=organisation)
@@ -102,7 +106,6 @@ def test_roles_of_names_each_role_in_this_organisation_only() -> None:
     ours, theirs = make_organisation(), make_organisation()
     user = make_member(ours, roles=("officer",))
     services.add_member(actor=None, organisation=theirs, user=user, roles=("administrator",))
-    from core.tenancy import tenant
 
     with tenant(ours):
         assert queries.roles_of(user=user, organisation=ours) == {
@@ -150,7 +153,6 @@ def test_two_administrators_demoting_each_other_leave_one() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    from core.tenancy import tenant
 
     with tenant(organisation):
         assert queries.people_with_role(container=organisation, role="administrator").count() == 1

@@ -51,7 +51,7 @@ def write_events(organisation: Organisation, count: int) -> list[Event]:
 def force(sql: str, *parameters: Any) -> None:
     """What somebody with the database's own password could do."""
     tables = ("audit_event", "audit_chainlink")
-    with connection.cursor() as cursor:
+    with all_tenants(), connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for table in tables:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")

@@ -83,7 +83,8 @@ def test_held_back_images_are_listed_with_their_reason_and_hold_publication_unti
     assert "Text burned into the image" in page
     assert not case.held_back_resolved
     client.post(address + "act/resolve-held-back/")
-    case.refresh_from_db()
+    with tenant(house.organisation):
+        case.refresh_from_db()
     assert case.held_back_resolved
 
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
+from core.wall import WallDown, require_walls
 from dimse.limits import limits
 from dimse.listener import Listener, Load, Supervisor, listen, tls_context
 
@@ -27,6 +28,10 @@ class Command(BaseCommand):
         processes: int = options["processes"]
         if processes < 1:
             raise CommandError("There must be at least one listener process.")
+        try:
+            require_walls(connections["default"])
+        except WallDown as error:
+            raise CommandError(str(error)) from None
         tls = tls_context()
         plain = _open(port=settings.DICOM_PORT)
         secure = _open(port=settings.DICOM_TLS_PORT) if tls is not None else None

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from access import services
-from access.models import Membership, Organisation, User
+from access import queries, services
+from access.models import Organisation, User
 
 #: user name → (name, roles in the organisation that the part behind the @ names)
 PEOPLE: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -66,7 +66,7 @@ def make_accounts(*, say: Callable[[str], None]) -> People:
     organisations = {slug: _organisation(slug, users=users) for slug in ORGANISATIONS}
     for username, (_name, roles) in PEOPLE.items():
         organisation = organisations[username.split("@")[1]]
-        if not Membership.objects.filter(organisation=organisation, user=users[username]).exists():
+        if not queries.has_membership(user=users[username], organisation=organisation):
             services.add_member(actor=None, organisation=organisation, user=users[username], roles=roles)
     say(f"passwords are in {accounts_file().name} in the data folder")
     return People(organisations["demo"], organisations["partner"], users)
