@@ -11,6 +11,7 @@ class AccessConfig(AppConfig):
 
     def ready(self) -> None:
         from access import (
+            checks,  # noqa: F401 -- the same
             hooks,
             schema,  # noqa: F401 -- importing registers it
             shell,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +14,10 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from access import explain, looking, queries, services, sight
+from access import checks, explain, looking, queries, services, sight, sudo
 from access.errors import LastAdministrator
 from access.models import Membership, Organisation, RoleGrant, User
+from access.sign_in import sessions
 from archive.models import Archive
 from archive.services import create_archive
 from core.errors import Forbidden, Invalid
@@ -121,6 +123,10 @@ def test_a_permission_row_outside_the_whitelist_opens_nothing(hospital: Organisa
         assert may(user, VIEW, archive)
         assert not may(user, "archive.delete_images", archive)
         assert not may(user, VIEW, other)
+    assert checks.foreign_permissions(Archive) == 3
+    assert checks.foreign_permissions(Organisation) == 0
+    (warning,) = checks.every_permission_comes_from_a_role(None, databases=["default"])
+    assert warning.id == "access.W001"
 
 
 def test_flags_of_an_account_open_nothing(hospital: Organisation, administrator: User) -> None:
@@ -310,3 +316,24 @@ def test_a_look_needs_the_right_to_manage_people_all_the_time(hospital: Organisa
     assert client.get(reverse("access:view-as", kwargs={"organisation": "hospital"})).status_code == 404
     with pytest.raises(Forbidden):
         looking.start(actor=user, organisation=hospital, user=second, request=RequestFactory().post("/"))
+
+
+def test_changing_roles_asks_for_a_proof_when_the_sign_in_is_old(hospital: Organisation, administrator: User) -> None:
+    archive, user = make_archive(hospital, actor=administrator), make_member(hospital, username="eve@hospital")
+    client = signed_in(administrator)
+    session = client.session
+    session.pop(sudo.SESSION_KEY, None)
+    session[sessions.BEGUN] = int(time.time()) - sudo.VALID_SECONDS - 1
+    session.save()
+    place = {"organisation": "hospital", "kind": "archive.archive", "container": archive.pk}
+    asked = client.post(reverse("access:grant-add", kwargs=place), {"person": "eve@hospital", "role": "reader"})
+    assert asked.status_code != 302
+    assert not may(user, VIEW, archive)
+
+
+def test_a_role_that_a_container_got_later_holds_its_permissions(hospital: Organisation, administrator: User) -> None:
+    archive, user = make_archive(hospital, actor=administrator), make_member(hospital)
+    with tenant(hospital):
+        Group.objects.filter(container_role__role="reader", container_role__container_id=archive.pk).delete()
+    services.grant_role(actor=administrator, container=archive, role="reader", user=user)
+    assert may(user, VIEW, archive)
