@@ -16,7 +16,7 @@ from access.queries import may, visible_to
 from archive import lists, queries, reading
 from archive.models import Archive, QuarantinedFile
 from archive.permissions import ADD, CREATE
-from core import home, navigation, palette
+from core import guides, home, navigation, palette
 
 
 def readable(request: HttpRequest) -> list[Archive]:
@@ -101,6 +101,7 @@ def register() -> None:
     navigation.register(
         key="archive", label=_("Archive"), icon="archive", url=place_url, order=20, may=has_archives, go="s"
     )
+    guides.recommend(place="archive", guide="archive", order=40)
     palette.register(key="archives", label=_("Archives"), find=find_archives, order=30)
     palette.register(key="studies", label=_("Studies"), find=find_studies, order=40)
     home.register(waiting, order=60)

@@ -15,8 +15,9 @@ class AuditConfig(AppConfig):
         from audit import actions, signals
         from audit import home as officer_home
         from audit.permissions import VIEW_AUDIT
-        from core import home, navigation
+        from core import guides, home, navigation
 
+        guides.recommend(place="audit", guide="officer", order=15)
         navigation.register(
             key="audit",
             label=_("Audit"),

@@ -14,12 +14,15 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from core import checks, cleaning, navigation, notifications  # noqa: F401 -- importing registers checks and tasks
+        # Importing checks and cleaning registers the checks and the tasks.
+        from core import checks, cleaning, guides, navigation, notifications, palette  # noqa: F401
 
         post_migrate.connect(_raise_walls, sender=self, dispatch_uid="core.walls")
 
         navigation.register(key="home", label=_("Home"), icon="house", url="core:home", order=0, go="h")
         navigation.register(key="jobs", label=_("Jobs"), icon="list-checks", url="core:jobs", order=800, go="j")
+        palette.register(key="guides", label=_("Guides"), find=guides.find_in_palette, order=120, at_least=3)
+        guides.recommend(place="administration", guide="operations", order=10)
         notifications.register(
             kind="job.succeeded", label=_("Jobs"), icon="circle-check", sentence=_("Done: %(title)s"), tone="pass"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from core.views import notifications, saved_views, shell
+from core.views import guides, notifications, saved_views, shell
 
 app_name = "core"
 
@@ -27,6 +27,10 @@ urlpatterns = [
     path("o/<slug:organisation>/views/<slug:view>/change/", saved_views.view_change, name="view-change"),
     path("o/<slug:organisation>/views/<slug:view>/delete/", saved_views.view_delete, name="view-delete"),
     path("o/<slug:organisation>/views/<slug:view>/default/", saved_views.view_default, name="view-default"),
+    path("docs/", guides.guide_list, name="guide-list"),
+    path("docs/mine/", guides.own_guide, name="own-guide"),
+    path("docs/pictures/<str:name>", guides.guide_picture, name="guide-picture"),
+    path("docs/<slug:guide>/", guides.guide, name="guide"),
     path("design/", shell.design, name="design"),
     path("design/answer/", shell.design_answer, name="design-answer"),
 ]

@@ -10,7 +10,7 @@ class PracticeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from core import home, navigation, palette
+        from core import guides, home, navigation, palette
         from practice import audit_actions, doorways, notices, permissions
         from practice.results import Results
         from teaching import hooks as teaching_hooks
@@ -32,6 +32,7 @@ class PracticeConfig(AppConfig):
             count=doorways.waiting,
         )
         home.register(doorways.learner_sections, order=10)
+        guides.recommend(place="practice", guide="trainee", order=30)
         home.register(doorways.educator_sections, order=31)
         home.register_figures(doorways.learner_figures, order=10)
         palette.register(key="unknowns", label=_("Cases to read"), find=doorways.find_unknowns, order=31)

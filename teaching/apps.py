@@ -10,7 +10,7 @@ class TeachingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from core import home, navigation, palette
+        from core import guides, home, navigation, palette
         from deid import hooks as deid_hooks
         from teaching import audit_actions, doorways, notices, permissions
         from teaching.services.making import run_completed
@@ -33,4 +33,5 @@ class TeachingConfig(AppConfig):
             count=doorways.reviews_waiting,
         )
         home.register(doorways.home_sections, order=30)
+        guides.recommend(place="teaching", guide="educator", order=20)
         palette.register(key="cases", label=_("Cases"), find=find_in_palette, order=30)

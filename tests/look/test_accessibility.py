@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from access.models import Organisation, User
+from core import notifications, saved_views
 from core.models import Job
+from core.tenancy import tenant
 from tests.look.test_shell import start_job
 
 pytestmark = pytest.mark.e2e
@@ -16,6 +18,11 @@ PAGES = (
     "/o/hospital/",
     "/o/hospital/jobs/",
     "/o/hospital/jobs/?q=nothing-like-it&sort=strange",
+    "/o/hospital/notifications/",
+    "/o/hospital/views/",
+    "/docs/",
+    "/docs/?q=backup",
+    "/docs/educator/",
     "/o/hospital/admin/people/",
     "/o/hospital/admin/people/add/",
     "/o/hospital/admin/roles/",
@@ -33,6 +40,14 @@ def test_pages_of_the_shell_have_no_violations(
     start_job(
         organisation=hospital, owner=administrator, title="Export", state=Job.State.FAILED, error="The disk is full."
     )
+    with tenant(hospital):
+        notifications.send(
+            kind="job.failed", organisation=hospital, persons=[administrator], subject="1", detail={"title": "Export"}
+        )
+        saved_views.save(
+            user=administrator, organisation=hospital, list_key="jobs", place="/o/hospital/jobs/", name="Broken",
+            query="state=failed", share=True,
+        )  # fmt: skip
     visitor = new_visitor(scheme=scheme, width=width)
     visitor.go("/accounts/sign-in/")
     assert visitor.axe() == []
@@ -47,7 +62,7 @@ def test_pages_of_the_shell_have_no_violations(
 def test_what_floats_has_no_violations(new_visitor: Any, administrator: User) -> None:
     visitor = new_visitor(scheme="dark").sign_in(administrator)
     page = visitor.go("/o/hospital/admin/people/")
-    for opener in ("Account of", "Jobs: 0 running", "Columns"):
+    for opener in ("Account of", "Jobs: 0 running", "Notifications: 0 unread", "Columns", "Views"):
         page.get_by_role("button", name=opener).click()
         assert (opener, visitor.axe()) == (opener, [])
         page.keyboard.press("Escape")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -94,3 +95,37 @@ def test_without_scripts_a_list_still_searches(
     page.get_by_role("button", name="Apply").click()
     expect(page.locator("[data-row]")).to_have_count(1)
     context.close()
+
+
+def test_a_view_is_kept_from_the_list_and_opens_it(new_visitor: Any, administrator: User, crowd: list[User]) -> None:
+    visitor = new_visitor().sign_in(administrator)
+    page = visitor.go("/o/hospital/admin/people/?q=crowd+07")
+    page.get_by_role("button", name="Views").click()
+    page.get_by_label("Keep words, filters, order and columns as").fill("Number seven")
+    page.get_by_label("Open this list with it").check()
+    page.get_by_role("button", name="Keep this view").click()
+    expect(page).to_have_url(f"{visitor.base}/o/hospital/admin/people/?q=crowd+07")
+    visitor.go("/o/hospital/admin/people/")
+    expect(page).to_have_url(f"{visitor.base}/o/hospital/admin/people/?q=crowd+07")
+    expect(page.get_by_role("button", name="Number seven")).to_be_visible()
+    visitor.go("/o/hospital/admin/people/?all=1")
+    assert page.locator("[data-row]").count() > 20
+
+
+def test_shortened_words_are_told_whole_and_no_column_is_cut_off(
+    new_visitor: Any, administrator: User, crowd: list[User]
+) -> None:
+    long = crowd[0]
+    long.display_name = "Wolfeschlegelsteinhausenbergerdorff " * 4
+    long.save()
+    visitor = new_visitor(width=1024).sign_in(administrator)
+    page = visitor.go("/o/hospital/admin/people/?q=wolfe")
+    cell = page.locator("[data-row] th").first
+    cell.hover()
+    expect(cell).to_have_attribute("title", re.compile("(Wolfeschlegelsteinhausenbergerdorff ?){4}"))
+    assert (
+        page.evaluate(
+            "() => { const box = document.querySelector('.table-scroll'); return box.scrollWidth - box.clientWidth; }"
+        )
+        <= 0
+    )

@@ -47,6 +47,7 @@ const NAMES = [
   'heat-3',
   'heat-4',
   'heat-5',
+  'on-heat',
 ];
 const ORDER: Tone[] = ['accent', 'info', 'query', 'blinded', 'pass', 'fail'];
 
@@ -254,6 +255,8 @@ function heat(data: ChartData, colours: Palette, font: string): EChartsCoreOptio
     row.map((value, x) => ({ value: [x, y, value ?? '-'], href: data.hrefs?.[y]?.[x] ?? undefined })),
   );
   const numbers = (data.values ?? []).flat().filter((value): value is number => value !== null);
+  const lowest = data.y?.min ?? Math.min(0, ...numbers);
+  const highest = data.y?.max ?? Math.max(1, ...numbers);
   const base = frame(colours, font, false, Boolean(data.x?.label));
   return {
     ...base,
@@ -267,8 +270,8 @@ function heat(data: ChartData, colours: Palette, font: string): EChartsCoreOptio
     },
     visualMap: {
       show: false,
-      min: data.y?.min ?? Math.min(0, ...numbers),
-      max: data.y?.max ?? Math.max(1, ...numbers),
+      min: lowest,
+      max: highest,
       inRange: { color: [1, 2, 3, 4, 5].map((step) => colours[`heat-${step}`]) },
     },
     xAxis: {
@@ -289,7 +292,25 @@ function heat(data: ChartData, colours: Palette, font: string): EChartsCoreOptio
       max: undefined,
     },
     series: [
-      { type: 'heatmap', data: cells, itemStyle: { borderColor: colours['ground'], borderWidth: 2, borderRadius: 3 } },
+      {
+        type: 'heatmap',
+        data: cells.map((cell) => {
+          const value = cell.value[2];
+          // The two strongest steps of the ramp are too far from the text's colour to carry it.
+          const strong = typeof value === 'number' && (value - lowest) / (highest - lowest || 1) > 0.62;
+          return { ...cell, label: { color: colours[strong ? 'on-heat' : 'text'] } };
+        }),
+        label: {
+          show: true,
+          fontSize: 11.5,
+          fontFamily: font,
+          formatter: (cell: { data: { value: [number, number, number | string] } }) => {
+            const value = cell.data.value[2];
+            return typeof value === 'number' ? `${Math.round(value * 100) / 100}${data.unit ?? ''}` : '';
+          },
+        },
+        itemStyle: { borderColor: colours['ground'], borderWidth: 2, borderRadius: 3 },
+      },
     ],
   };
 }

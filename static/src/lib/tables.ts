@@ -128,6 +128,16 @@ export function startTables(): void {
     else open(row);
   });
 
+  // Words that were shortened to keep a row on its line are told whole under the pointer.
+  document.addEventListener('mouseover', (event) => {
+    const cell = (event.target as Element).closest?.<HTMLElement>('.table tbody :is(th, td)');
+    if (!cell || cell.title) return;
+    const parts = [cell, ...cell.querySelectorAll<HTMLElement>('.sub, .row-link, small, .unknown-title > span')];
+    if (parts.some((part) => part.scrollWidth > part.clientWidth + 1)) {
+      cell.title = cell.innerText.trim().replace(/\s*\n\s*/g, ' · ');
+    }
+  });
+
   on('change', 'input[data-select-row]', (box) => {
     const block = box.closest('[data-table]');
     if (block) countSelected(block);
