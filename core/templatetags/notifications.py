@@ -37,7 +37,7 @@ def recent_notifications(context: template.Context) -> Recent:
         return Recent()
     rows = notifications.latest(user=request.user)
     lines = tuple(Line(row, notifications.kind_of(row), notifications.sentence(row)) for row in rows)
-    return Recent(lines=lines, unread=notifications.unread_count(user=request.user) if rows else 0)
+    return Recent(lines=lines, unread=notifications.unread_count(user=request.user))
 
 
 @register.simple_tag
