@@ -1,0 +1,159 @@
+"""What the permission filter and the wall in the database cost: 10,000 people, 1,000 archives, 200,000 studies.
+
+Each query is measured three ways in one run: without filter and without wall, with the filter, and with both.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+from django.test.utils import CaptureQueriesContext
+
+from access.models import Organisation, User
+from access.queries import visible_to
+from access.services import grant_role
+from archive.lists.studies import matching_studies
+from archive.models import Archive, Patient, Study
+from archive.queries import VIEW
+from core import wall
+from core.tenancy import all_tenants, signed_in, tenant
+from tests.access.factories import make_member, make_organisation, make_user
+from tests.archive.factories import deliver, make_archive, make_series
+
+pytestmark = [pytest.mark.bench, pytest.mark.django_db(transaction=True), pytest.mark.timeout(3600)]
+
+PEOPLE, ARCHIVES, STUDIES, LARGEST = 10_000, 1_000, 200_000, 100_000
+RUNS = 15
+
+
+def multiply(model: Any, *, template: Any, count: int, source: str = "", **changed: str) -> None:
+    """Copies of a row by one statement; `changed` gives SQL for columns, in which `n` is the number of the copy."""
+    columns = [column.column for column in model._meta.concrete_fields if not column.primary_key]
+    values = [changed.get(column, f't."{column}"') for column in columns]
+    names = ", ".join(f'"{column}"' for column in columns)
+    with all_tenants(), connection.cursor() as cursor:
+        cursor.execute(
+            f'INSERT INTO "{model._meta.db_table}" ({names}) SELECT {", ".join(values)} '
+            f'FROM "{model._meta.db_table}" t CROSS JOIN generate_series(1, {count}) n {source} WHERE t.id = {template.pk}'
+        )
+
+
+READERS = """
+    WITH made AS (
+        INSERT INTO auth_group (name)
+        SELECT 'bench:' || a.id FROM archive_archive a WHERE a.ae_title LIKE 'BENCH%%' RETURNING id, name
+    ), roles AS (
+        INSERT INTO access_containerrole (organisation_id, group_id, container_kind, container_id, role)
+        SELECT %(organisation)s, m.id, 'archive.archive', split_part(m.name, ':', 2)::bigint, 'reader' FROM made m
+        RETURNING id, group_id, container_id
+    ), rights AS (
+        INSERT INTO archive_archivegroupobjectpermission (group_id, content_object_id, permission_id)
+        SELECT r.group_id, r.container_id, p.id
+          FROM roles r, auth_permission p JOIN django_content_type c ON c.id = p.content_type_id
+         WHERE p.codename = 'view_archive' AND c.app_label = 'archive'
+    )
+    INSERT INTO access_rolegrant (organisation_id, container_role_id, user_id, source, granted_at)
+    SELECT %(organisation)s, r.id, u.id, 'direct', now()
+      FROM roles r JOIN access_user u ON u.id = %(reader)s OR u.username = 'person-' || r.container_id || '@bench'
+"""
+MEMBERS = """
+    INSERT INTO access_membership (organisation_id, user_id, is_active, joined_at)
+    SELECT %(organisation)s, id, true, now() FROM access_user WHERE username LIKE 'person-%%'
+"""
+
+
+def fill() -> tuple[Organisation, Archive, User]:
+    """One organisation with everything, beside a small one; half of the studies in one archive."""
+    make_archive(make_organisation())
+    organisation = make_organisation()
+    reader = make_member(organisation)
+    largest = make_archive(organisation)
+    deliver(largest, make_series(count=1))
+    grant_role(actor=None, container=largest, role="reader", user=reader)
+    with tenant(organisation):
+        study = Study.objects.select_related("patient").get()
+    multiply(User, template=make_user(), count=PEOPLE, username="'person-' || n || '@bench'")
+    multiply(
+        Archive, template=largest, count=ARCHIVES - 1,
+        slug="'bench-' || n", name="'Bench ' || n", ae_title="'BENCH' || n",
+    )  # fmt: skip
+    with all_tenants(), connection.cursor() as cursor:
+        for statement in (MEMBERS, READERS):
+            cursor.execute(statement, {"organisation": organisation.pk, "reader": reader.pk})
+    multiply(
+        Patient, template=study.patient, count=STUDIES, source="JOIN archive_archive a ON a.ae_title = 'BENCH' || (1 + n % 999)",
+        archive_id=f"CASE WHEN n <= {LARGEST} THEN {largest.pk} ELSE a.id END",
+        public_id="'p' || n", patient_id="'BENCH' || n", patient_name="'Name' || md5(n::text) || '^Given' || n % 977",
+        search_name="'name' || md5(n::text) || ' given' || n % 977",
+    )  # fmt: skip
+    multiply(
+        Study, template=study, count=STUDIES, source="JOIN archive_patient p ON p.public_id = 'p' || n",
+        archive_id="p.archive_id", patient_id="p.id", public_id="'s' || n", study_instance_uid="'1.2.3.' || n",
+        accession_number="'ACC' || n", description="'Examination ' || md5((n % 5003)::text)",
+        study_date="to_char(date '2010-01-01' + n % 5000, 'YYYYMMDD')", study_date_parsed="date '2010-01-01' + n % 5000",
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    return organisation, largest, reader
+
+
+def measure(ask: Callable[[], Any]) -> float:
+    """Milliseconds, the median of several runs after one that warms up."""
+    ask()
+    taken = []
+    for _run in range(RUNS):
+        begun = time.perf_counter()
+        ask()
+        taken.append((time.perf_counter() - begun) * 1000)
+    return statistics.median(taken)
+
+
+def test_cost_of_the_filter_and_of_the_wall() -> None:
+    organisation, largest, reader = fill()
+
+    def listed(rows: QuerySet[Study]) -> Any:
+        return list(rows.select_related("patient").order_by("-study_date", "-pk")[:50])
+
+    def questions(narrow: Callable[[QuerySet[Study]], QuerySet[Study]]) -> dict[str, Callable[[], Any]]:
+        def one() -> QuerySet[Study]:
+            return narrow(Study.objects.filter(archive=largest))
+
+        def every() -> QuerySet[Study]:
+            return narrow(Study.objects.all())
+
+        def named() -> QuerySet[Study]:
+            return one().filter(pk__in=matching_studies(archive=largest, word="name4f1a"))
+
+        return {
+            "study list, first page": lambda: listed(one()),
+            "study list, count": lambda: one().count(),
+            "study list, words": lambda: listed(named()),
+            "QIDO by patient ID": lambda: listed(one().filter(patient__patient_id="BENCH777")),
+            "QIDO by date and modality": lambda: listed(
+                one().filter(study_date_parsed__range=("2015-01-01", "2015-02-01"), modalities__contains=["MR"])
+            ),
+            "all archives, count": lambda: every().count(),
+        }
+
+    plain = questions(lambda rows: rows)
+    filtered = questions(lambda rows: visible_to(reader, rows, VIEW))
+    with signed_in(user_id=reader.pk), tenant(organisation):
+        walled = {name: measure(ask) for name, ask in filtered.items()}
+        for name, ask in filtered.items():
+            with CaptureQueriesContext(connection) as captured:
+                ask()
+            assert len(captured) == 1, name
+        wall.drop_walls(connection)
+        bare = {name: (measure(ask), measure(filtered[name])) for name, ask in plain.items()}
+        wall.raise_walls(connection)
+    print(f"\n{PEOPLE:,} people, {ARCHIVES:,} archives, {STUDIES:,} studies, {LARGEST:,} of them in the archive asked")
+    print(f"{'ms':30}{'plain':>10}{'filter':>10}{'and wall':>10}{'ratio':>8}")
+    for name, (unfiltered, only_filter) in bare.items():
+        ratio = walled[name] / unfiltered
+        print(f"{name:30}{unfiltered:10.1f}{only_filter:10.1f}{walled[name]:10.1f}{ratio:8.2f}")
