@@ -17,7 +17,7 @@ from django.utils import timezone
 from access import hooks
 from access.models import ApiToken, ContainerRole, Membership, Organisation, RoleContainer, RoleGrant, User
 from core.errors import Forbidden, NotFound
-from core.tenancy import tenant
+from core.tenancy import all_tenants, signed_in, tenant
 
 Row = TypeVar("Row", bound=Model)
 
@@ -137,7 +137,10 @@ def _organisations_of_reach(token: ApiToken) -> QuerySet[Any]:
     found = Q(pk__in=token.ids_of(Organisation.container_kind()) or [])
     for kind in sorted(kinds - {Organisation.container_kind()}):
         model: Any = apps.get_model(kind)
-        owned = model._base_manager.filter(pk__in=token.ids_of(kind) or []).values("organisation_id")
+        # Asked before any organisation is entered: to whom the named containers belong is the token's own matter.
+        with all_tenants():
+            rows = model._base_manager.filter(pk__in=token.ids_of(kind) or [])
+            owned = list(rows.values_list("organisation_id", flat=True))
         found |= Q(pk__in=owned)
     return Organisation.objects.filter(found).order_by().values("pk")
 
@@ -245,7 +248,9 @@ def container_of(row: ContainerRole) -> RoleContainer:
 def reach_of(user: User) -> list[Reach]:
     """The organisations and containers that the person holds a role on: what a token can be limited to."""
     found: list[Reach] = []
-    for organisation in organisations_of(user):
+    with signed_in(user_id=user.pk):
+        organisations = list(organisations_of(user))
+    for organisation in organisations:
         with tenant(organisation):
             found.append(Reach(key=f"{organisation.container_kind()}:{organisation.pk}", container=organisation))
             for kind, number in sorted(roles_of(user=user, organisation=organisation)):
