@@ -1,0 +1,32 @@
+"""REST: archives, studies, series, instances, deliveries, quarantine, and uploads."""
+
+from __future__ import annotations
+
+from archive.api.reading import (
+    ArchiveDetail,
+    Archives,
+    Deliveries,
+    Quarantine,
+    SeriesInstances,
+    Studies,
+    StudyDetail,
+    StudySeries,
+)
+from archive.api.uploads import UploadClose, UploadDetail, UploadFiles, UploadPieces, Uploads, UploadStudies
+
+__all__ = [
+    "ArchiveDetail",
+    "Archives",
+    "Deliveries",
+    "Quarantine",
+    "SeriesInstances",
+    "Studies",
+    "StudyDetail",
+    "StudySeries",
+    "UploadClose",
+    "UploadDetail",
+    "UploadFiles",
+    "UploadPieces",
+    "UploadStudies",
+    "Uploads",
+]

@@ -1,0 +1,135 @@
+"""Patients and studies of a batch: found or made, named later, removed again when nothing of them was stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import Q
+
+from archive.domain.header import Header
+from archive.domain.text import fold
+from archive.models import Patient, Series, Study
+from archive.services.commit.verdicts import Batch, Crossed
+
+
+def patient_key(header: Header) -> tuple[str, str, str]:
+    """Patient ID, its issuer, and the study for a patient without an ID: two nameless ones are never one."""
+    if header.patient_id:
+        return header.patient_id, header.issuer_of_patient_id, ""
+    return "", header.issuer_of_patient_id, header.study_instance_uid
+
+
+def find_studies(batch: Batch, headers: list[Header]) -> dict[str, Study]:
+    first: dict[str, Header] = {}
+    for header in headers:
+        first.setdefault(header.study_instance_uid, header)
+    known = set(
+        Study.objects.filter(archive=batch.archive, study_instance_uid__in=first).values_list(
+            "study_instance_uid", flat=True
+        )
+    )
+    new = {uid: header for uid, header in first.items() if uid not in known}
+    patients = _patients(batch, new.values())
+    Study.objects.bulk_create(
+        [_new_study(batch, header=new[uid], patient=patients[patient_key(new[uid])]) for uid in sorted(new)],
+        ignore_conflicts=True,
+    )
+    locked = (
+        Study.objects.filter(archive=batch.archive, study_instance_uid__in=first)
+        .order_by("study_instance_uid")
+        .select_for_update(of=("self",))
+        .select_related("patient")
+    )
+    studies = {study.study_instance_uid: study for study in locked}
+    if len(studies) != len(first):
+        raise Crossed
+    for uid, header in first.items():
+        _identify(batch, study=studies[uid], header=header)
+    return studies
+
+
+def _patients(batch: Batch, headers: Iterable[Header]) -> dict[tuple[str, str, str], Patient]:
+    first: dict[tuple[str, str, str], Header] = {}
+    for header in headers:
+        first.setdefault(patient_key(header), header)
+    if not first:
+        return {}
+    Patient.objects.bulk_create(
+        [
+            Patient(
+                organisation_id=batch.archive.organisation_id,
+                archive=batch.archive,
+                patient_id=key[0],
+                issuer_of_patient_id=key[1],
+                study_instance_uid=key[2],
+                patient_name=first[key].patient_name,
+                search_name=fold(first[key].patient_name)[:400],
+                birth_date=first[key].birth_date,
+                sex=first[key].sex,
+            )
+            for key in sorted(first)
+        ],
+        ignore_conflicts=True,
+    )
+    condition = Q()
+    for key in first:
+        condition |= Q(patient_id=key[0], issuer_of_patient_id=key[1], study_instance_uid=key[2])
+    rows = list(Patient.objects.filter(condition, archive=batch.archive))
+    if len(rows) != len(first):
+        raise Crossed
+    batch.new_patients += [row.pk for row in rows if row.created_at >= batch.now]
+    return {(row.patient_id, row.issuer_of_patient_id, row.study_instance_uid): row for row in rows}
+
+
+def _new_study(batch: Batch, *, header: Header, patient: Patient) -> Study:
+    return Study(
+        organisation_id=batch.archive.organisation_id,
+        archive=batch.archive,
+        patient=patient,
+        study_instance_uid=header.study_instance_uid,
+        study_date=header.study_date,
+        study_time=header.study_time,
+        study_date_parsed=header.study_date_parsed,
+        accession_number=header.accession_number,
+        study_id=header.study_id,
+        description=header.study_description,
+        referring_physician_name=header.referring_physician_name,
+        attributes=header.study_attributes,
+        last_received_at=batch.now,
+    )
+
+
+def _identify(batch: Batch, *, study: Study, header: Header) -> None:
+    """A study that came without a Patient ID takes the one that a later image of it brings."""
+    if study.patient.patient_id or not header.patient_id:
+        return
+    nameless = study.patient
+    study.patient = _patients(batch, [header])[patient_key(header)]
+    study.attributes = {**study.attributes, **header.study_attributes}
+    study.save(update_fields=["patient", "attributes", "updated_at"])
+    if not nameless.studies.exists():
+        nameless.delete()
+
+
+def remove_unused(batch: Batch, *, studies: dict[str, Study], series: dict[str, Series]) -> None:
+    """What was made for files that then were refused must not stay behind empty."""
+    empty_series = [row.pk for row in series.values() if not row.instance_count]
+    if empty_series:
+        Series.objects.filter(pk__in=empty_series, instances=None).delete()
+    empty_studies = [row for row in studies.values() if not row.instance_count]
+    if empty_studies:
+        Study.objects.filter(pk__in=[row.pk for row in empty_studies], instances=None).delete()
+    # A patient of a study that another delivery had created first, under another patient.
+    Patient.objects.filter(pk__in=batch.new_patients, studies=None).delete()
+
+
+def conflict_of(*, study: Study, series: Series, header: Header) -> str:
+    patient = study.patient
+    if header.patient_id and header.patient_id != patient.patient_id:
+        return "patient-mismatch"
+    issuers = {header.issuer_of_patient_id, patient.issuer_of_patient_id} - {""}
+    if header.patient_id and len(issuers) > 1:
+        return "patient-mismatch"
+    if series.study_id != study.pk:
+        return "series-elsewhere"
+    return ""
