@@ -130,16 +130,16 @@ def lock(*, request: HttpRequest, user: User, because: str) -> None:
     _remember(session_key=_key(request), seen=int(row.last_seen_at.timestamp()), locked=True)
 
 
-@transaction.atomic
 def unlock(*, request: HttpRequest, user: User, method: str) -> None:
     """Open the session again; the caller has proven that its person is there."""
-    row = UserSession.objects.select_for_update().get(session_key=_key(request))
-    row.data = {name: value for name, value in row.data.items() if name != LOCKED}
-    row.last_seen_at = timezone.now()
-    row.save(update_fields=["data", "last_seen_at"])
-    tell(action="session.unlocked", user=user, request=request, detail={"method": method})
-    key = _key(request)
-    transaction.on_commit(lambda: _remember(session_key=key, seen=int(time.time()), locked=False))
+    with transaction.atomic():
+        row = UserSession.objects.select_for_update().get(session_key=_key(request))
+        row.data = {name: value for name, value in row.data.items() if name != LOCKED}
+        row.last_seen_at = timezone.now()
+        row.save(update_fields=["data", "last_seen_at"])
+        tell(action="session.unlocked", user=user, request=request, detail={"method": method})
+    # Only what is in the row may be believed of the cache.
+    _remember(session_key=_key(request), seen=int(time.time()), locked=False)
 
 
 def expire(*, request: HttpRequest, user: User) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from access.sign_in.views import entry, lock, security
+from access.sign_in.views import entry, lock, people, security
 
 named = [
     path("accounts/sign-in/", entry.sign_in, name="sign-in"),
@@ -29,6 +29,11 @@ named = [
     path("accounts/security/codes/", security.codes_renew, name="codes-renew"),
     path("accounts/security/sessions/<int:session>/end/", security.session_revoke, name="session-revoke"),
     path("accounts/security/sessions/end-others/", security.sessions_revoke_others, name="sessions-revoke-others"),
+    path(
+        "o/<slug:organisation>/admin/people/<int:person>/second-factors/",
+        people.factors_reset,
+        name="person-factors-reset",
+    ),
 ]
 
 urlpatterns = [

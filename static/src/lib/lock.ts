@@ -67,6 +67,8 @@ class LockScreen {
     document.addEventListener(
       'keydown',
       (event) => {
+        // Browsers close a dialog at the second Escape whatever its `cancel` says.
+        if (this.locked && event.key === 'Escape') event.preventDefault();
         if (!(event.altKey && (event.ctrlKey || event.metaKey) && event.code === 'KeyL')) return;
         event.preventDefault();
         event.stopImmediatePropagation();
@@ -87,7 +89,7 @@ class LockScreen {
       void this.unlock('password', this.password.value);
     });
     this.part('passkey').addEventListener('click', () => void this.unlockByPasskey());
-    this.part('again').addEventListener('click', () => void this.prepare());
+    this.part('again').addEventListener('click', () => void this.prepare({ mayOpen: true }));
   }
 
   private noticed(): void {
@@ -141,7 +143,7 @@ class LockScreen {
       if (answer.redirected) return;
       const session = (await answer.json()) as Session;
       if (session.locked) this.cover();
-      else if (this.locked && session.user === this.dialog.dataset['user']) await this.prepare();
+      else if (this.locked && session.user === this.dialog.dataset['user']) await this.prepare({ mayOpen: true });
     } catch {
       // Asked again at the next occasion.
     }
@@ -158,8 +160,8 @@ class LockScreen {
         headers: this.headers(),
         body: new URLSearchParams({ because }),
       });
-      if (answer.ok && !answer.redirected) await this.prepare();
-      else await this.prepare();
+      await answer.text();
+      await this.prepare();
     } catch {
       this.say(text('offline', 'The server did not answer. Check the connection and try again.'));
     }
@@ -176,8 +178,11 @@ class LockScreen {
     void this.prepare();
   }
 
-  /** Which ways lead back: password, passkey, or, when the session has ended, a new sign-in elsewhere. */
-  private async prepare(): Promise<void> {
+  /**
+   * Which ways lead back: password, passkey, or, when the session has ended, a new sign-in elsewhere. A server that does
+   * not know of the lock yet must not open it again: only who asks with `mayOpen` believes it.
+   */
+  private async prepare({ mayOpen = false } = {}): Promise<void> {
     if (!this.locked) return;
     try {
       const state = await this.send(this.url('session'), { headers: { Accept: 'application/json' } });
@@ -194,7 +199,7 @@ class LockScreen {
       const answer = await this.send(this.url('unlock'), { headers: { Accept: 'application/json' } });
       const ways = (await answer.json()) as Ways;
       this.csrf = ways.csrf;
-      if (!session.locked) {
+      if (mayOpen && !session.locked) {
         this.open();
         return;
       }
