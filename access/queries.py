@@ -69,6 +69,13 @@ def organisations_of(user: User) -> QuerySet[Organisation]:
     return Organisation.objects.filter(pk__in=memberships_open_to(user).values("organisation")).order_by("name")
 
 
+def organisations_open_to(user: User) -> list[Organisation]:
+    """The same, asked on the person's behalf whoever asks: for what befalls an account in each of its organisations,
+    such as a sign-in that is only just happening or was refused."""
+    with signed_in(user_id=user.pk):
+        return list(organisations_of(user))
+
+
 def people_count(organisation: Organisation) -> int:
     """People, not service accounts, who count against the quota."""
     with tenant(organisation):
@@ -248,9 +255,7 @@ def container_of(row: ContainerRole) -> RoleContainer:
 def reach_of(user: User) -> list[Reach]:
     """The organisations and containers that the person holds a role on: what a token can be limited to."""
     found: list[Reach] = []
-    with signed_in(user_id=user.pk):
-        organisations = list(organisations_of(user))
-    for organisation in organisations:
+    for organisation in organisations_open_to(user):
         with tenant(organisation):
             found.append(Reach(key=f"{organisation.container_kind()}:{organisation.pk}", container=organisation))
             for kind, number in sorted(roles_of(user=user, organisation=organisation)):

@@ -87,7 +87,7 @@ def _in_each_organisation(
     as_actor: bool = True,
 ) -> None:
     # A sign-in concerns every organisation the person may then enter; each officer sees it in their own trail.
-    concerned: list[Any] = list(queries.organisations_of(user)) or [None]
+    concerned: list[Any] = list(queries.organisations_open_to(user)) or [None]
     for organisation in concerned:
         services.record(
             action=action,

@@ -281,7 +281,7 @@ def tell(
     is_actor: bool = True,
 ) -> None:
     """An act of an account concerns each organisation it may enter: every officer finds it in their own trail."""
-    concerned: list[Any] = list(queries.organisations_of(user)) or [None]
+    concerned: list[Any] = list(queries.organisations_open_to(user)) or [None]
     for organisation in concerned:
         hooks.tell(
             action=action,

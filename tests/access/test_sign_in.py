@@ -15,7 +15,7 @@ from django.core import mail as outbox
 from django.test import Client
 from django.urls import reverse
 
-from access import people, throttle
+from access import people, services, throttle
 from access.models import Organisation, User
 from access.sign_in import addresses, factors
 from audit.models import Event
@@ -484,3 +484,17 @@ def test_the_full_list_of_stolen_passwords_is_searched_when_there_is_one(
         settings.BREACHED_PASSWORDS = path
         assert all(is_in_file(word) for word in words)
         assert not any(is_in_file(f"unknown {n}") for n in range(500))
+
+
+def test_each_organisation_of_the_person_finds_the_sign_in_in_its_own_trail(member: User) -> None:
+    clinic = make_organisation("clinic")
+    services.add_member(actor=None, organisation=clinic, user=member)
+    bystander = make_organisation("bystander")
+    client = Client()
+    try_to_sign_in(client, username=member.username)
+    client.post(reverse("access:sign-out"))
+    with all_tenants():
+        found = Event.objects.filter(target_id=str(member.pk), action__startswith="session.").order_by("pk")
+        rows = set(found.values_list("organisation__slug", "action"))
+        assert not Event.objects.filter(organisation=bystander, action__startswith="session.").exists()
+    assert rows == {(slug, act) for slug in ("hospital", "clinic") for act in ("session.started", "session.ended")}
