@@ -1,0 +1,159 @@
+"""Role × method × route over every address of an organisation, with a second hospital behind the wall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from access.models import User
+from access.people import containers_of
+from access.services import create_token, grant_role
+from core.tenancy import tenant
+from tests.access.factories import make_member, make_user
+from tests.matrix import table
+from tests.matrix.walk import INSIDE, METHODS, address, ask
+from tests.matrix.world import ROLES, World, make_world
+
+pytestmark = pytest.mark.django_db
+NOT_ALLOWED = 405
+APPS = sorted({route.split(":")[0] for route, _arguments in INSIDE})
+
+
+@pytest.fixture(scope="module")
+def hospitals(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[World, World]]:
+    """Built once: every request is rolled back, so none finds what another left."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield make_world(slug="north", word="Northwood"), make_world(slug="south", word="Southgate")
+        transaction.set_rollback(True)
+
+
+def signed_in(user: User | None) -> Client:
+    client = Client(raise_request_exception=False)
+    if user is not None:
+        client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_each_role_gets_from_each_route_what_the_table_says(app: str, hospitals: tuple[World, World]) -> None:
+    north, south = hospitals
+    clients = {role: signed_in(north.people[role]) for role in ROLES}
+    all_rights = signed_in(everything(north))
+    found: dict[str, str] = {}
+    leaks: list[str] = []
+    for route, arguments in INSIDE:
+        if route.split(":")[0] != app:
+            continue
+        place = address(route=route, arguments=arguments, world=north)
+        block: dict[str, dict[str, int]] = {}
+        for method in METHODS:
+            if ask(all_rights, method, place)[0] == NOT_ALLOWED:
+                continue  # the view does not know the method, whoever asks
+            for role, client in clients.items():
+                status, answer = ask(client, method, place)
+                block.setdefault(method, {})[role] = status
+                leaks += [f"{method} {route} as {role}: {word}" for word in south.marks if word.encode() in answer]
+        found[route] = table.write_block(block)
+    assert leaks == []
+    expected = {route: lines for route, lines in table.read().items() if route.split(":")[0] == app}
+    different = [(route, lines) for route, lines in found.items() if lines != expected.get(route)]
+    gone = sorted(set(expected) - set(found))
+    # In the form of the file: read each line before it goes there.
+    print(f"<<<\n{table.as_file(different)}\n>>>")
+    assert ([route for route, _lines in different], gone) == ([], [])
+
+
+def everything(world: World) -> User:
+    """A person with every role on every container of the hospital."""
+    person = make_member(world.organisation)
+    with tenant(world.organisation):
+        for container in containers_of(world.organisation):
+            for role in container.ROLES:
+                grant_role(actor=None, container=container, role=role, user=person)
+    return person
+
+
+def installation_administrator() -> User:
+    person = make_user()
+    person.is_installation_administrator = person.is_superuser = True
+    person.save(update_fields=["is_installation_administrator", "is_superuser"])
+    return person
+
+
+def test_the_table_names_no_other_app() -> None:
+    assert {route.split(":")[0] for route in table.read()} == set(APPS)
+
+
+def test_all_rights_elsewhere_and_the_whole_installation_open_nothing(hospitals: tuple[World, World]) -> None:
+    north, south = hospitals
+    wrong: list[str] = []
+    for name, client in (
+        ("nobody", signed_in(None)),
+        ("everything elsewhere", signed_in(everything(south))),
+        ("installation administrator", signed_in(installation_administrator())),
+    ):
+        for route, arguments in INSIDE:
+            place = address(route=route, arguments=arguments, world=north)
+            for method in METHODS:
+                status, answer = ask(client, method, place)
+                if status not in ((302, 401) if name == "nobody" else (404,)):
+                    wrong.append(f"{method} {route} answers {status} to {name}")
+                if status == 302 and b"/accounts/sign-in/?next=" not in answer:
+                    wrong.append(f"{method} {route} sends {name} elsewhere than to the sign-in page")
+                wrong += [f"{method} {route} tells {name} {word}" for word in north.marks if word.encode() in answer]
+    assert wrong == []
+
+
+def test_an_id_of_the_other_hospital_in_ones_own_address_finds_nothing(hospitals: tuple[World, World]) -> None:
+    north, south = hospitals
+    client = signed_in(everything(north))
+    wrong: list[str] = []
+    tried = 0
+    for route, arguments in INSIDE:
+        for name in sorted(arguments - {"organisation"}):
+            theirs = south.value_for(route=route, name=name)
+            if theirs == north.value_for(route=route, name=name):
+                continue  # an address both have; the table's test looks for the other's contents there
+            place = address(route=route, arguments=arguments, world=north, **{name: theirs})
+            for method in METHODS:
+                tried += 1
+                status, answer = ask(client, method, place)
+                if status not in table.REFUSED:
+                    wrong.append(f"{method} {route} with the other's {name}: {status}")
+                wrong += [f"{method} {route}: {word}" for word in south.marks if word.encode() in answer]
+    assert tried > 300
+    assert wrong == []
+
+
+@pytest.mark.parametrize("scope", ["read", "write", "dicomweb"])
+def test_a_token_does_what_its_scope_says_and_no_more_than_its_person(
+    scope: str, hospitals: tuple[World, World]
+) -> None:
+    north, _south = hospitals
+    person = everything(north)
+    _token, secret = create_token(user=person, name=scope, scopes=[scope])
+    by_token, by_session = Client(headers={"authorization": f"Bearer {secret}"}), signed_in(person)
+    by_token.raise_request_exception = by_session.raise_request_exception = False
+    wrong: list[str] = []
+    for route, arguments in INSIDE:
+        place = address(route=route, arguments=arguments, world=north)
+        app = route.split(":")[0]
+        for method in METHODS:
+            status, _answer = ask(by_token, method, place)
+            if app == "dicomweb":
+                opens = scope == "dicomweb"
+            elif app.endswith("-api"):
+                opens = scope == ("read" if method == "get" else "write")
+            else:
+                opens = False
+            if not opens and status not in (401, 403, 405):
+                wrong.append(f"{method} {route} with {scope}: {status}")
+            elif opens and status in (401, 403):
+                session_status, _same = ask(by_session, method, place)
+                if session_status != status:
+                    wrong.append(f"{method} {route} with {scope}: {status}, by session {session_status}")
+    assert wrong == []

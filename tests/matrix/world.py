@@ -1,0 +1,234 @@
+"""Two hospitals that look alike from outside: the same addresses, the same UIDs, other contents.
+
+Whatever a person of one finds in an answer that belongs to the other is a hole in the wall. Everything is made by the
+services people use.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from access import services as access
+from access.models import Organisation, User
+from access.services import grant_role
+from archive import services as archive_services
+from archive.models import Archive, Delivery, Instance, QuarantinedFile, Study
+from audit.models import Event
+from core import jobs
+from core.tenancy import tenant
+from deid.services import deidentify_study
+from practice import services as practice
+from teaching import services as teaching
+from teaching.models import Course, Library
+from tests.access.factories import make_member
+from tests.archive.factories import deliver, make_archive, make_series
+from tests.practice.test_reads import answers, own_mark
+from tests.teaching.factories import House, make_case, make_study, publish
+from viewer.services import open_session
+
+#: Each person holds exactly one role beside membership; the matrix has a column for each.
+ROLES = (
+    "administrator",
+    "officer",
+    "member",
+    "manager",
+    "contributor",
+    "reader",
+    "library_editor",
+    "library_reviewer",
+    "library_learner",
+    "course_editor",
+    "course_reviewer",
+    "course_learner",
+)
+#: Those for whom the organisation does not exist: everything in the other hospital, or the whole installation.
+STRANGERS = ("stranger", "installation")
+
+STUDY_UID, SERIES_UID, FRAME_UID = "1.2.826.0.1.3680043.8.1", "1.2.826.0.1.3680043.8.2", "1.2.826.0.1.3680043.8.4"
+TEACHING_UID = "1.2.826.0.1.3680043.8.3"
+_numbers = itertools.count(1)
+
+
+@dataclass
+class World:
+    """One hospital: its people by role, and a value for each name that stands in an address."""
+
+    organisation: Organisation
+    people: dict[str, User]
+    values: dict[str, Any] = field(default_factory=dict)
+    #: Values for the routes of one app where they differ from the general ones.
+    of_app: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Words that stand only in this hospital's contents.
+    marks: tuple[str, ...] = ()
+
+    def value_for(self, *, route: str, name: str) -> Any:
+        return self.of_app.get(route.split(":")[0], {}).get(name, self.values.get(name))
+
+
+def make_world(*, slug: str, word: str) -> World:
+    """`word` is a surname that stands in each title, name and description of this hospital."""
+    organisation = access.create_organisation(slug=slug, name=f"{word} Hospital")
+    number = next(_numbers)
+    people = {
+        "administrator": make_member(organisation, roles=("administrator",), username=f"administrator@{slug}"),
+        "officer": make_member(organisation, roles=("officer",), username=f"officer@{slug}"),
+        **{
+            role: make_member(organisation, username=f"{role.replace('_', '-')}@{slug}")
+            for role in ROLES
+            if role not in ("administrator", "officer")
+        },
+    }
+    for person in people.values():
+        person.display_name = f"{word} {person.username.split('@')[0]}"
+        person.save(update_fields=["display_name"])
+    clinical = make_archive(organisation, slug="scans", name=f"{word} scans", ae_title=f"SCANS{number}")
+    house = _house(organisation=organisation, people=people, word=word, number=number)
+    study = _clinical_study(clinical, word=word)
+    for role in ("manager", "contributor", "reader"):
+        for archive in (clinical, house.archive):
+            grant_role(actor=None, container=archive, role=role, user=people[role])
+    world = World(organisation=organisation, people=people, marks=(word, word.upper(), word.lower()))
+    with tenant(organisation):
+        _fill_archive(world, clinical=clinical, study=study, word=word)
+        _fill_teaching(world, house=house, study=study, word=word)
+    _fill_people(world)
+    return world
+
+
+def _house(*, organisation: Organisation, people: dict[str, User], word: str, number: int) -> House:
+    archive = make_archive(
+        organisation,
+        slug="copies",
+        name=f"{word} copies",
+        ae_title=f"COPIES{number}",
+        purpose=Archive.Purpose.TEACHING,
+    )
+    administrator = people["administrator"]
+    with tenant(organisation):
+        library: Library = teaching.create_library(
+            actor=administrator, organisation=organisation, archive=archive, slug="cases", name=f"{word} cases"
+        )
+        course: Course = teaching.create_course(
+            actor=administrator, organisation=organisation, slug="rounds", name=f"{word} rounds"
+        )
+        for container, prefix in ((library, "library"), (course, "course")):
+            for role in ("editor", "reviewer", "learner"):
+                if role in container.ROLES:
+                    grant_role(actor=None, container=container, role=role, user=people[f"{prefix}_{role}"])
+    # Who makes a case of the library also has to reach its images.
+    maker = make_member(organisation, username=f"maker@{organisation.slug}")
+    grant_role(actor=None, container=library, role="editor", user=maker)
+    grant_role(actor=None, container=course, role="editor", user=maker)
+    return House(
+        organisation=organisation,
+        administrator=administrator,
+        educator=maker,
+        reviewer=people["library_reviewer"],
+        learner=people["course_learner"],
+        member=people["member"],
+        officer=people["officer"],
+        archive=archive,
+        library=library,
+        course=course,
+    )
+
+
+def _clinical_study(archive: Archive, *, word: str) -> Study:
+    files = make_series(
+        count=2,
+        StudyInstanceUID=STUDY_UID,
+        SeriesInstanceUID=SERIES_UID,
+        FrameOfReferenceUID=FRAME_UID,
+        PatientName=f"{word}^Patient",
+        PatientID=f"{word}-1",
+        StudyDescription=f"{word} knee",
+        SeriesDescription=f"{word} sagittal",
+    )
+    deliver(archive, files)
+    with tenant(archive.organisation):
+        return Study.objects.get(archive=archive, study_instance_uid=STUDY_UID)
+
+
+def _fill_archive(world: World, *, clinical: Archive, study: Study, word: str) -> None:
+    manager, contributor = world.people["manager"], world.people["contributor"]
+    _delivery, _outcomes = deliver(clinical, [f"{word} is no image".encode()], actor=contributor)
+    upload = archive_services.open_delivery(archive=clinical, source=Delivery.Source.UPLOAD, actor=contributor)
+    image = Instance.objects.filter(study=study).select_related("series").earliest("instance_number")
+    export = archive_services.start_export(actor=manager, archive=clinical, studies=[study])
+    session = open_session(
+        user=manager,
+        organisation=world.organisation,
+        kind="study",
+        key=study.public_id,
+        studies=[study],
+        target=study,
+    )
+    world.values |= {
+        "organisation": world.organisation.slug,
+        "archive": clinical.slug,
+        "study": study.public_id,
+        "series": image.series.public_id,
+        "instance": image.pk,
+        "delivery": upload.pk,
+        "upload": upload.pk,
+        "file": QuarantinedFile.objects.filter(archive=clinical).latest("pk").public_id,
+        "job": export.pk,
+        "session": session.public_id,
+        "numbers": "1",
+        "path": "7FE00010",
+    }
+    world.of_app["dicomweb"] = {
+        "study": STUDY_UID,
+        "series": SERIES_UID,
+        "instance": image.sop_instance_uid,
+    }
+    world.of_app["archive-api"] = {"study": STUDY_UID, "series": SERIES_UID}
+    own_job = jobs.start(
+        organisation=world.organisation, owner=world.people["member"], kind="test", title=f"{word} job", total=1
+    )
+    world.of_app["core"] = {"job": own_job.pk}
+
+
+def _fill_teaching(world: World, *, house: House, study: Study, word: str) -> None:
+    copy = make_study(house.archive, StudyInstanceUID=f"{TEACHING_UID}.1", PatientName=f"{word}^Copy")
+    case = make_case(house, study=copy, title=f"{word} tumour", alternative_title=f"{word} with headache")
+    version = publish(house, case)
+    with tenant(world.organisation):
+        attempt = practice.start_attempt(user=house.learner, version=version)
+        practice.commit_attempt(user=house.learner, attempt=attempt, draft=answers(version), marks=[own_mark(version)])
+        assignment = teaching.create_assignment(
+            actor=house.educator,
+            course=house.course,
+            title=f"{word} week",
+            cases=[case],
+            due_at=timezone.now() + timedelta(days=1),
+        )
+        for archive in (study.archive, house.archive):
+            grant_role(actor=None, container=archive, role="contributor", user=house.educator)
+        run = deidentify_study(actor=house.educator, study=study, target_archive=house.archive)
+    world.values |= {
+        "library": house.library.slug,
+        "course": house.course.slug,
+        "slug": house.library.slug,
+        "kind": "library",
+        "case": case.public_id,
+        "attempt": attempt.public_id,
+        "assignment": assignment.public_id,
+        "question": version.content["questions"][0]["id"],
+        "section": version.content["sections"][0]["id"],
+        "action": "request-review",
+        "number": 1,
+        "run": run.public_id,
+    }
+
+
+def _fill_people(world: World) -> None:
+    token, _secret = access.create_token(user=world.people["reader"], name="a reader's token", scopes=["read"])
+    with tenant(world.organisation):
+        event = Event.objects.filter(organisation=world.organisation).latest("pk")
+    world.values |= {"token": token.public_id, "person": world.people["member"].pk, "pk": event.pk}
