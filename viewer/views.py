@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -17,6 +16,7 @@ from django.views import View
 
 from access.queries import require
 from archive.models import Study
+from core.bodies import read_json
 from core.errors import NotFound
 from viewer import hooks, queries, services
 from viewer.domain import manifest as contract
@@ -124,12 +124,9 @@ class MarksView(View):
 def _body(request: HttpRequest) -> dict[str, Any]:
     if int(request.headers.get("Content-Length") or 0) > MAX_BODY:
         raise MarksInvalid([{"index": 0, "field": "marks", "message": "The request is too large."}])
-    try:
-        body = json.loads(request.body)
-    except (ValueError, RecursionError):
-        raise MarksInvalid([{"index": 0, "field": "marks", "message": "The request is not JSON."}]) from None
+    body = read_json(request)
     if not isinstance(body, dict):
-        raise MarksInvalid([{"index": 0, "field": "marks", "message": "An object was expected."}])
+        raise MarksInvalid([{"index": 0, "field": "marks", "message": "A JSON object was expected."}])
     return cast("dict[str, Any]", body)
 
 
@@ -239,10 +236,10 @@ class SessionEvents(View):
         session = ReadingSession.objects.filter(public_id=kwargs["session"], user=request.user).first()  # type: ignore[misc]
         if session is None:
             raise NotFound
+        body = read_json(request)
         try:
-            body = json.loads(request.body)
             events = parse_events(body.get("events") if isinstance(body, dict) else None)
-        except (ValueError, RecursionError):
+        except ValueError:
             return JsonResponse({"code": "invalid", "detail": "A list of events was expected."}, status=400)
         taken = services.take_events(session=session, user=request.user, events=events, request=request)
         return JsonResponse({"taken": taken})

@@ -148,9 +148,10 @@ class UploadPieces(UploadMixin, APIView):
         },
     )
     def put(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        delivery = self.get_upload()
         offset, total = whole_number(request, "offset"), whole_number(request, "total")
         size, received = uploading.take_piece(
-            delivery=self.get_upload(),
+            delivery=delivery,
             upload_id=self.kwargs["file"],
             offset=offset,
             total=total,

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from core.bodies import read_json
 from core.errors import Conflict, NotFound
 from practice import presentation, queries, services
 from practice.errors import AttemptClosed, Incomplete
@@ -247,8 +248,5 @@ def score(request: Any, organisation: str, attempt: str, question: str) -> HttpR
 def _json_body(request: HttpRequest) -> dict[str, Any]:
     if int(request.headers.get("Content-Length") or 0) > MAX_BODY:
         raise Conflict(_("The request is too large."))
-    try:
-        body = json.loads(request.body)
-    except (ValueError, RecursionError):
-        return {}
+    body = read_json(request)
     return body if isinstance(body, dict) else {}

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from access.queries import get_visible, visible_to
 from archive.models import Study
+from core.bodies import read_json
 from core.errors import Invalid, NotFound, PacswebError
 from teaching import presentation, queries, services
 from teaching.errors import NotReady
@@ -180,10 +181,7 @@ def _json_list(raw: str, *, name: str) -> list[Any]:
 def save_layout(request: Any, organisation: str, case: str) -> HttpResponse:
     """What the case opens with, as the viewer shows it now (JSON)."""
     found = load(request, case)
-    try:
-        layout = json.loads(request.body)
-    except (ValueError, RecursionError):
-        layout = None
+    layout = read_json(request)
     if not isinstance(layout, dict):
         raise Invalid
     services.set_layout(actor=request.user, case=found, layout=layout, revision=seen_revision(request), request=request)

@@ -17,21 +17,26 @@ from access import services as access
 from access.models import Organisation, User
 from access.services import grant_role
 from archive import services as archive_services
+from archive import tasks as archive_tasks
 from archive.models import Archive, Delivery, Instance, QuarantinedFile, Study
 from audit.models import Event
-from core import jobs
+from core import jobs, notifications, saved_views
+from core.models import Notification
 from core.tenancy import tenant
+from deid import tasks as deid_tasks
 from deid.services import deidentify_study
 from practice import services as practice
 from teaching import services as teaching
 from teaching.models import Course, Library
 from tests.access.factories import make_member
 from tests.archive.factories import deliver, make_archive, make_series
+from tests.dicomweb.factories import settle
 from tests.practice.test_reads import answers, own_mark
 from tests.teaching.factories import House, make_case, make_study, publish
 from viewer.services import open_session
 
-#: Each person holds exactly one role beside membership; the matrix has a column for each.
+#: Each person holds one role beside membership, but for the educator, whose work takes two: contributor of the archives
+#: and editor of library and course.
 ROLES = (
     "administrator",
     "officer",
@@ -45,6 +50,7 @@ ROLES = (
     "course_editor",
     "course_reviewer",
     "course_learner",
+    "educator",
 )
 #: Those for whom the organisation does not exist: everything in the other hospital, or the whole installation.
 STRANGERS = ("stranger", "installation")
@@ -67,7 +73,7 @@ class World:
     marks: tuple[str, ...] = ()
 
     def value_for(self, *, route: str, name: str) -> Any:
-        return self.of_app.get(route.split(":")[0], {}).get(name, self.values.get(name))
+        return self.of_app.get(route.split(":", maxsplit=1)[0], {}).get(name, self.values.get(name))
 
 
 def make_world(*, slug: str, word: str) -> World:
@@ -87,11 +93,12 @@ def make_world(*, slug: str, word: str) -> World:
         person.display_name = f"{word} {person.username.split('@')[0]}"
         person.save(update_fields=["display_name"])
     clinical = make_archive(organisation, slug="scans", name=f"{word} scans", ae_title=f"SCANS{number}")
-    house = _house(organisation=organisation, people=people, word=word, number=number)
+    house = make_house_of(organisation=organisation, people=people, word=word, number=number)
     study = _clinical_study(clinical, word=word)
-    for role in ("manager", "contributor", "reader"):
-        for archive in (clinical, house.archive):
+    for archive in (clinical, house.archive):
+        for role in ("manager", "contributor", "reader"):
             grant_role(actor=None, container=archive, role=role, user=people[role])
+        grant_role(actor=None, container=archive, role="contributor", user=people["educator"])
     world = World(organisation=organisation, people=people, marks=(word, word.upper(), word.lower()))
     with tenant(organisation):
         _fill_archive(world, clinical=clinical, study=study, word=word)
@@ -100,7 +107,7 @@ def make_world(*, slug: str, word: str) -> World:
     return world
 
 
-def _house(*, organisation: Organisation, people: dict[str, User], word: str, number: int) -> House:
+def make_house_of(*, organisation: Organisation, people: dict[str, User], word: str, number: int) -> House:
     archive = make_archive(
         organisation,
         slug="copies",
@@ -120,14 +127,11 @@ def _house(*, organisation: Organisation, people: dict[str, User], word: str, nu
             for role in ("editor", "reviewer", "learner"):
                 if role in container.ROLES:
                     grant_role(actor=None, container=container, role=role, user=people[f"{prefix}_{role}"])
-    # Who makes a case of the library also has to reach its images.
-    maker = make_member(organisation, username=f"maker@{organisation.slug}")
-    grant_role(actor=None, container=library, role="editor", user=maker)
-    grant_role(actor=None, container=course, role="editor", user=maker)
+            grant_role(actor=None, container=container, role="editor", user=people["educator"])
     return House(
         organisation=organisation,
         administrator=administrator,
-        educator=maker,
+        educator=people["educator"],
         reviewer=people["library_reviewer"],
         learner=people["course_learner"],
         member=people["member"],
@@ -160,6 +164,8 @@ def _fill_archive(world: World, *, clinical: Archive, study: Study, word: str) -
     upload = archive_services.open_delivery(archive=clinical, source=Delivery.Source.UPLOAD, actor=contributor)
     image = Instance.objects.filter(study=study).select_related("series").earliest("instance_number")
     export = archive_services.start_export(actor=manager, archive=clinical, studies=[study])
+    archive_tasks.export_studies(organisation_id=world.organisation.pk, job_id=str(export.pk), study_ids=[study.pk])
+    settle(clinical)
     session = open_session(
         user=manager,
         organisation=world.organisation,
@@ -188,10 +194,35 @@ def _fill_archive(world: World, *, clinical: Archive, study: Study, word: str) -
         "instance": image.sop_instance_uid,
     }
     world.of_app["archive-api"] = {"study": STUDY_UID, "series": SERIES_UID}
-    own_job = jobs.start(
-        organisation=world.organisation, owner=world.people["member"], kind="test", title=f"{word} job", total=1
+    _fill_shell(world, word=word)
+
+
+def _fill_shell(world: World, *, word: str) -> None:
+    """A job, a notification and a saved view of the member with no other role."""
+    member, organisation = world.people["member"], world.organisation
+    job = jobs.start(organisation=organisation, owner=member, kind="test", title=f"{word} job", total=1)
+    place = f"/o/{organisation.slug}/jobs/"
+    notifications.send(
+        kind="job.failed",
+        organisation=organisation,
+        persons=[member],
+        subject="one",
+        url=place,
+        detail={"title": f"{word} export"},
     )
-    world.of_app["core"] = {"job": own_job.pk}
+    view = saved_views.save(
+        user=member,
+        organisation=organisation,
+        list_key="jobs",
+        place=place,
+        name=f"{word} failed",
+        query="state=failed",
+    )
+    world.of_app["core"] = {
+        "job": job.pk,
+        "notification": Notification.objects.get(person=member).public_id,
+        "view": view.public_id,
+    }
 
 
 def _fill_teaching(world: World, *, house: House, study: Study, word: str) -> None:
@@ -208,9 +239,8 @@ def _fill_teaching(world: World, *, house: House, study: Study, word: str) -> No
             cases=[case],
             due_at=timezone.now() + timedelta(days=1),
         )
-        for archive in (study.archive, house.archive):
-            grant_role(actor=None, container=archive, role="contributor", user=house.educator)
         run = deidentify_study(actor=house.educator, study=study, target_archive=house.archive)
+        deid_tasks.execute_run(organisation_id=world.organisation.pk, run_id=run.pk, job_id=str(run.job_id))
     world.values |= {
         "library": house.library.slug,
         "course": house.course.slug,
@@ -225,6 +255,7 @@ def _fill_teaching(world: World, *, house: House, study: Study, word: str) -> No
         "number": 1,
         "run": run.public_id,
     }
+    world.of_app["deid"] = {"archive": house.archive.slug}
 
 
 def _fill_people(world: World) -> None:
