@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -16,8 +17,12 @@ class AccessConfig(AppConfig):
             schema,  # noqa: F401 -- importing registers it
             shell,
         )
+        from access.break_glass.queries import explain
+        from access.role_upkeep import renew_roles
         from access.sign_in import signals
 
+        hooks.register_explainer(explain)
+        post_migrate.connect(renew_roles, dispatch_uid="access.renew_roles")
         shell.register()
         signals.connect()
         hooks.register_viewable("access:view-as", "access:front-door", "core:design")

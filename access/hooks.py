@@ -27,6 +27,12 @@ class ActListener(Protocol):
     ) -> None: ...
 
 
+class Explainer(Protocol):
+    def __call__(self, *, actor: Any, organisation: Any, target: Any, request: Any) -> str:
+        """What made this act the actor's business, e.g. "break-glass 4k2m…"; empty when it is not this reason."""
+
+
+_explainers: list[Explainer] = []
 _visibility: dict[type[Model], list[VisibilityProvider]] = {}
 _listeners: list[ActListener] = []
 
@@ -95,3 +101,18 @@ def register_visibility_words(words: Any) -> None:
 
 def visibility_words() -> tuple[Any, ...]:
     return tuple(_visibility_words)
+
+
+def register_explainer(explainer: Explainer) -> None:
+    """Say of an act why it was allowed, for acts whose own room gives no reason."""
+    if explainer not in _explainers:
+        _explainers.append(explainer)
+
+
+def explain(*, actor: Any, organisation: Any, target: Any, request: Any) -> str:
+    """The first reason that an explainer knows."""
+    for explainer in _explainers:
+        reason = explainer(actor=actor, organisation=organisation, target=target, request=request)
+        if reason:
+            return reason
+    return ""

@@ -19,6 +19,7 @@ from access import looking, queries, services
 from access.errors import OrganisationSuspended, TokenEnded
 from access.models import ApiToken, Membership
 from access.services.tokens import is_still_good
+from access.sharing import guests
 from access.throttle import client_address
 from core.errors import Forbidden
 from core.middleware import problem, wants_json
@@ -79,6 +80,7 @@ class OrganisationMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.organisation = None  # type: ignore[attr-defined]
         request.membership = None  # type: ignore[attr-defined]
+        request.guest = None  # type: ignore[attr-defined]
         with signed_in(user_id=request.user.pk):
             return self._respond(request)
 
@@ -87,16 +89,28 @@ class OrganisationMiddleware:
         if slug is None:
             return self._carried(self.get_response(request))
         if not request.user.is_authenticated:
-            return ask_to_sign_in(request)
+            admission = guests.admit(request, slug=slug)
+            if admission is not None:
+                return guests.serve(request, admission, self.get_response)  # type: ignore[return-value]
+            return guests.closed_landing(request, slug=slug) or ask_to_sign_in(request)
         membership = (
             Membership.objects.select_related("organisation")
             .filter(organisation__slug=slug, user=request.user, is_active=True)
             .first()
         )
-        if membership is None or not self._is_within_token(request, membership):
+        if membership is not None and not self._is_within_token(request, membership):
             return self._absent(request)
-        if membership.organisation.is_suspended:
+        if membership is not None and membership.organisation.is_suspended:
             return self._suspended(request, membership)
+        admission = (
+            guests.admit(request, slug=slug)
+            if membership is None
+            else guests.is_guest_of_own_accord(request, slug=slug)
+        )
+        if admission is not None:
+            return guests.serve(request, admission, self.get_response)  # type: ignore[return-value]
+        if membership is None:
+            return guests.closed_landing(request, slug=slug) or self._absent(request)
         request.organisation = membership.organisation  # type: ignore[attr-defined]
         request.membership = membership  # type: ignore[attr-defined]
         with tenant(membership.organisation):

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from access import hooks
 from access.models import ApiToken, ContainerRole, Membership, Organisation, RoleContainer, RoleGrant, User
+from access.sharing import registry
 from core.errors import Forbidden, NotFound
 from core.tenancy import all_tenants, signed_in, tenant
 
@@ -98,7 +99,7 @@ def containers_with(*, user: User | AnonymousUser, permission: str, container: t
     without an active membership of the organisation.
     """
     rows = container._default_manager.all()
-    if not user.is_authenticated or not user.is_active:
+    if not user.is_authenticated or not user.is_active or getattr(user, "guest", None) is not None:
         return rows.none()
     app_label, codename = permission.split(".")
     if app_label != container._meta.app_label:
@@ -170,6 +171,12 @@ def visible_to(user: User | AnonymousUser, queryset: QuerySet[Row], permission: 
     Besides roles on the container, upper floors add their own reasons (see `access.hooks.register_visibility`).
     """
     model = queryset.model
+    share = getattr(user, "guest", None)
+    if share is not None:
+        # A guest sees what the share reaches, whatever else the person may hold elsewhere.
+        shareable = registry.find(share.kind)
+        reach = shareable.reach(share, model, permission) if shareable is not None else None
+        return queryset.filter(reach) if reach is not None else queryset.none()
     container, path = container_model(model)
     allowed = containers_with(user=user, permission=permission, container=container)
     reasons = Q(**{f"{path}__in" if path else "pk__in": allowed.values("pk")})

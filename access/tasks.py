@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from access import services
+from access.break_glass.tasks import alert_officers
 from access.models import User
 from access.sign_in import addresses, mail
 from core.tasks import task
+
+__all__ = [
+    "alert_officers",
+    "end_expired_grants",
+    "send_address_proof",
+    "send_password_reset",
+    "tell_of_account_change",
+]
 
 CHANGES = frozenset(
     {"factor-added", "factor-removed", "codes-made", "recovery-code-used", "password-changed", "email-changed"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
+from access.break_glass.urls import urlpatterns as break_glass
+from access.sharing.urls import urlpatterns as sharing
 from access.sign_in.urls import named
 from access.views import (
     accounts,
@@ -86,4 +88,6 @@ urlpatterns = [
     path("o/<slug:organisation>/admin/people/<int:person>/view-as/", looking.view_as_start, name="view-as-start"),
     path("o/<slug:organisation>/view-as/", looking.view_as, name="view-as"),
     path("o/<slug:organisation>/view-as/end/", looking.view_as_end, name="view-as-end"),
+    *sharing,
+    *break_glass,
 ]

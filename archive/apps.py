@@ -11,8 +11,9 @@ class ArchiveConfig(AppConfig):
 
     def ready(self) -> None:
         from access import hooks, usage
-        from archive import audit_actions, quota, shell
+        from archive import audit_actions, break_glass, quota, shell
 
+        break_glass.register()
         audit_actions.register()
         shell.register()
         usage.register_storage(quota.stored_bytes)

@@ -51,7 +51,15 @@ class Archive(RoleContainer, TenantModel, TimeStampedModel):
     ROLES: ClassVar[dict[str, tuple[Any, tuple[str, ...]]]] = {
         "manager": (
             _("Manager"),
-            ("view_archive", "add_images", "export_images", "delete_images", "change_archive", "manage_archive"),
+            (
+                "view_archive",
+                "add_images",
+                "export_images",
+                "delete_images",
+                "change_archive",
+                "manage_archive",
+                "share_archive",
+            ),
         ),
         "contributor": (_("Contributor"), ("view_archive", "add_images", "export_images")),
         "reader": (_("Reader"), ("view_archive",)),
@@ -81,6 +89,7 @@ class Archive(RoleContainer, TenantModel, TimeStampedModel):
             ("export_images", _("Export and copy images")),
             ("delete_images", _("Delete images")),
             ("manage_archive", _("Give roles on the archive")),
+            ("share_archive", _("Share single studies with people outside")),
         )
 
     def __str__(self) -> str:

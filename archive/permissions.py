@@ -9,6 +9,7 @@ export_images    yes      yes          –
 delete_images    yes      –            –
 change_archive   yes      –            –
 manage_archive   yes      –            –
+share_archive    yes      –            –
 ===============  =======  ===========  ======
 """
 
@@ -25,6 +26,7 @@ EXPORT = "archive.export_images"
 DELETE = "archive.delete_images"
 CHANGE = "archive.change_archive"
 MANAGE = "archive.manage_archive"
+SHARE = "archive.share_archive"
 CREATE = "access.add_container"
 
 
@@ -56,3 +58,7 @@ class Rights:
     @property
     def change(self) -> bool:
         return self._may(CHANGE)
+
+    @property
+    def share(self) -> bool:
+        return self._may(SHARE)

@@ -191,6 +191,19 @@ def register_own() -> None:
         event_type=SECURITY_ALERT,
     )
     register(
+        "grant_policy.changed", _("{actor} changed what is allowed to guests: {changed}"), event_type=SECURITY_ALERT
+    )
+    register("share.created", _("{actor} shared {kind} {thing} with {recipient} ({target})"), event_type=EXPORT)
+    register("share.extended", _("{actor} set the end of {target} to {until}"), event_type=SECURITY_ALERT)
+    register("share.revoked", _("{actor} took back {target} from {recipient}"), event_type=SECURITY_ALERT)
+    register("share.opened", _("{actor} opened {target}, meant for {recipient}"), event_type=INSTANCES_ACCESSED)
+    register("share.downloaded", _("{actor} downloaded what {target} opens to {recipient}"), event_type=EXPORT)
+    register("share.refused", _("{actor} was refused at {target}"), event_type=SECURITY_ALERT)
+    register("break_glass.started", _("{actor} broke the glass ({target}): {reason}"), event_type=SECURITY_ALERT)
+    register("break_glass.ended", _("{actor} ended {target}"), event_type=SECURITY_ALERT)
+    register("break_glass.refused", _("{actor} tried to break the glass: {why}"), event_type=SECURITY_ALERT)
+    register("break_glass.reviewed", _("{actor} reviewed {target}: {verdict}"), event_type=AUDIT_LOG_USED)
+    register(
         "access.refused",
         _("{actor} was refused: {method} {route}"),
         event_type=SECURITY_ALERT,

@@ -20,7 +20,7 @@ class RefusalMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         organisation = getattr(request, "organisation", None)
-        if response.status_code == 403 and organisation is not None and request.user.is_authenticated:
+        if response.status_code == 403 and organisation is not None and _is_known(request):
             match = request.resolver_match
             services.record(
                 action="access.refused",
@@ -35,3 +35,7 @@ class RefusalMiddleware:
                 },
             )
         return response
+
+
+def _is_known(request: HttpRequest) -> bool:
+    return request.user.is_authenticated or getattr(request, "guest", None) is not None

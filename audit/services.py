@@ -11,6 +11,7 @@ from django.db.models import Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from access import hooks
 from access.queries import require
 from audit import actions
 from audit.domain import chain
@@ -48,6 +49,7 @@ def record(
     "assignment 4k2m…", "member of archive clinical".
     """
     declared = actions.get(action)
+    guest = getattr(actor or getattr(request, "user", None), "guest", None)
     if actor is not None and not getattr(actor, "is_authenticated", False):
         actor = None
     place = _place(request=request, door=door, address=address)
@@ -58,6 +60,9 @@ def record(
         # Somebody looks at the organisation as a member sees it: it is their act, not the member's.
         explained_by = f"looking as {actor.username}"
         actor = viewer
+    if guest is not None:
+        explained_by = guest.audit_label
+    reason = explained_by or hooks.explain(actor=actor, organisation=organisation, target=target, request=request)
     with all_tenants() if organisation is None else tenant(organisation):
         return Event.objects.create(
             organisation=organisation,
@@ -65,12 +70,12 @@ def record(
             event_type=declared.event_type,
             outcome=outcome,
             actor=actor,
-            actor_label=getattr(actor, "username", "") or "",
+            actor_label=getattr(actor, "username", "") or _guest_label(guest),
             target_kind=target._meta.label_lower if target is not None else "",
             target_id=str(getattr(target, "public_id", None) or target.pk) if target is not None else "",
             target_label=(target_label or (_label(target) if target is not None else ""))[:150],
             detail=detail or {},
-            explained_by=explained_by[:150],
+            explained_by=reason[:150],
             address=place["address"],
             door=place["door"],
             agent=place["agent"],
@@ -135,6 +140,11 @@ def verify_as_job(*, organisation_id: int, job_id: str) -> None:
             result={"intact": verdict.intact, "unsealed": verdict.unsealed},
             message=message,
         )
+
+
+def _guest_label(guest: Any) -> str:
+    """Somebody who came by a link is nobody we know; the share says whom it was meant for."""
+    return f"guest by {guest.audit_label}" if guest is not None else ""
 
 
 def _label(target: Model) -> str:

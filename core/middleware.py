@@ -28,11 +28,16 @@ class ErrorMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not isinstance(exception, PacswebError):
             return None
-        logger.info("request_refused", code=exception.code, status=exception.status_code)
-        if wants_json(request):
-            return JsonResponse(problem(exception), status=exception.status_code)
-        template = {403: "403.html", 404: "404.html"}.get(exception.status_code, "errors/refused.html")
-        return render(request, template, {"error": exception}, status=exception.status_code)
+        return refusal(request, exception, as_json=wants_json(request))
+
+
+def refusal(request: HttpRequest, error: PacswebError, *, as_json: bool) -> HttpResponse:
+    """The answer to a refused request, for people or for programs."""
+    logger.info("request_refused", code=error.code, status=error.status_code)
+    if as_json:
+        return JsonResponse(problem(error), status=error.status_code)
+    template = {403: "403.html", 404: "404.html"}.get(error.status_code, "errors/refused.html")
+    return render(request, template, {"error": error}, status=error.status_code)
 
 
 def wants_json(request: HttpRequest) -> bool:

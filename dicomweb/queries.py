@@ -14,6 +14,7 @@ from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySe
 from django.db.models.functions import Upper
 
 from access import sight
+from access.break_glass import queries as break_glass
 from access.queries import may, visible_to
 from archive.domain import header
 from archive.domain.text import fold
@@ -109,6 +110,11 @@ def sees_all(*, user: Any, archive: Archive) -> bool:
     return known[user.pk]
 
 
+def _may_be_remembered(user: Any) -> bool:
+    """What a guest sees is asked every time: it ends at once when the share is taken back."""
+    return getattr(user, "guest", None) is None
+
+
 def studies(*, user: Any, archive: Archive) -> QuerySet[Study]:
     """What `visible_to` lets through. A role on the archive opens all of it, and then its other reasons, which upper
     floors add and which cost more to ask than the answer itself, need not be asked."""
@@ -138,13 +144,17 @@ def _require_sight(*, user: Any, archive: Archive, row: Study | Series) -> None:
     key = f"dicomweb:sight:{sight.caller_key(user)}:{row._meta.model_name}:{row.pk}"
     found: dict[str, Any] = {}
     try:
-        found = cache.get_many([key, sight.stamp_key(user)])
+        if _may_be_remembered(user):
+            found = cache.get_many([key, sight.stamp_key(user)])
         if sight.is_fresh(found=found, key=key, user=user):
             return
     except Exception as error:  # noqa: BLE001 -- whatever the cache client raises; it only saves work
         logger.warning("sight_cache_away", kind=type(error).__name__)
     if not visible_to(user, type(row).objects.filter(pk=row.pk), VIEW).exists():
         raise NotFound
+    # Broken glass ends by the clock, too: nothing outlasts it.
+    if not _may_be_remembered(user) or break_glass.is_running(user):
+        return
     try:
         cache.set(key, sight.stamp(found, user=user), timeout=SIGHT_SECONDS)
     except Exception as error:  # noqa: BLE001 -- the same
@@ -182,6 +192,11 @@ def get_instance(*, user: Any, archive: Archive, study: str, series: str, instan
         raise NotFound
     _require_sight(user=user, archive=archive, row=found.series)
     return found
+
+
+def series_of_study(study: Study, *, user: Any, archive: Archive) -> QuerySet[Series]:
+    rows = study.series.filter(instance_count__gt=0).select_related("study").order_by("series_number", "pk")
+    return _seen(rows, user=user, archive=archive)
 
 
 def instances_of_series(series: Series) -> QuerySet[Instance]:

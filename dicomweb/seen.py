@@ -13,8 +13,10 @@ import structlog
 from django.core.cache import cache
 from django.http import HttpRequest
 
+from access.break_glass.queries import shown_to
 from archive.models import Archive, Series, Study
 from audit import services as audit
+from dicomweb import queries
 
 logger = structlog.get_logger(__name__)
 
@@ -25,7 +27,7 @@ DOOR = "dicomweb"
 def series_seen(request: HttpRequest, *, archive: Archive, series: Series, purpose: str) -> None:
     """Pixels or attributes of a series leave; `purpose` is "view" (shown) or "fetch" (taken away)."""
     action = "series.viewed" if purpose == "view" else "study.transferred"
-    if _is_first(request, action, series.pk):
+    if _is_first(request, action, series.pk, archive=archive):
         audit.record(
             action=action,
             organisation=archive.organisation,
@@ -39,7 +41,7 @@ def series_seen(request: HttpRequest, *, archive: Archive, series: Series, purpo
 
 def study_fetched(request: HttpRequest, *, archive: Archive, study: Study) -> None:
     """Whole instances, or all metadata, of a study leave."""
-    if _is_first(request, "study.transferred:study", study.pk):
+    if _is_first(request, "study.transferred:study", study.pk, archive=archive):
         audit.record(
             action="study.transferred",
             organisation=archive.organisation,
@@ -53,7 +55,7 @@ def study_fetched(request: HttpRequest, *, archive: Archive, study: Study) -> No
 
 def searched(request: HttpRequest, *, archive: Archive, keys: list[str], found: int) -> None:
     """A search was answered. What was searched for may identify a patient: only the names of the keys are kept."""
-    if _is_first(request, "study.listed", f"{archive.pk}:{','.join(sorted(keys))}"):
+    if _is_first(request, "study.listed", f"{archive.pk}:{','.join(sorted(keys))}", archive=archive):
         audit.record(
             action="study.listed",
             organisation=archive.organisation,
@@ -65,10 +67,21 @@ def searched(request: HttpRequest, *, archive: Archive, keys: list[str], found: 
         )
 
 
-def _is_first(request: HttpRequest, action: str, subject: Any) -> bool:
+def _reason(request: HttpRequest, archive: Archive) -> str:
+    """What is seen by another share, or under a broken glass, is seen anew. Who has a role needs no other reason."""
+    share = getattr(request.user, "guest", None)
+    if share is not None:
+        return str(share)
+    if queries.sees_all(user=request.user, archive=archive):
+        return ""
+    return ",".join(glass.public_id for glass in shown_to(request))
+
+
+def _is_first(request: HttpRequest, action: str, subject: Any, *, archive: Archive) -> bool:
     token = getattr(request, "api_token", None)
     session = f"token {token.pk}" if token is not None else f"session {request.session.session_key}"
-    name = hashlib.sha256(f"{request.user.pk}\0{session}\0{action}\0{subject}".encode()).hexdigest()
+    reason = _reason(request, archive)
+    name = hashlib.sha256(f"{request.user.pk}\0{session}\0{action}\0{subject}\0{reason}".encode()).hexdigest()
     try:
         return bool(cache.add(f"dicomweb:seen:{name}", 1, timeout=HOUR))
     except Exception as error:  # noqa: BLE001 -- whatever the cache client raises, the trail must not miss the act

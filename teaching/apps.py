@@ -12,7 +12,7 @@ class TeachingConfig(AppConfig):
     def ready(self) -> None:
         from core import guides, home, navigation, palette
         from deid import hooks as deid_hooks
-        from teaching import audit_actions, doorways, notices, permissions
+        from teaching import audit_actions, doorways, notices, permissions, sharing
         from teaching.services.making import run_completed
         from teaching.views.lists import find_in_palette
         from viewer import hooks as viewer_hooks
@@ -20,6 +20,7 @@ class TeachingConfig(AppConfig):
         audit_actions.register()
         notices.register()
         permissions.register()
+        sharing.register()
         deid_hooks.on_run_completed(run_completed)
         viewer_hooks.register_action("make-case", doorways.make_case_action, order=10)
         navigation.register(

@@ -105,6 +105,8 @@ def editor_context(case: Case, *, user: Any) -> dict[str, Any]:
         "library": library,
         "may_edit": queries.libraries_with(user, "teaching.edit_cases").filter(pk=library.pk).exists(),
         "may_publish": queries.libraries_with(user, "teaching.publish_cases").filter(pk=library.pk).exists(),
+        "may_share": case.state == Case.State.PUBLISHED
+        and queries.libraries_with(user, "teaching.share_library").filter(pk=library.pk).exists(),
         "may_review": queries.libraries_with(user, "teaching.review_cases").filter(pk=library.pk).exists(),
         "sections": sections_of(case),
         "questions": questions_of(case),

@@ -10,6 +10,9 @@ class ViewerConfig(AppConfig):
 
     def ready(self) -> None:
         from audit import actions
+        from viewer import sharing
+
+        sharing.register()
 
         actions.register(
             "viewer.opened", _("{actor} opened {target} in the viewer"), event_type=actions.INSTANCES_ACCESSED

@@ -14,7 +14,8 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views import View
 
-from access.queries import require
+from access.break_glass import queries as break_glass
+from access.queries import may, require
 from archive.models import Study
 from core.bodies import read_json
 from core.errors import NotFound
@@ -138,8 +139,18 @@ def _study(request: HttpRequest, public_id: str) -> Study:
     )
     if study is None:
         raise NotFound
-    require(request.user, "archive.view_archive", study.archive)
+    if (
+        not may(request.user, "archive.view_archive", study.archive)
+        and break_glass.of_target(user=request.user, target=study) is None
+    ):
+        require(request.user, "archive.view_archive", study.archive)
     return study
+
+
+def _reason(request: HttpRequest, study: Study) -> str:
+    """What made the study the person's business."""
+    glass = break_glass.of_target(user=request.user, target=study)
+    return glass.mark if glass is not None else f"reader of archive {study.archive.slug}"
 
 
 class StudyView(ViewerView):
@@ -161,11 +172,12 @@ class StudyView(ViewerView):
             key=study.public_id,
             studies=studies,
             target=study,
-            explained_by=f"reader of archive {study.archive.slug}",
+            explained_by=_reason(request, study),
             request=request,
         )
         marks_url = reverse("viewer:study-marks", kwargs={"organisation": organisation.slug, "study": study.public_id})
         banner = queries.patient_banner(study)
+        is_reader = may(user, "archive.view_archive", study.archive)
         return services.build_manifest(
             mode="study",
             key=f"study:{study.public_id}:{user.pk}",
@@ -182,9 +194,10 @@ class StudyView(ViewerView):
             main_study=study,
             patient=banner,
             session=session,
-            layers=queries.study_layers(user=user, study=study, own_label=_("My marks")),
-            load_url=marks_url,
-            save_url=marks_url,
+            layers=queries.study_layers(user=user, study=study, own_label=_("My marks")) if is_reader else (),
+            load_url=marks_url if is_reader else None,
+            # Emergency access reads; it leaves no marks in the archive.
+            save_url=marks_url if is_reader else None,
             actions=hooks.study_actions(user=user, study=study, request=request),
         )
 

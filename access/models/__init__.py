@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from access.break_glass.models import BreakGlass, BreakGlassReview, BreakGlassSubject
+from access.grant_policy import GrantPolicy
 from access.models.joining import Invitation, JoinRequest
 from access.models.people import (
     ContainerRole,
@@ -18,11 +20,16 @@ from access.models.people import (
 )
 from access.models.roles import RoleGrant
 from access.models.tokens import ApiToken
+from access.sharing.models import Share, ShareVisit
 from access.sign_in.models import SecurityPolicy
 
 __all__ = [
     "ApiToken",
+    "BreakGlass",
+    "BreakGlassReview",
+    "BreakGlassSubject",
     "ContainerRole",
+    "GrantPolicy",
     "Invitation",
     "JoinRequest",
     "Membership",
@@ -33,6 +40,8 @@ __all__ = [
     "RoleContainer",
     "RoleGrant",
     "SecurityPolicy",
+    "Share",
+    "ShareVisit",
     "User",
     "UserManager",
     "validate_slug",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import template
 
 from access import queries
+from access.break_glass import queries as glasses
 from access.models import Organisation
 
 register = template.Library()
@@ -17,3 +20,11 @@ def my_organisations(context: template.Context) -> list[Organisation]:
     if request is None or not request.user.is_authenticated:
         return []
     return list(queries.organisations_of(request.user))
+
+
+@register.inclusion_tag("access/break_glass/banner.html", takes_context=True)
+def break_glass_banner(context: template.Context) -> dict[str, Any]:
+    """On every page while emergency access runs: until when, and the way to end it."""
+    request = context.get("request")
+    found = glasses.shown_to(request) if request is not None else []
+    return {"glasses": found, "request": request, "csrf_token": context.get("csrf_token")}

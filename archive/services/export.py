@@ -90,7 +90,7 @@ def write_export(*, job_id: Any, study_ids: Sequence[int], progress: Callable[[i
     work.mkdir()
     part = target.with_suffix(".part")
     try:
-        names = _directory(instances, work=work)
+        names = write_directory(instances, work=work)
         # Images hardly deflate and the receiver wants them soon: stored, not deflated.
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, allowZip64=True) as packed:
             if names:
@@ -115,7 +115,7 @@ def _pack(packed: zipfile.ZipFile, *, instance: Instance, name: str) -> None:
         shutil.copyfileobj(file, target, COPY_BYTES)
 
 
-def _directory(instances: Sequence[Instance], *, work: Path) -> dict[str, str]:
+def write_directory(instances: Sequence[Instance], *, work: Path) -> dict[str, str]:
     """Write the DICOMDIR of copies without pixels; returns the place of each listed instance by SOP Instance UID.
 
     Instances whose kind has no directory record (PS3.3 F.4), or that lack what it must say, are exported all the same.

@@ -64,7 +64,7 @@ def study_metadata(request: HttpRequest, *, archive: Archive, study: str) -> Any
     choice = _choice(request)
     seen.study_fetched(request, archive=archive, study=found)
     base = base_address(request, archive)
-    series = list(found.series.filter(instance_count__gt=0).select_related("study").order_by("series_number", "pk"))
+    series = list(queries.series_of_study(found, user=request.user, archive=archive))
     tag = etag(FORM, base, choice.media_type, *((one.pk, one.version) for one in series))
     if choice.media_type == media.DICOM_XML:
         return as_multipart(request, models=_models(series=series, base=base), tag=tag)

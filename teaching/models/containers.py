@@ -18,7 +18,15 @@ class Library(RoleContainer, TenantModel, TimeStampedModel):
     ROLES: ClassVar[dict[str, tuple[Any, tuple[str, ...]]]] = {
         "editor": (
             _("Editor"),
-            ("view_library", "edit_cases", "review_cases", "publish_cases", "view_results", "manage_library"),
+            (
+                "view_library",
+                "edit_cases",
+                "review_cases",
+                "publish_cases",
+                "view_results",
+                "manage_library",
+                "share_library",
+            ),
         ),
         "reviewer": (_("Reviewer"), ("view_library", "review_cases")),
         "learner": (_("Learner"), ("learn",)),
@@ -48,6 +56,7 @@ class Library(RoleContainer, TenantModel, TimeStampedModel):
             ("publish_cases", _("Publish and retire cases")),
             ("view_results", _("See how learners fare")),
             ("manage_library", _("Change the library and give roles on it")),
+            ("share_library", _("Share single published cases with people outside")),
             ("learn", _("Read its published cases as unknowns")),
         )
 

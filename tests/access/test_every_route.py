@@ -26,6 +26,8 @@ OUTSIDE: dict[str, int] = {
     "accounts/reset/": 200,
     "accounts/reset/sent/": 200,
     "accounts/reset/<str:who>/<str:key>/": 410,
+    # Where share links lead: the code comes by POST, and nothing is said before.
+    "shared/": 200,
     "api/v1/me/": 401,
     "api/v1/organisations/": 401,
     # What the API offers is no secret; what it holds is.

@@ -1,0 +1,86 @@
+"""Sharing: the read side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from access import queries
+from access.models import Organisation, RoleContainer, User
+from access.sharing import registry
+from access.sharing.models import Share
+from core.errors import NotFound
+from core.tenancy import all_tenants
+
+OFFICER_RIGHTS = ("access.view_audit", "access.change_organisation")
+
+
+def sees_all_shares(user: Any, organisation: Organisation) -> bool:
+    """Officers and administrators account for every disclosure of the organisation."""
+    return any(queries.may(user, right, organisation) for right in OFFICER_RIGHTS)
+
+
+def containers_shared_from(user: Any) -> Q:
+    """On `Share`: those from containers on which the person may share."""
+    reasons = Q(pk__in=[])
+    for shareable in registry.kinds():
+        container, _path = queries.container_model(shareable.model)
+        allowed = queries.containers_with(user=user, permission=shareable.permission, container=container)
+        reasons |= Q(kind=shareable.kind, container_id__in=allowed.values("pk"))
+    return reasons
+
+
+def shares_of(*, user: Any, organisation: Organisation) -> QuerySet[Share]:
+    """What a member may see of the organisation's shares: own ones, those of own containers; officers all."""
+    rows: QuerySet[Share] = Share.objects.filter(organisation=organisation).select_related(
+        "created_by", "recipient", "revoked_by"
+    )
+    if sees_all_shares(user, organisation):
+        return rows
+    return rows.filter(Q(created_by=user) | containers_shared_from(user))
+
+
+def get_share(*, user: Any, organisation: Organisation, public_id: str) -> Share:
+    found = shares_of(user=user, organisation=organisation).filter(public_id=public_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def may_share_from(user: Any, share: Share) -> bool:
+    shareable = registry.find(share.kind)
+    if shareable is None:
+        return False
+    container: type[RoleContainer]
+    container, _path = queries.container_model(shareable.model)
+    allowed = queries.containers_with(user=user, permission=shareable.permission, container=container)
+    return bool(allowed.filter(pk=share.container_id).exists())
+
+
+def shares_anything(user: Any, organisation: Organisation) -> bool:
+    """Whether the page of shares has anything to say to this person."""
+    for shareable in registry.kinds():
+        container, _path = queries.container_model(shareable.model)
+        if queries.containers_with(user=user, permission=shareable.permission, container=container).exists():
+            return True
+    return sees_all_shares(user, organisation)
+
+
+def shared_with(user: User) -> list[Share]:
+    """Open shares addressed to a person, from every organisation that still allows them."""
+    from access.grant_policy import GrantPolicy
+
+    with all_tenants():
+        allowing = GrantPolicy.objects.exclude(sharing=GrantPolicy.Sharing.NONE).values("organisation")
+        rows = Share.objects.filter(
+            recipient=user,
+            audience=Share.Audience.PERSON,
+            revoked_at=None,
+            expires_at__gt=timezone.now(),
+            organisation__in=allowing,
+            organisation__suspended_at=None,
+        )
+        member_of = queries.organisations_of(user).values("pk")
+        return list(rows.exclude(organisation__in=member_of).select_related("organisation", "created_by"))

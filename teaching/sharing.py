@@ -1,0 +1,215 @@
+"""A published case as something that can be shared: read like a page of a book, with or without the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from access.queries import visible_to
+from access.sharing import registry
+from access.sharing.models import Share
+from archive.models import Instance, Series, Study
+from core.errors import Message, NotFound
+from teaching import vocabulary
+from teaching.domain import content as documents
+from teaching.domain import markup
+from teaching.models import Case, CaseVersion, VersionStudy
+from teaching.permissions import TELLING_MODALITIES, VIEW_ARCHIVE
+from teaching.presentation import layout_of
+from viewer import services as viewer
+from viewer.domain import manifest as contract
+from viewer.domain.marks import stored_mark
+from viewer.sharing import DICOMWEB_ROUTES, SharedView
+
+KIND: Final = "case"
+SHARE: Final = "teaching.share_library"
+ANSWER: Final = "answer"
+#: A case is looked at; its images are handed over by sharing the study.
+ROUTES: Final[Mapping[str, registry.Means]] = {
+    name: means for name, means in DICOMWEB_ROUTES.items() if means == "view"
+}
+
+
+class SharedCaseView(SharedView):
+    template_name = "teaching/shared_case.html"
+
+    def get_manifest(self) -> contract.Manifest:
+        self.version = version = current_version(self.share)
+        self.revealed = bool(self.share.option(ANSWER))
+        self.view = view = documents.learner_view(version.content, revealed=self.revealed, today=timezone.localdate())
+        rows = list(
+            version.version_studies.select_related(
+                "study__archive__organisation", "study__organisation", "study__patient"
+            )
+        )
+        studies = [row.study for row in rows]
+        manifest = viewer.build_manifest(
+            mode="review" if self.revealed else "read",
+            key=f"share:{self.share.public_id}",
+            title=(view.get("title") if self.revealed else "") or view["alternative_title"],
+            subtitle=subtitle_of(view),
+            studies=studies,
+            main_study=next((row.study for row in rows if not row.is_prior), None),
+            layout=layout_of(version.content.get("layout") or {}),
+            show_descriptions=False,
+            layers=truth_layers(version) if self.revealed else (),
+        )
+        return without_telling_series(manifest)
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        content = self.version.content
+        return super().get_context_data(
+            view=self.view,
+            revealed=self.revealed,
+            abstract_html=markup.to_html(self.view["alternative_abstract"]),
+            sections=[{**section, "html": markup.to_html(section["body"])} for section in self.view["sections"]],
+            diagnosis=markup.first_line(documents.diagnosis_text(content)) if self.revealed else "",
+            **context,
+        )
+
+
+def current_version(share: Share) -> CaseVersion:
+    """What is published now. Raises `NotFound` once the case is retired."""
+    found: CaseVersion | None = CaseVersion.objects.filter(pk__in=_versions(share)).select_related("case").first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _versions(share: Share) -> QuerySet[Any]:
+    rows: QuerySet[Any] = Case.objects.filter(
+        pk=share.object_id, state=Case.State.PUBLISHED, current_version__isnull=False
+    ).values("current_version")
+    return rows
+
+
+def _studies(share: Share) -> QuerySet[Any]:
+    rows: QuerySet[Any] = VersionStudy.objects.filter(version__in=_versions(share)).values("study")
+    return rows
+
+
+def truth_layers(version: CaseVersion) -> list[contract.Layer]:
+    marks = tuple(stored_mark(entry["mark"]) for entry in version.content["truth"])
+    return [contract.Layer(name="truth", label=_("Truth"), role="truth", marks=marks)]
+
+
+def subtitle_of(view: Mapping[str, Any]) -> str:
+    ages, sexes, levels = dict(vocabulary.AGE_BANDS), dict(vocabulary.SEXES), dict(vocabulary.LEVELS)
+    patient = view["patient"]
+    parts = (
+        view["modality"],
+        levels.get(view["level"], ""),
+        sexes.get(patient.get("sex", ""), ""),
+        ages.get(patient.get("age_band", ""), ""),
+    )
+    return " · ".join(str(part) for part in parts if part)
+
+
+def without_telling_series(manifest: contract.Manifest) -> contract.Manifest:
+    """Reports, segmentations and the like are no part of what guests see, not even their existence."""
+    return replace(
+        manifest,
+        studies=tuple(
+            replace(study, series=tuple(one for one in study.series if one.modality not in TELLING_MODALITIES))
+            for study in manifest.studies
+        ),
+    )
+
+
+def find(public_id: str) -> Case | None:
+    rows = Case.objects.select_related("library__organisation", "organisation", "current_version")
+    found: Case | None = rows.filter(public_id=public_id).first()
+    return found
+
+
+def refusal(case: Case) -> Message:
+    if case.state != Case.State.PUBLISHED or case.current_version is None:
+        return gettext_lazy("Only a published case can be shared. Publish it first.")
+    return ""
+
+
+def describe(case: Case) -> str:
+    """By its title as an unknown: lists of shares are read by people who may be learners."""
+    return case.alternative_title or case.public_id
+
+
+def address(case: Case) -> str:
+    return reverse("teaching:case-edit", kwargs={"organisation": case.organisation.slug, "case": case.public_id})
+
+
+def covers(share: Share, kwargs: Mapping[str, Any]) -> bool:
+    rows = Study.objects.filter(
+        pk__in=_studies(share),
+        study_instance_uid=kwargs.get("study", ""),
+        archive__slug=kwargs.get("archive", ""),
+    )
+    series = kwargs.get("series")
+    if series is None:
+        return bool(rows.exists())
+    images = Series.objects.filter(study__in=rows.values("pk"), series_instance_uid=series)
+    return bool(images.exclude(modality__in=TELLING_MODALITIES).exists())
+
+
+def reach(share: Share, model: type[Model], permission: str) -> Q | None:
+    if permission != VIEW_ARCHIVE:
+        return None
+    if model is Study:
+        return Q(pk__in=_studies(share))
+    if model is Series:
+        return Q(study__in=_studies(share)) & ~Q(modality__in=TELLING_MODALITIES)
+    if model is Instance:
+        return Q(study__in=_studies(share)) & ~Q(series__modality__in=TELLING_MODALITIES)
+    return None
+
+
+def sees(user: Any, share: Share, kwargs: Mapping[str, Any]) -> bool:
+    rows = Study.objects.filter(pk__in=_studies(share), study_instance_uid=kwargs.get("study", ""))
+    return visible_to(user, rows, VIEW_ARCHIVE).exists()
+
+
+def is_there(share: Share) -> bool:
+    return bool(_versions(share).exists())
+
+
+def view(request: HttpRequest, share: Share) -> HttpResponseBase:
+    return SharedCaseView.as_view(share=share)(request)
+
+
+def register() -> None:
+    registry.register_shareable(
+        registry.Shareable(
+            kind=KIND,
+            model=Case,
+            label=gettext_lazy("Case"),
+            icon="book-open",
+            permission=SHARE,
+            routes=ROUTES,
+            find=find,
+            covers=covers,
+            reach=reach,
+            sees=sees,
+            is_there=is_there,
+            describe=describe,
+            address=address,
+            view=view,
+            refusal=refusal,
+            options=(
+                registry.Option(
+                    name=ANSWER,
+                    label=gettext_lazy("With the answer"),
+                    help=gettext_lazy(
+                        "The diagnosis, every section and the marks of the truth. Without it: the images and what is always shown."
+                    ),
+                ),
+            ),
+        )
+    )
