@@ -57,6 +57,15 @@ def policy_of(organisation: Any) -> GrantPolicy:
     return found or GrantPolicy(organisation=organisation)
 
 
+def policy_for(request: Any) -> GrantPolicy:
+    """The policy of the request's organisation; asked once a page."""
+    known: GrantPolicy | None = getattr(request, "_grant_policy", None)
+    if known is None:
+        known = policy_of(request.organisation)
+        request._grant_policy = known
+    return known
+
+
 @transaction.atomic
 def change_policy(*, actor: Any, organisation: Any, changes: dict[str, Any], request: Any = None) -> GrantPolicy:
     """Change the policy; what it no longer allows ends with the next request of whoever uses it. Raises `Invalid`."""

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from access import queries
 from access.break_glass import queries as glasses
 from access.break_glass.models import BreakGlass
-from access.grant_policy import policy_of
+from access.grant_policy import policy_for
 from access.models import Membership, Organisation, User
 from core import home, navigation, palette, shell
 
@@ -80,7 +80,7 @@ def may_break_glass(request: HttpRequest) -> bool:
     organisation = getattr(request, "organisation", None)
     if organisation is None or not isinstance(request.user, User):
         return False
-    return policy_of(organisation).break_glass or (_oversees(request) and glasses.all_of(organisation).exists())
+    return policy_for(request).break_glass or (_oversees(request) and glasses.all_of(organisation).exists())
 
 
 def glass_place(request: HttpRequest) -> str:

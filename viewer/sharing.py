@@ -164,7 +164,8 @@ def register() -> None:
             view=view,
             download=download,
             warning=gettext_lazy(
-                "The images leave as they are stored, with whatever names the patient in them. To show them without, make a de-identified copy and share that."
+                "The images leave as they are stored, with whatever names the patient in them. "
+                "To show them without, make a de-identified copy and share that."
             ),
         )
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from access import queries
 from access.break_glass import registry
 from access.break_glass.models import BreakGlass, BreakGlassSubject
+from access.grant_policy import policy_for
 from access.models import Organisation
 from core.errors import NotFound
 from core.tenancy import tenant
@@ -77,13 +78,17 @@ def shown_to(request: Any) -> list[BreakGlass]:
     known: list[BreakGlass] | None = getattr(request, "_break_glass", None)
     if known is None:
         with tenant(organisation):
-            known = list(running(request.user))
+            # Nothing runs where it is not allowed: switching it off ends what ran.
+            known = list(running(request.user)) if policy_for(request).break_glass else []
         request._break_glass = known
     return known
 
 
 def is_overseer(user: Any, organisation: Organisation) -> bool:
-    return any(queries.may(user, right, organisation) for right in OVERSEERS)
+    reasons = Q(pk__in=[])
+    for right in OVERSEERS:
+        reasons |= Q(pk__in=queries.containers_with(user=user, permission=right, container=Organisation).values("pk"))
+    return Organisation.objects.filter(reasons, pk=organisation.pk).exists()
 
 
 def all_of(organisation: Organisation) -> QuerySet[BreakGlass]:

@@ -224,7 +224,8 @@ def send_alert(*, break_glass_id: int) -> int:
     officers = queries.people_with_role(container=organisation, role="officer").exclude(email="")
     place = reverse("access:break-glass-one", kwargs={"organisation": organisation.slug, "glass": glass.public_id})
     words = _(
-        "%(person)s broke the glass in %(organisation)s at %(time)s (UTC).\n\nReason: %(reason)s\nIt ends by %(end)s (UTC).\n\nReview it: %(url)s\n"
+        "%(person)s broke the glass in %(organisation)s at %(time)s (UTC).\n\n"
+        "Reason: %(reason)s\nIt ends by %(end)s (UTC).\n\nReview it: %(url)s\n"
     ) % {
         "person": glass.user.username,
         "organisation": organisation.name,

@@ -11,7 +11,8 @@ class LinkClosed(PermanentError):
     status_code = 404
     code = "link-closed"
     default_message = _(
-        "This link opens nothing. It may be incomplete, or it was used up, has ended, or was taken back. Ask whoever sent it for a new one."
+        "This link opens nothing. It may be incomplete, or it was used up, has ended, or was taken back. "
+        "Ask whoever sent it for a new one."
     )
 
 
@@ -36,7 +37,8 @@ class TooManyTries(PermanentError):
 class SharingOff(Forbidden):
     code = "sharing-off"
     default_message = _(
-        "Your organisation does not allow this kind of sharing. An administrator decides it under Administration, Guests."
+        "Your organisation does not allow this kind of sharing. "
+        "An administrator decides it under Administration, Guests."
     )
 
 

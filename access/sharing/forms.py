@@ -78,7 +78,7 @@ class ShareForm(forms.Form):
         self.option_names = [f"option_{option.name}" for option in shareable.options]
         for option in shareable.options:
             self.fields[f"option_{option.name}"] = forms.BooleanField(
-                label=option.label, help_text=option.help, required=False
+                label=str(option.label), help_text=str(option.help), required=False
             )
 
     @property

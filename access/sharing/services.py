@@ -33,6 +33,8 @@ FAILURES_PER_LINK = 10
 FAILURES_PER_ADDRESS = 60
 MOST_VISITS = 10_000
 SHORTEST_PASSWORD = 8
+# Where the sign-in library keeps which e-mail address belongs to whom.
+CONFIRMED_ADDRESSES = ("account", "EmailAddress")
 
 
 def container_of(row: Model) -> RoleContainer:
@@ -202,7 +204,7 @@ def confirmed_by(address: str) -> Q:
 
     if not apps.is_installed("allauth.account"):
         return Q(pk__in=[])
-    addresses = apps.get_model("account", "EmailAddress").objects.filter(email__iexact=address, verified=True)
+    addresses = apps.get_model(*CONFIRMED_ADDRESSES).objects.filter(email__iexact=address, verified=True)
     return Q(pk__in=addresses.values("user"))
 
 
@@ -212,7 +214,7 @@ def claim_shares(*, user: User) -> None:
 
     names = {user.username.lower()}
     if apps.is_installed("allauth.account"):
-        rows = apps.get_model("account", "EmailAddress").objects.filter(user=user, verified=True)
+        rows = apps.get_model(*CONFIRMED_ADDRESSES).objects.filter(user=user, verified=True)
         names |= {email.lower() for email in rows.values_list("email", flat=True)}
     Share.objects.filter(
         audience=Share.Audience.PERSON, recipient=None, recipient_login__in=names, revoked_at=None

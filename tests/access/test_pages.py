@@ -162,5 +162,5 @@ def test_people_list_costs_the_same_however_many_there_are(
         make_member(hospital, roles=("officer",) if number % 2 else ())
     client = signed_in(administrator)
     client.get("/o/hospital/admin/people/")
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(27):
         client.get("/o/hospital/admin/people/?per=100")
