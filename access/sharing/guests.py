@@ -27,7 +27,7 @@ from access.grant_policy import policy_of
 from access.models import Organisation
 from access.sharing import registry
 from access.sharing.models import Share, ShareVisit
-from core.tenancy import tenant
+from core.tenancy import carried, tenant
 
 SESSION_KEY = "share_visits"
 LANDING = "access:shared"
@@ -185,11 +185,11 @@ def serve(request: HttpRequest, admission: Admission, get_response: GetResponse)
         response: Any = get_response(request)
         if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
             response = response.render()
+        if getattr(response, "streaming", False):
+            response.streaming_content = carried(watched(response.streaming_content, admission))
     response["Referrer-Policy"] = "no-referrer"
     # A guest's browser keeps nothing: what was revoked is gone with the page.
     response["Cache-Control"] = "private, no-store"
-    if getattr(response, "streaming", False):
-        response.streaming_content = watched(response.streaming_content, admission)
     return response  # type: ignore[no-any-return]
 
 
