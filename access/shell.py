@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from access import queries
+from access import queries, rights
 from access.break_glass import queries as glasses
 from access.break_glass.models import BreakGlass
 from access.grant_policy import policy_for
@@ -23,15 +23,7 @@ GLASSES_SHOWN = 8
 
 
 def may_manage_people(request: HttpRequest) -> bool:
-    organisation = getattr(request, "organisation", None)
-    if organisation is None or not isinstance(request.user, User):
-        return False
-    # Asked by navigation and palette of the same page: the answer is kept for the request.
-    known: bool | None = getattr(request, "_may_manage_people", None)
-    if known is None:
-        known = queries.may(request.user, "access.manage_people", organisation)
-        request._may_manage_people = known  # type: ignore[attr-defined]
-    return known
+    return rights.holds(request, "access.manage_people")
 
 
 def nearest_organisation(request: HttpRequest) -> Organisation | None:
@@ -54,25 +46,17 @@ def find_people(request: HttpRequest, words: str, limit: int) -> Iterator[palett
 
 
 def may_share(request: HttpRequest) -> bool:
-    from access.sharing.queries import shares_anything
+    from access.sharing.queries import may_see_shares
 
-    organisation = getattr(request, "organisation", None)
-    if organisation is None or not isinstance(request.user, User):
-        return False
-    return shares_anything(request.user, organisation)
+    return may_see_shares(request)
 
 
 def may_decide_grants(request: HttpRequest) -> bool:
-    organisation = getattr(request, "organisation", None)
-    return organisation is not None and queries.may(request.user, "access.change_organisation", organisation)
+    return rights.holds(request, "access.change_organisation")
 
 
 def _oversees(request: HttpRequest) -> bool:
-    known: bool | None = getattr(request, "_oversees_glass", None)
-    if known is None:
-        known = glasses.is_overseer(request.user, request.organisation)  # type: ignore[attr-defined]
-        request._oversees_glass = known  # type: ignore[attr-defined]
-    return known
+    return any(rights.holds(request, right) for right in glasses.OVERSEERS)
 
 
 def may_break_glass(request: HttpRequest) -> bool:
@@ -98,7 +82,7 @@ def glasses_waiting(request: HttpRequest) -> int | None:
 def glasses_to_review(request: HttpRequest) -> home.Section | None:
     """The gravest alert of an officer's day: what runs now, what was escalated, what nobody has looked at."""
     organisation: Any = request.organisation  # type: ignore[attr-defined]
-    if not isinstance(request.user, User) or not queries.may(request.user, "access.view_audit", organisation):
+    if not isinstance(request.user, User) or not rights.holds(request, "access.view_audit"):
         return None
     open_states = (BreakGlass.ReviewState.WAITING, BreakGlass.ReviewState.ESCALATED)
     rows = sorted(

@@ -11,8 +11,9 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from access import rights
 from access.models import User
-from access.queries import may, visible_to
+from access.queries import visible_to
 from archive import lists, queries, reading
 from archive.models import Archive, QuarantinedFile
 from archive.permissions import ADD, CREATE
@@ -34,8 +35,7 @@ def readable(request: HttpRequest) -> list[Archive]:
 def has_archives(request: HttpRequest) -> bool:
     if readable(request):
         return True
-    organisation = getattr(request, "organisation", None)
-    return organisation is not None and isinstance(request.user, User) and may(request.user, CREATE, organisation)
+    return rights.holds(request, CREATE)
 
 
 def place_url(request: HttpRequest) -> str:

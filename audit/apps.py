@@ -10,8 +10,7 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from access import hooks
-        from access.queries import may
+        from access import hooks, rights
         from audit import actions, signals
         from audit import home as officer_home
         from audit.permissions import VIEW_AUDIT
@@ -25,7 +24,7 @@ class AuditConfig(AppConfig):
             url="audit:event-list",
             order=800,
             go="a",
-            may=lambda request: may(request.user, VIEW_AUDIT, request.organisation),  # type: ignore[attr-defined]
+            may=lambda request: rights.holds(request, VIEW_AUDIT),
         )
         home.register_figures(officer_home.figures, order=40)
         home.register(officer_home.refusals, order=40)

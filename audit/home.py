@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from access.queries import may
+from access import rights
 from audit import queries
 from audit.models import Event
 from audit.permissions import VIEW_AUDIT
@@ -20,7 +20,7 @@ SHOWN = 6
 
 
 def is_officer(request: Any) -> bool:
-    return may(request.user, VIEW_AUDIT, request.organisation)
+    return rights.holds(request, VIEW_AUDIT)
 
 
 def figures(request: Any) -> list[Figure]:

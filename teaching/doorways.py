@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from access.queries import may
+from access import rights
 from archive.models import Archive
 from core import home
 from teaching import queries, results
@@ -38,7 +38,7 @@ def may_teach(request: Any) -> bool:
     return (
         queries.libraries_with(user).exists()
         or queries.courses_with(user).exists()
-        or may(user, "access.add_container", request.organisation)
+        or rights.holds(request, "access.add_container")
     )
 
 

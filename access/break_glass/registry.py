@@ -15,7 +15,7 @@ class Found:
     subjects: tuple[int, ...] = ()
     #: The number fits different people: opening them all would open too much.
     is_ambiguous: bool = False
-    #: The person's own role already opens all of it.
+    #: The person sees all of it already, by a role or another break-glass.
     is_open: bool = False
 
 

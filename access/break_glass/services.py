@@ -60,7 +60,7 @@ def start(
         else registry.Found()
     )
     if found.is_open:
-        raise Invalid(_("Your role already opens these studies: find them in the archive."))
+        raise Invalid(_("These studies are open to you already: find them in the archive."))
     if found.is_ambiguous:
         _refused(actor=actor, organisation=organisation, why="ambiguous", request=request)
         raise Invalid(

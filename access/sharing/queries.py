@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Exists, Q, QuerySet
 from django.utils import timezone
 
-from access import queries
+from access import queries, rights
 from access.models import Organisation, RoleContainer, User
 from access.sharing import registry
 from access.sharing.models import Share
@@ -60,14 +60,20 @@ def may_share_from(user: Any, share: Share) -> bool:
 
 
 def shares_anything(user: Any, organisation: Organisation) -> bool:
-    """Whether the page of shares has anything to say to this person; one query, as every page's navigation asks."""
+    """Whether the person may share anything of a container; one query, as every page's navigation asks."""
     reasons = Q(pk__in=[])
-    for right in OFFICER_RIGHTS:
-        reasons |= Q(pk__in=queries.containers_with(user=user, permission=right, container=Organisation).values("pk"))
     for shareable in registry.kinds():
         container, _path = queries.container_model(shareable.model)
         reasons |= Q(Exists(queries.containers_with(user=user, permission=shareable.permission, container=container)))
     return Organisation.objects.filter(reasons, pk=organisation.pk).exists()
+
+
+def may_see_shares(request: Any) -> bool:
+    """Whether the page of shares has anything to say to the person of this request."""
+    organisation = getattr(request, "organisation", None)
+    if organisation is None or not isinstance(request.user, User):
+        return False
+    return any(rights.holds(request, right) for right in OFFICER_RIGHTS) or shares_anything(request.user, organisation)
 
 
 def shared_with(user: User) -> list[Share]:

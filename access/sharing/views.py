@@ -40,7 +40,7 @@ def share_list(request: Any, organisation: str) -> HttpResponse:
     scope = request.GET.get("whose", "")
     if scope == "mine":
         rows = rows.filter(created_by=request.user)
-    if not rows.exists() and not queries.shares_anything(request.user, request.organisation):
+    if not rows.exists() and not queries.may_see_shares(request):
         raise Forbidden
     table = ShareTable(request=request, queryset=rows, context={"organisation": request.organisation})
     context = {"whose": scope, "policy": policy_of(request.organisation)}

@@ -69,6 +69,7 @@ def browsers(chromium: Any, front_end: None, live_server: Any) -> Iterator[Brows
 
 
 def is_drawn(viewer: Viewer) -> None:
+    viewer.page.wait_for_selector("#viewer")  # the code of a link is sent by the page itself, which is then left
     viewer.wait(lambda: viewer.page.evaluate("document.getElementById('viewer')?.dataset.ready === 'true'"))
     assert viewer.pane()["count"] == 12
     assert viewer.problems == []
