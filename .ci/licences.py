@@ -28,6 +28,7 @@ EXCEPTIONS: dict[str, str] = {
     "psycopg": "LGPL-3.0: used unmodified, as a separate package that can be replaced",
     "psycopg-binary": "LGPL-3.0: used unmodified, as a separate package that can be replaced",
     "psycopg-pool": "LGPL-3.0: used unmodified, as a separate package that can be replaced",
+    "qrcode": "BSD-3-Clause, parts MIT; its second classifier only tells of the trade mark “QR Code”",
     "djlint": "GPL-3.0: a development tool, run as a program; nothing of it is in what we ship",
 }
 

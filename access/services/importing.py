@@ -188,7 +188,7 @@ def take_in(*, actor: User, organisation: Organisation, text: str, request: Any 
                 display_name=line.display_name,
                 request=request,
             )
-            for container, role in joining.named_roles(organisation, line.roles):
+            for container, role in joining.named_roles(organisation, keys=line.roles):
                 grant_role(
                     actor=actor,
                     container=container,

@@ -46,7 +46,7 @@ class Link:
     url: str
 
 
-def named_roles(organisation: Organisation, keys: Iterable[str]) -> list[tuple[RoleContainer, str]]:
+def named_roles(organisation: Organisation, *, keys: Iterable[str]) -> list[tuple[RoleContainer, str]]:
     """The containers and roles behind "archive.archive:12:reader". Inside the scope. Raises `Invalid`."""
     known = {
         f"{container.container_kind()}:{container.pk}:{role}": (container, role)
@@ -82,7 +82,7 @@ def invite(
         raise Invalid(fields={"days": [_("Choose between 1 and 90 days.")]})
     with transaction.atomic(), tenant(organisation):
         queries.require(actor, "access.manage_people", organisation)
-        named_roles(organisation, roles)
+        named_roles(organisation, keys=roles)
         if Membership.objects.filter(organisation=organisation, is_active=True, user__email__iexact=email).exists():
             raise Invalid(fields={"email": [_("A member has this address already.")]})
         secret, now = secrets.token_urlsafe(32), timezone.now()
@@ -233,7 +233,7 @@ def _still_there(organisation: Organisation, keys: Iterable[str]) -> list[tuple[
     found = []
     for key in keys:
         try:
-            found += named_roles(organisation, [key])
+            found += named_roles(organisation, keys=[key])
         except Invalid:
             continue
     return found
@@ -308,7 +308,7 @@ def decide(
     organisation = asked.organisation
     with tenant(organisation):
         queries.require(actor, "access.manage_people", organisation)
-        chosen = named_roles(organisation, roles)
+        chosen = named_roles(organisation, keys=roles)
         if not accept and not reason.strip():
             raise Invalid(fields={"reason": [_("Say why; the person reads it.")]})
         changed = JoinRequest.objects.filter(pk=asked.pk, state=JoinRequest.State.PENDING).update(

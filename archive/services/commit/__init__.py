@@ -77,8 +77,9 @@ def _is_misnamed(*, delivery: Delivery, header: Header) -> bool:
 
 
 def _index(batch: Batch, good: list[tuple[Inspected, Header]]) -> None:
-    studies = find_studies(batch, [header for _file, header in good])
-    series = find_series(batch, [header for _file, header in good], studies)
+    headers = [header for _file, header in good]
+    studies = find_studies(batch, headers=headers)
+    series = find_series(batch, headers=headers, studies=studies)
     uids = {header.sop_instance_uid for _file, header in good}
     known = {
         instance.sop_instance_uid: instance

@@ -11,7 +11,7 @@ from archive.services.inspect import Inspected
 from archive.storage import storage
 
 
-def find_series(batch: Batch, headers: list[Header], studies: dict[str, Study]) -> dict[str, Series]:
+def find_series(batch: Batch, *, headers: list[Header], studies: dict[str, Study]) -> dict[str, Series]:
     first: dict[str, Header] = {}
     for header in headers:
         first.setdefault(header.series_instance_uid, header)

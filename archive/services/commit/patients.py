@@ -19,7 +19,7 @@ def patient_key(header: Header) -> tuple[str, str, str]:
     return "", header.issuer_of_patient_id, header.study_instance_uid
 
 
-def find_studies(batch: Batch, headers: list[Header]) -> dict[str, Study]:
+def find_studies(batch: Batch, *, headers: list[Header]) -> dict[str, Study]:
     first: dict[str, Header] = {}
     for header in headers:
         first.setdefault(header.study_instance_uid, header)
