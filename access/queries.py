@@ -7,6 +7,8 @@ API, DICOMweb and DIMSE all ask here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from django.apps import apps
@@ -18,6 +20,8 @@ from access import hooks
 from access.models import ApiToken, ContainerRole, Membership, Organisation, RoleContainer, RoleGrant, User
 from access.sharing import registry
 from core.errors import Forbidden, NotFound
+from core.models import TenantModel
+from core.ready import Ready, ready
 from core.tenancy import all_tenants, signed_in, tenant
 
 Row = TypeVar("Row", bound=Model)
@@ -31,9 +35,9 @@ class Reach:
     container: RoleContainer
 
 
-def unexpired(prefix: str = "") -> Q:
+def unexpired(prefix: str = "", *, at: datetime | None = None) -> Q:
     """A grant whose end has not come, as a condition on the relation named by `prefix`."""
-    now = timezone.now()
+    now = at or timezone.now()
     return Q(**{f"{prefix}expires_at": None}) | Q(**{f"{prefix}expires_at__gt": now})
 
 
@@ -92,7 +96,9 @@ def container_model(model: type[Model]) -> tuple[type[RoleContainer], str]:
     return found, path
 
 
-def containers_with(*, user: User | AnonymousUser, permission: str, container: type[RoleContainer]) -> QuerySet[Any]:
+def containers_with(
+    *, user: User | AnonymousUser, permission: str, container: type[RoleContainer], at: datetime | None = None
+) -> QuerySet[Any]:
     """Containers on which one of the person's roles holds `permission` ("archive.view_archive"), as a lazy query.
 
     Rights come from explicit grants only: there is no superuser shortcut and no global permission, and none holds
@@ -111,7 +117,7 @@ def containers_with(*, user: User | AnonymousUser, permission: str, container: t
     # and only on the container whose role it is. A row put there by hand opens nothing.
     held = "group__container_role__"
     grants = permission_table(container).objects.filter(
-        unexpired(f"{held}grants__"),
+        unexpired(f"{held}grants__", at=at),
         **{
             "content_object": OuterRef("pk"),
             "permission__codename": codename,
@@ -212,6 +218,9 @@ def get_visible(user: User | AnonymousUser, queryset: QuerySet[Row], permission:
 def may(user: User | AnonymousUser, permission: str, container: RoleContainer) -> bool:
     """Whether a role of the person holds `permission` on this container."""
     with tenant(container.owning_organisation):
+        if is_plain(user):
+            asked = _role_opens(type(container), permission)
+            return asked.first(user_id=user.pk, container_id=container.pk, at=timezone.now()) is not None
         found = containers_with(user=user, permission=permission, container=type(container))
         return found.filter(pk=container.pk).exists()
 
@@ -227,6 +236,29 @@ def rights_on(user: User | AnonymousUser, container: RoleContainer) -> frozenset
     with tenant(container.owning_organisation):
         rows = kind._default_manager.filter(pk=container.pk).values_list(*answers)
         return frozenset(name for row in rows for name, holds in zip(permissions, row, strict=True) if holds)
+
+
+def is_plain(user: User | AnonymousUser) -> bool:
+    """An active person with all their rights: no guest, no token that is limited, no look through other eyes."""
+    if not user.is_authenticated or not user.is_active or getattr(user, "guest", None) is not None:
+        return False
+    if user.seen_by is not None:
+        return False
+    token: ApiToken | None = user.api_token
+    return token is None or not (token.containers or token.shut_out_of)
+
+
+@cache
+def _role_opens(container: type[RoleContainer], permission: str) -> Ready[Any]:
+    """The permission filter for one plain person and one container, made ready."""
+
+    @ready(scoped=issubclass(container, TenantModel), user_id=int, container_id=int, at=datetime)
+    def opens(*, user_id: int, container_id: int, at: datetime) -> QuerySet[Any]:
+        person = User(pk=user_id, is_active=True)
+        found = containers_with(user=person, permission=permission, container=container, at=at)
+        return found.filter(pk=container_id).only("pk")
+
+    return opens
 
 
 def require(user: User | AnonymousUser, permission: str, container: RoleContainer) -> None:

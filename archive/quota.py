@@ -37,11 +37,16 @@ def check(*, delivery_id: uuid.UUID) -> None:
         if found is None:
             return
         organisation_id = int(found)
-        with _lock:
-            if len(_organisations) >= REMEMBERED:
-                _organisations.clear()
-            _organisations[delivery_id] = organisation_id
+        know(delivery_id=delivery_id, organisation_id=organisation_id)
     check_organisation(organisation_id=organisation_id)
+
+
+def know(*, delivery_id: uuid.UUID, organisation_id: int) -> None:
+    """Whose a delivery is: told by who opens it, so that its first file need not ask."""
+    with _lock:
+        if len(_organisations) >= REMEMBERED:
+            _organisations.clear()
+        _organisations[delivery_id] = organisation_id
 
 
 def check_organisation(*, organisation_id: int) -> None:

@@ -316,11 +316,17 @@ def write_name(delivery_id: uuid.UUID | str, name: str, original_name: str) -> N
 def remove(delivery_id: uuid.UUID | str, names: list[str]) -> None:
     """Forget files that are indexed or refused; safe to repeat."""
     folder = folder_of(delivery_id)
+    try:
+        there = set(names_in(folder)) if names else set()
+    except FileNotFoundError:
+        return
     for name in names:
         if not NAME_PATTERN.match(name):
             continue
+        # The file itself first: one that was to be refused must not stay behind without its reason.
         for suffix in (WHOLE, NAME, REFUSE):
-            (folder / (name + suffix)).unlink(missing_ok=True)
+            if name + suffix in there:
+                (folder / (name + suffix)).unlink(missing_ok=True)
 
 
 # Zip files and uploads in pieces --------------------------------------------------------------------------------------

@@ -8,12 +8,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from archive.models import Archive
 from core.errors import Invalid, NotFound, PacswebError
+from core.ready import ready
 from dicomweb.domain.media import HeaderError, MediaType, parse_media_types
 from dicomweb.domain.multipart import MultipartError
 from dicomweb.domain.query import QueryError
@@ -88,9 +90,14 @@ def _is_own_page(request: HttpRequest) -> bool:
     return bool(origin.netloc) and origin.scheme == request.scheme and origin.netloc == request.get_host()
 
 
+@ready(scoped=True, slug=str)
+def _archive_at(*, slug: str) -> QuerySet[Archive]:
+    return Archive.objects.filter(slug=slug).order_by()
+
+
 def _archive(request: HttpRequest, slug: str) -> Archive:
     """The archive of the address; what of it the caller may see is the query's matter. Raises `NotFound`."""
-    found = Archive.objects.filter(slug=slug).first()
+    found = _archive_at.first(slug=slug)
     if found is None:
         raise NotFound
     found.organisation = request.organisation  # type: ignore[attr-defined]

@@ -105,6 +105,23 @@ def boundary_for(tag: str) -> str:
     return "pacsweb-" + hashlib.sha256(b"boundary" + tag.encode()).hexdigest()[:32]
 
 
+def _common(*, tag: str, max_age: int) -> dict[str, str]:
+    return {
+        "Cache-Control": f"private, max-age={max_age}" if max_age else "private, no-cache",
+        "Vary": "Accept, Authorization, Cookie",
+        **({"ETag": tag} if tag else {}),
+    }
+
+
+def unchanged(request: HttpRequest, *, tag: str, max_age: int = 0) -> HttpResponse | None:
+    """304 when the client has it already: asked before anything is decoded or drawn."""
+    if not tag or not _matches(request.headers.get("If-None-Match", ""), tag):
+        return None
+    response = HttpResponseNotModified()
+    _set(response, _common(tag=tag, max_age=max_age))
+    return response
+
+
 def answer(
     request: HttpRequest,
     *,
@@ -115,14 +132,10 @@ def answer(
     headers: dict[str, str] | None = None,
 ) -> HttpResponse | StreamingHttpResponse:
     """The response: 304 when the client has it, 206 for a range, else 200. Raises `RangeNotSatisfiable`."""
-    common = {
-        "Cache-Control": f"private, max-age={max_age}" if max_age else "private, no-cache",
-        "Vary": "Accept, Authorization, Cookie",
-        **({"ETag": tag} if tag else {}),
-        **(headers or {}),
-    }
+    common = {**_common(tag=tag, max_age=max_age), **(headers or {})}
+    response: Any = None
     if tag and _matches(request.headers.get("If-None-Match", ""), tag):
-        response: Any = HttpResponseNotModified()
+        response = HttpResponseNotModified()
         _set(response, common)
         return response
     length = known_length(pieces)

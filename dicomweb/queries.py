@@ -20,6 +20,7 @@ from archive.domain import header
 from archive.domain.text import fold
 from archive.models import Archive, Instance, Series, Study
 from core.errors import NotFound
+from core.ready import ready
 from dicomweb.domain import levels
 from dicomweb.domain.levels import Level
 from dicomweb.domain.query import AnyOf, Key, Matcher, Numbers, Query, Range, Wildcard
@@ -179,15 +180,19 @@ def get_series(*, user: Any, archive: Archive, study: str, series: str) -> Serie
     return found
 
 
-def get_instance(*, user: Any, archive: Archive, study: str, series: str, instance: str) -> Instance:
+@ready(scoped=True, archive_id=int, study=str, series=str, instance=str)
+def _instance_at(*, archive_id: int, study: str, series: str, instance: str) -> QuerySet[Instance]:
     rows = Instance.objects.filter(
-        archive=archive,
+        archive_id=archive_id,
         sop_instance_uid=instance,
         series__series_instance_uid=series,
         study__study_instance_uid=study,
     )
-    rows = rows.select_related("series", "study").defer("series__attributes", "study__attributes")
-    found: Instance | None = rows.first()
+    return rows.select_related("series", "study").defer("series__attributes", "study__attributes")
+
+
+def get_instance(*, user: Any, archive: Archive, study: str, series: str, instance: str) -> Instance:
+    found = _instance_at.first(archive_id=archive.pk, study=study, series=series, instance=instance)
     if found is None:
         raise NotFound
     _require_sight(user=user, archive=archive, row=found.series)

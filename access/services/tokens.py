@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,6 +17,7 @@ from access import hooks, queries
 from access.models import ApiToken, Organisation, User
 from access.services.common import validate
 from core.errors import Conflict, Invalid, NotFound
+from core.ready import ready
 from core.tenancy import tenant
 
 TOKEN_PREFIX = "pw_"
@@ -178,9 +180,14 @@ def shut_out_token(
         )
 
 
+@ready(digest=str)
+def _token_of(*, digest: str) -> QuerySet[ApiToken]:
+    return ApiToken.objects.select_related("user").filter(digest=digest)
+
+
 def authenticate_token(*, secret: str, address: str = "") -> ApiToken | None:
     """The valid token behind a secret, its person loaded and bound to it; None for anything else."""
-    token = ApiToken.objects.select_related("user").filter(digest=token_digest(secret)).first()
+    token = _token_of.first(digest=token_digest(secret))
     now = timezone.now()
     if token is None or not token.is_valid_at(now) or not token.user.is_active:
         return None

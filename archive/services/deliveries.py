@@ -64,6 +64,7 @@ def open_delivery(
             door=_door(source),
             address=address,
         )
+    quota.know(delivery_id=delivery.pk, organisation_id=organisation.pk)
     spool.make_folder(delivery.pk)
     return delivery
 

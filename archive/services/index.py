@@ -89,6 +89,8 @@ def _run(*, delivery: Delivery, names: list[str] | None) -> list[Outcome]:
             break
         for start in range(0, len(present), limit("batch_files")):
             outcomes += _index_batch(delivery=delivery, names=present[start : start + limit("batch_files")])
+        if names is not None:
+            break  # what was asked for is done; what came meanwhile is another call's
     if names is None:
         _finish(delivery=delivery)
     return outcomes

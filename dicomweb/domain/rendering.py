@@ -130,8 +130,13 @@ def to_eight_bits(*, header: Dataset, frame: Frame, number: int, window: Window 
         return _scale_colour(apply_color_lut(pixels, header))
     if pixels.ndim == 3:
         return _scale_colour(pixels[..., :3])
-    values = _modality(header=header, pixels=pixels, number=number)
     chosen = window or _stored_window(header=header, number=number)
+    if (
+        chosen is not None
+        and (grey := _by_table(header=header, pixels=pixels, number=number, window=chosen)) is not None
+    ):
+        return _inverted(grey, header=header, frame=frame)
+    values = _modality(header=header, pixels=pixels, number=number)
     if chosen is None and header.get("VOILUTSequence"):
         table = apply_voi_lut(values.astype(np.int64) if values.dtype.kind == "f" else values, header)
         grey = _stretch(table.astype(np.float64), 0.0, float(_lut_ceiling(header)))
@@ -139,9 +144,31 @@ def to_eight_bits(*, header: Dataset, frame: Frame, number: int, window: Window 
         grey = _stretch_to_content(header=header, values=values)
     else:
         grey = _apply_window(values.astype(np.float64), chosen)
+    return _inverted(grey, header=header, frame=frame)
+
+
+def _inverted(grey: np.ndarray[Any, Any], *, header: Dataset, frame: Frame) -> np.ndarray[Any, Any]:
+    """Grey as it is shown, dark and bright exchanged where the image says so."""
     if frame.photometric_interpretation == "MONOCHROME1" or header.get("PresentationLUTShape") == "INVERSE":
         grey = 255 - grey
     return np.ascontiguousarray(grey, dtype=np.uint8)
+
+
+def _by_table(
+    *, header: Dataset, pixels: np.ndarray[Any, Any], number: int, window: Window
+) -> np.ndarray[Any, Any] | None:
+    """The same grey by working out each stored value once instead of each pixel; None where that would be more work."""
+    if pixels.dtype.kind not in "iu" or pixels.dtype.itemsize > 2 or pixels.size < 2:
+        return None
+    low, high = int(pixels.min()), int(pixels.max())
+    if high - low + 1 > pixels.size // 2:
+        return None
+    stored = np.arange(low, high + 1, dtype=np.int64).astype(pixels.dtype)
+    values = _modality(header=header, pixels=stored, number=number)
+    table = _apply_window(values.astype(np.float64), window).astype(np.uint8)
+    offsets = pixels.astype(np.int32) - low if low else pixels
+    found: np.ndarray[Any, Any] = table.take(offsets)
+    return found
 
 
 def _scale_colour(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

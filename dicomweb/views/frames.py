@@ -14,7 +14,7 @@ from dicomweb import frames, queries, seen
 from dicomweb.domain import bulk, media, multipart, pixels
 from dicomweb.door import accepted, base_address
 from dicomweb.errors import NotAcceptable
-from dicomweb.payload import Lazy, Piece, answer, boundary_for, etag
+from dicomweb.payload import Lazy, Piece, answer, boundary_for, etag, unchanged
 
 # Frames never change under their address (another content gets another ETag), so a browser may keep them for a while.
 MAX_AGE = 600
@@ -41,6 +41,8 @@ def send_frames(request: HttpRequest, *, archive: Archive, instance: Instance, n
     form = frames.choose_form(instance, choices)
     seen.series_seen(request, archive=archive, series=instance.series, purpose="view")
     tag = etag(FORM, bytes(instance.digest).hex(), numbers, form)
+    if (known := unchanged(request, tag=tag, max_age=MAX_AGE)) is not None:
+        return known
     if not form.multipart:
         body = frames.pieces(instance, numbers[0], form)
         return answer(request, pieces=body, content_type=form.content_type, tag=tag, max_age=MAX_AGE)

@@ -20,7 +20,7 @@ from dicomweb.domain.pixels import DecodeError
 from dicomweb.domain.rendering import Rendering, Viewport
 from dicomweb.door import accepted, base_address
 from dicomweb.errors import NotAcceptable, Unrenderable
-from dicomweb.payload import FileSlice, Lazy, Piece, answer, boundary_for, etag
+from dicomweb.payload import FileSlice, Lazy, Piece, answer, boundary_for, etag, unchanged
 
 logger = structlog.get_logger(__name__)
 
@@ -44,6 +44,8 @@ def instance_rendered(
     asked, media_type, alone = _wishes(request)
     seen.series_seen(request, archive=archive, series=found.series, purpose="view")
     tag = etag(FORM, bytes(found.digest).hex(), wanted, asked, media_type)
+    if (known := unchanged(request, tag=tag, max_age=MAX_AGE)) is not None:
+        return known
     if len(wanted) == 1 and alone:
         return answer(
             request,
@@ -233,6 +235,8 @@ def _render_small(
     if kind is None:
         raise NotAcceptable
     tag = etag(FORM, bytes(instance.digest).hex(), number, asked, kind)
+    if (known := unchanged(request, tag=tag, max_age=MAX_AGE)) is not None:
+        return known
     viewport = asked.viewport or Viewport(THUMBNAIL_SIDE, THUMBNAIL_SIDE)
     if max(viewport.width, viewport.height) > largest:
         viewport = Viewport(min(viewport.width, largest), min(viewport.height, largest))

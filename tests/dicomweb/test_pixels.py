@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 
+from dicomweb.domain import rendering
 from tests.archive.factories import deliver, make_archive
 from tests.dicomweb.factories import Door, content, make_reader, parts, paths
 from tests.dicomweb.zoo import EXPLICIT, ZOO, Specimen, coded, grey, j2k
@@ -151,3 +153,32 @@ def test_pixel_data_that_is_damaged_is_refused_and_not_a_server_error() -> None:
     first, second = parts(door.get(series, accept='multipart/related; type="application/dicom"'))
     assert first.headers["Content-Type"].endswith("1.2.840.10008.1.2.4.90") and first.content == broken.content
     assert second.headers["Content-Type"].endswith(EXPLICIT)
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint16, np.int16])
+def test_a_window_by_table_gives_what_a_window_by_pixel_gives(kind: type[Any], function: str) -> None:
+    generator = np.random.default_rng(5)
+    known = np.iinfo(kind)
+    for low, high, rescale in (
+        (known.min, known.max, (1.0, -1024.0)),
+        (3, 90, (2.5, 7.25)),
+        (5, 6, None),
+        (4, 5, None),
+    ):
+        pixels = generator.integers(low, high, (300, 500), endpoint=low != 4).astype(kind)
+        header = Dataset()
+        if rescale:
+            header.RescaleSlope, header.RescaleIntercept = rescale
+        for window in (
+            rendering.Window(40, 400, function),
+            rendering.Window(5, 1, function),
+            rendering.Window(-9, 30, function),
+        ):
+            found = rendering._by_table(header=header, pixels=pixels, number=1, window=window)
+            values = rendering._modality(header=header, pixels=pixels, number=1).astype(np.float64)
+            assert found is not None
+            assert found.dtype == np.uint8
+            assert np.array_equal(found, rendering._apply_window(values, window).astype(np.uint8))
+    few = generator.integers(0, 65535, (4, 4)).astype(np.uint16)
+    assert rendering._by_table(header=Dataset(), pixels=few, number=1, window=rendering.Window(40, 400)) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,8 +83,11 @@ SERIES_FILL = {
 
 
 def write_changes(batch: Batch, *, changes: Changes, studies: dict[str, Study], series: dict[str, Series]) -> None:
+    begun: Counter[int] = Counter()
     for uid, level in sorted(changes.series.items()):
         row = series[uid]
+        if level.count and not row.instance_count:
+            begun[row.study_id] += 1
         _fill(row, level=level, columns=SERIES_FILL, attributes="series_attributes")
         row.instance_count += level.count
         row.size_bytes += level.size
@@ -98,7 +102,7 @@ def write_changes(batch: Batch, *, changes: Changes, studies: dict[str, Study], 
         study.body_parts = sorted({*study.body_parts, *(row.body_part for row in members)} - {""})
         study.instance_count += level.count
         study.size_bytes += level.size
-        study.series_count = study.series.filter(instance_count__gt=0).count()
+        study.series_count += begun[study.pk]
         study.last_received_at = batch.now
         study.settled_at = study.announced_at = None
         study.save(update_fields=[*STUDY_FILL, *STUDY_COUNTED, "updated_at"])

@@ -29,11 +29,12 @@ def find_studies(batch: Batch, *, headers: list[Header]) -> dict[str, Study]:
         )
     )
     new = {uid: header for uid, header in first.items() if uid not in known}
-    patients = _patients(batch, new.values())
-    Study.objects.bulk_create(
-        [_new_study(batch, header=new[uid], patient=patients[patient_key(new[uid])]) for uid in sorted(new)],
-        ignore_conflicts=True,
-    )
+    if new:
+        patients = _patients(batch, new.values())
+        Study.objects.bulk_create(
+            [_new_study(batch, header=new[uid], patient=patients[patient_key(new[uid])]) for uid in sorted(new)],
+            ignore_conflicts=True,
+        )
     locked = (
         Study.objects.filter(archive=batch.archive, study_instance_uid__in=first)
         .order_by("study_instance_uid")
@@ -120,7 +121,10 @@ def remove_unused(batch: Batch, *, studies: dict[str, Study], series: dict[str, 
     if empty_studies:
         Study.objects.filter(pk__in=[row.pk for row in empty_studies], instances=None).delete()
     # A patient of a study that another delivery had created first, under another patient.
-    Patient.objects.filter(pk__in=batch.new_patients, studies=None).delete()
+    in_use = {study.patient_id for study in studies.values() if study.instance_count}
+    unused = [pk for pk in batch.new_patients if pk not in in_use]
+    if unused:
+        Patient.objects.filter(pk__in=unused, studies=None).delete()
 
 
 def conflict_of(*, study: Study, series: Series, header: Header) -> str:

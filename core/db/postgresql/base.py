@@ -15,9 +15,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.db.backends.postgresql.base import TIMESTAMPTZ_OID, ServerSideCursor
+from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.backends.postgresql.psycopg_any import register_tzloader
 from django.db.backends.postgresql.schema import DatabaseSchemaEditor
+from django.utils.functional import cached_property
 from django_prometheus.db.backends.postgresql.base import DatabaseWrapper as MeasuredWrapper
+from django_prometheus.db.common import ExportingCursorWrapper
 from psycopg import Connection, Cursor
 from psycopg.pq import Format, TransactionStatus
 
@@ -28,6 +31,7 @@ SET_FOR_SESSION: Final = "SELECT " + ", ".join(f"set_config('{name}', %s, false)
 SET_FOR_TRANSACTION: Final = "SELECT " + ", ".join(f"set_config('{name}', %s, true)" for name in SETTINGS)
 UNKNOWN: Final = Context("?", "?", "?")
 ATTRIBUTE: Final = "_pacsweb_told"
+PREPARED_AFTER: Final = 5
 
 
 class Told:
@@ -104,6 +108,13 @@ class WalledCursor:
         return super().copy(*arguments, **options)  # type: ignore[misc]
 
 
+class PreparingCursor(Cursor[Any]):
+    """Parameters travel beside the statement, and the server keeps its plan for as long as the connection lasts."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        return super().execute(query, params, prepare=True, **options)
+
+
 class WalledServerSideCursor(WalledCursor, ServerSideCursor):
     """A cursor of the server keeps the scope in which it was opened, also when rows are fetched in another one:
     PostgreSQL reads the settings when the plan first needs them, which may be at any fetch."""
@@ -155,14 +166,36 @@ class SchemaEditor(DatabaseSchemaEditor):
             self._reach.__exit__(None, None, None)
 
 
+class Operations(DatabaseOperations):
+    def last_executed_query(self, cursor: Any, sql: Any, params: Any) -> Any:
+        if isinstance(cursor, PreparingCursor):
+            return self.compose_sql(sql, params)
+        return super().last_executed_query(cursor, sql, params)
+
+
 class DatabaseWrapper(MeasuredWrapper):
     SchemaEditorClass = SchemaEditor
+    ops_class = Operations
 
     def get_connection_params(self) -> dict[str, Any]:
         parameters: dict[str, Any] = super().get_connection_params()
         measured = parameters["cursor_factory"]
         parameters["cursor_factory"] = type("Cursor", (WalledCursor, measured), {})
+        # Django's own cursors put values into the statement and never prepare; `prepared_cursor` does.
+        parameters["prepare_threshold"] = PREPARED_AFTER
         return parameters
+
+    def prepared_cursor(self) -> Any:
+        """A cursor for `core.ready`, measured, logged and told its scope as every other."""
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            kind: Any = self._preparing_class
+            return self._prepare_cursor(kind(self.connection))
+
+    @cached_property
+    def _preparing_class(self) -> Any:
+        measured = ExportingCursorWrapper(PreparingCursor, self.alias, self.vendor)
+        return type("PreparedCursor", (WalledCursor, measured), {})
 
     def create_cursor(self, name: str | None = None) -> Any:
         if name is None:
