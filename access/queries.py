@@ -225,19 +225,6 @@ def may(user: User | AnonymousUser, permission: str, container: RoleContainer) -
         return found.filter(pk=container.pk).exists()
 
 
-def rights_on(user: User | AnonymousUser, container: RoleContainer) -> frozenset[str]:
-    """All that the person may do on this container ("access.manage_people"…), by one query."""
-    kind = type(container)
-    permissions = sorted(f"{kind._meta.app_label}.{codename}" for codename in kind.assignable_permissions())
-    answers = [
-        Exists(containers_with(user=user, permission=permission, container=kind).filter(pk=OuterRef("pk")))
-        for permission in permissions
-    ]
-    with tenant(container.owning_organisation):
-        rows = kind._default_manager.filter(pk=container.pk).values_list(*answers)
-        return frozenset(name for row in rows for name, holds in zip(permissions, row, strict=True) if holds)
-
-
 def is_plain(user: User | AnonymousUser) -> bool:
     """An active person with all their rights: no guest, no token that is limited, no look through other eyes."""
     if not user.is_authenticated or not user.is_active or getattr(user, "guest", None) is not None:

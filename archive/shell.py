@@ -16,7 +16,7 @@ from access.models import User
 from access.queries import visible_to
 from archive import lists, queries, reading
 from archive.models import Archive, QuarantinedFile
-from archive.permissions import ADD, CREATE
+from archive.permissions import ADD, CREATE, VIEW
 from core import guides, home, navigation, palette
 
 
@@ -33,9 +33,7 @@ def readable(request: HttpRequest) -> list[Archive]:
 
 
 def has_archives(request: HttpRequest) -> bool:
-    if readable(request):
-        return True
-    return rights.holds(request, CREATE)
+    return rights.holds_anywhere(request, VIEW) or rights.holds(request, CREATE)
 
 
 def place_url(request: HttpRequest) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from access import rights
 from access.models import Organisation, User
 from access.queries import get_visible, require, visible_to
 from archive.models import Archive, Study
@@ -137,6 +138,8 @@ def targets_for(*, user: User, organisation: Organisation) -> QuerySet[Archive]:
 
 def is_concerned(request: Any) -> bool:
     """Whether the list of runs has a place in the person's navigation."""
+    if not rights.holds_anywhere(request, "archive.add_images"):
+        return False
     return targets_for(user=request.user, organisation=request.organisation).exists()
 
 

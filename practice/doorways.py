@@ -10,12 +10,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from access import rights
 from core import home
 from core.palette import Hit
 from practice import queries, services
 from practice import results as read
 from practice.models import Attempt
 from teaching import queries as teaching
+from teaching.permissions import LEARN
 
 WEAK_BELOW = 60
 
@@ -25,7 +27,9 @@ def hear_looks(*, session: Any, events: Sequence[Any]) -> None:
 
 
 def may_practise(request: Any) -> bool:
-    return queries.readable_versions(request.user).exists() or Attempt.objects.filter(user=request.user).exists()
+    if Attempt.objects.filter(user=request.user).exists():
+        return True
+    return rights.holds_anywhere(request, LEARN) and queries.readable_versions(request.user).exists()
 
 
 def waiting(request: Any) -> int | None:

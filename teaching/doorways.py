@@ -34,15 +34,16 @@ def make_case_action(*, user: Any, study: Any, request: Any) -> Action | None:
 
 
 def may_teach(request: Any) -> bool:
-    user = request.user
     return (
-        queries.libraries_with(user).exists()
-        or queries.courses_with(user).exists()
+        rights.holds_anywhere(request, "teaching.view_library")
+        or rights.holds_anywhere(request, "teaching.view_course")
         or rights.holds(request, "access.add_container")
     )
 
 
 def reviews_waiting(request: Any) -> int | None:
+    if not rights.holds_anywhere(request, "teaching.review_cases"):
+        return None
     return queries.reviews_asked_of(request.user).count() or None
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # The longest first, so that the two ends meet.
-LONGEST = ("e2e", "viewer", "archive", "deid", "practice", "roof")
+LONGEST = ("e2e", "viewer", "archive", "matrix", "access", "deid", "practice", "roof")
 LEFT_OUT = {"bench"}
 AT_ONCE = 2
 COUNTED = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed)")

@@ -130,6 +130,7 @@ def share_revoke(request: Any, organisation: str, share: str) -> HttpResponse:
 @require_POST
 def share_extend(request: Any, organisation: str, share: str) -> HttpResponse:
     found = _share(request, share)
+    services.require_control(actor=request.user, share=found, to_open=True)
     form = ExtendForm(request.POST)
     if form.is_valid():
         try:

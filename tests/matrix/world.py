@@ -13,9 +13,13 @@ from typing import Any
 
 from django.utils import timezone
 
+from access import people as people_of
 from access import services as access
-from access.models import Organisation, User
-from access.services import grant_role
+from access.break_glass import services as break_glass
+from access.grant_policy import change_policy
+from access.models import Organisation, RoleGrant, User
+from access.services import grant_role, joining
+from access.sharing import services as sharing
 from archive import services as archive_services
 from archive import tasks as archive_tasks
 from archive.models import Archive, Delivery, Instance, QuarantinedFile, Study
@@ -28,7 +32,7 @@ from deid.services import deidentify_study
 from practice import services as practice
 from teaching import services as teaching
 from teaching.models import Course, Library
-from tests.access.factories import make_member
+from tests.access.factories import make_member, make_user
 from tests.archive.factories import deliver, make_archive, make_series
 from tests.dicomweb.factories import settle
 from tests.practice.test_reads import answers, own_mark
@@ -69,11 +73,17 @@ class World:
     values: dict[str, Any] = field(default_factory=dict)
     #: Values for the routes of one app where they differ from the general ones.
     of_app: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: The same for single routes.
+    of_route: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: Words that stand only in this hospital's contents.
     marks: tuple[str, ...] = ()
 
     def value_for(self, *, route: str, name: str) -> Any:
-        return self.of_app.get(route.split(":", maxsplit=1)[0], {}).get(name, self.values.get(name))
+        app = route.split(":", maxsplit=1)[0]
+        for values in (self.of_route.get(route, {}), self.of_app.get(app, {}), self.values):
+            if name in values:
+                return values[name]
+        return None
 
 
 def make_world(*, slug: str, word: str) -> World:
@@ -103,7 +113,7 @@ def make_world(*, slug: str, word: str) -> World:
     with tenant(organisation):
         _fill_archive(world, clinical=clinical, study=study, word=word)
         _fill_teaching(world, house=house, study=study, word=word)
-    _fill_people(world)
+    _fill_people(world, study=study)
     return world
 
 
@@ -258,8 +268,53 @@ def _fill_teaching(world: World, *, house: House, study: Study, word: str) -> No
     world.of_app["deid"] = {"archive": house.archive.slug}
 
 
-def _fill_people(world: World) -> None:
+def _fill_people(world: World, *, study: Study) -> None:
+    """What an administrator, an officer and a manager have made: grants, invitations, accounts, tokens, shares."""
+    organisation, administrator = world.organisation, world.people["administrator"]
     token, _secret = access.create_token(user=world.people["reader"], name="a reader's token", scopes=["read"])
-    with tenant(world.organisation):
-        event = Event.objects.filter(organisation=world.organisation).latest("pk")
-    world.values |= {"token": token.public_id, "person": world.people["member"].pk, "pk": event.pk}
+    invitation = joining.invite(
+        actor=administrator, organisation=organisation, email=f"invited@{organisation.slug}.example"
+    ).invitation
+    Organisation.objects.filter(pk=organisation.pk).update(allows_join_requests=True)
+    asked = joining.ask_to_join(user=make_user(username=f"asks@{organisation.slug}"), slug=organisation.slug)
+    account = people_of.create_service_account(
+        actor=administrator, organisation=organisation, name="robot", display_name="Robot"
+    )
+    with tenant(organisation):
+        event = Event.objects.filter(organisation=organisation).latest("pk")
+        grant = RoleGrant.objects.get(
+            user=world.people["reader"],
+            container_role__container_kind=Archive.container_kind(),
+            container_role__container_id=study.archive_id,
+        )
+        change_policy(actor=None, organisation=organisation, changes={"sharing": "links", "break_glass": True})
+        share, _code = sharing.create_share(
+            actor=world.people["manager"],
+            kind="study",
+            thing=study.public_id,
+            audience="link",
+            recipient_name="Dr. Guest",
+            purpose="Second opinion",
+        )
+        glass = break_glass.start(
+            actor=make_member(organisation, username=f"night@{organisation.slug}"),
+            organisation=organisation,
+            reason="emergency",
+            statement="Unconscious in the emergency room.",
+            patient_id=study.patient.patient_id,
+        )
+    world.values |= {"person": world.people["member"].pk, "pk": event.pk}
+    world.of_app["access"] = {
+        "kind": Archive.container_kind(),
+        "container": study.archive_id,
+        "grant": grant.pk,
+        "invitation": invitation.public_id,
+        "asked": asked.public_id if asked else None,
+        "account": account.pk,
+        "token": token.public_id,
+        "act": "shut-out",
+        "share": share.public_id,
+        "thing": study.public_id,
+        "glass": glass.public_id,
+    }
+    world.of_route["access:share-new"] = {"kind": "study"}
