@@ -15,13 +15,15 @@ The query itself is written as any other, once, as a function of its values::
     token = _token.first(digest="…")
 
 The function runs once, with stand-ins for the values; it must not branch on them. A query of tenant rows is asked inside
-the scope of an organisation (`scoped=True`), which is one more value. Any function that a queryset is made by may be
-used inside: the permission filter is compiled from the one place where it is written.
+the scope of an organisation (`scoped=True`), which is one more value. Several texts at once are a `list`, compared by
+`field__any_of`. Any function that a queryset is made by may be used inside: the permission filter is compiled from the
+one place where it is written.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, Generic, TypeVar
@@ -29,7 +31,7 @@ from typing import Any, Generic, TypeVar
 from django.apps import apps
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Model, QuerySet
+from django.db.models import CharField, Lookup, Model, QuerySet
 from django.db.models.query import get_related_populators
 from psycopg.types.numeric import Int8
 
@@ -38,6 +40,18 @@ from core.tenancy import current_organisation, tenant
 Row = TypeVar("Row", bound=Model)
 
 ORGANISATION = "organisation_of_scope"
+
+
+@CharField.register_lookup
+class AnyOf(Lookup):  # type: ignore[type-arg]
+    """`column = ANY(list)`: one parameter however long the list is, where `__in` has one for each."""
+
+    lookup_name = "any_of"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        column, parameters = self.process_lhs(compiler, connection)
+        return f"{column} = ANY(%s)", [*parameters, list(self.rhs)]
 
 
 class NotReady(RuntimeError):
@@ -50,6 +64,10 @@ def _stand_in(kind: type[Any], number: int) -> Any:
         return 0x7EAD_0000_0000_0000 + number
     if kind is str:
         return f"\ue000stand-in {number}\ue001"
+    if kind is list:
+        return [_stand_in(str, number)]
+    if kind is uuid.UUID:
+        return uuid.UUID(int=(0x7EAD << 112) + number)
     if kind is dt.datetime:
         return dt.datetime(9000, 1, 1, microsecond=number, tzinfo=dt.UTC)
     raise TypeError(f"no stand-in for {kind}")
@@ -101,6 +119,7 @@ class _Plan:
     def __init__(self, rows: QuerySet[Any], *, stand_ins: dict[str, Any]) -> None:
         compiler: Any = rows.query.get_compiler(connection.alias)
         self._never = False
+        self._locks = rows.query.select_for_update
         try:
             self._sql, parameters = compiler.as_sql()
         except EmptyResultSet:
@@ -123,6 +142,8 @@ class _Plan:
     def run(self, values: dict[str, Any]) -> list[Any]:
         if self._never:
             return []
+        if self._locks and not connection.in_atomic_block:
+            raise NotReady("rows are locked inside a transaction only")
         parameters = [_sent(values[slot] if slot else value) for slot, value in self._parameters]
         with connection.prepared_cursor() as cursor:  # type: ignore[attr-defined]
             cursor.execute(self._sql, parameters)
@@ -147,7 +168,7 @@ def _slot(value: Any, *, stand_ins: dict[str, Any]) -> tuple[str, Any]:
 
 
 def ready(*, scoped: bool = False, **kinds: type[Any]) -> Callable[[Callable[..., QuerySet[Row]]], Ready[Row]]:
-    """Make a function that returns a queryset ready; `kinds` are its values (int, str or datetime)."""
+    """Make a function that returns a queryset ready; `kinds` are its values (int, str, datetime, UUID, or list for texts)."""
 
     def decorate(build: Callable[..., QuerySet[Row]]) -> Ready[Row]:
         return Ready(build, kinds=kinds, scoped=scoped)

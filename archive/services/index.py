@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import structlog
 from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from archive import spool
@@ -25,7 +26,8 @@ from archive.services import commit, removal
 from archive.services.commit import Outcome
 from archive.services.inspect import Inspected, inspect
 from audit import services as audit
-from core.errors import RetriableError
+from core.errors import NotFound, RetriableError
+from core.ready import ready
 from core.tenancy import tenant
 
 logger = structlog.get_logger(__name__)
@@ -97,9 +99,20 @@ def _run(*, delivery: Delivery, names: list[str] | None) -> list[Outcome]:
 
 
 def _forget_committed(*, delivery_id: uuid.UUID) -> None:
-    names = Delivery.objects.values_list("committed_names", flat=True).get(pk=delivery_id)
-    if names:
-        spool.remove(delivery_id, names)
+    row = _committed.first(delivery_id=delivery_id)
+    if row is not None and row.committed_names:
+        spool.remove(delivery_id, row.committed_names)
+
+
+@ready(scoped=True, delivery_id=uuid.UUID)
+def _committed(*, delivery_id: uuid.UUID) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(pk=delivery_id).only("committed_names").order_by()
+
+
+@ready(scoped=True, delivery_id=uuid.UUID)
+def _locked(*, delivery_id: uuid.UUID) -> QuerySet[Delivery]:
+    rows = Delivery.objects.select_for_update(of=("self",), no_key=True).select_related("archive")
+    return rows.filter(pk=delivery_id).order_by()
 
 
 def _index_batch(*, delivery: Delivery, names: list[str]) -> list[Outcome]:
@@ -108,11 +121,9 @@ def _index_batch(*, delivery: Delivery, names: list[str]) -> list[Outcome]:
     for attempt in range(TRIES):
         try:
             with transaction.atomic():
-                locked = (
-                    Delivery.objects.select_for_update(of=("self",), no_key=True)
-                    .select_related("archive")
-                    .get(pk=delivery.pk)
-                )
+                locked = _locked.first(delivery_id=delivery.pk)
+                if locked is None:
+                    raise NotFound
                 spool.remove(delivery.pk, locked.committed_names)
                 batch = commit.commit_batch(delivery=locked, archive=locked.archive, files=files)
             break

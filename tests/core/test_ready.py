@@ -170,7 +170,7 @@ def test_a_right_taken_away_is_gone_with_the_next_question() -> None:
 
 
 def test_another_archive_or_person_or_right_stays_closed() -> None:
-    archive, beside, elsewhere = make_archive(), None, make_archive(make_organisation())
+    archive, elsewhere = make_archive(), make_archive(make_organisation())
     beside = make_archive(archive.organisation)
     user, stranger = make_reader(archive), make_member(archive.organisation)
     for _again in range(8):
@@ -205,3 +205,31 @@ def test_a_limited_token_and_a_look_open_no_more_than_they_may() -> None:
     assert not opened(user, archive)
     grant_role(actor=None, container=archive, role="reader", user=viewer)
     assert opened(user, archive)
+
+
+def test_rows_are_locked_and_several_texts_are_one_value() -> None:
+    @ready(scoped=True, slugs=list)
+    def locked(*, slugs: list[str]) -> QuerySet[Archive]:
+        return Archive.objects.filter(slug__any_of=slugs).order_by("slug").select_for_update()
+
+    one = make_archive(slug="one")
+    two = make_archive(one.organisation, slug="two")
+    elsewhere = make_archive(make_organisation(), slug="three")
+    with tenant(one.organisation), transaction.atomic():
+        assert locked.all(slugs=["two", "one", elsewhere.slug, "{one,two}"]) == [one, two]
+        assert locked.all(slugs=[]) == []
+        assert locked.all(slugs=['"', "\\", "NULL", "a,b"]) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_are_locked_inside_a_transaction_only() -> None:
+    @ready(slug=str)
+    def locked(*, slug: str) -> QuerySet[Archive]:
+        return Archive.objects.filter(slug=slug).select_for_update()
+
+    archive = make_archive()
+    with all_tenants():
+        with transaction.atomic():
+            assert locked.first(slug=archive.slug) == archive
+        with pytest.raises(NotReady):
+            locked.first(slug=archive.slug)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from archive.domain.header import Header
 from archive.models import Archive, Delivery, Instance, QuarantinedFile
 from archive.services import removal
-from archive.services.commit.contents import find_series, may_replace, new_instance, replace
+from archive.services.commit.contents import find_series, known_instances, may_replace, new_instance, replace
 from archive.services.commit.counts import Changes, count, write_changes
 from archive.services.commit.outcome import (
     CANNOT_UNDERSTAND,
@@ -83,9 +83,7 @@ def _index(batch: Batch, good: list[tuple[Inspected, Header]]) -> None:
     uids = {header.sop_instance_uid for _file, header in good}
     known = {
         instance.sop_instance_uid: instance
-        for instance in Instance.objects.filter(archive=batch.archive, sop_instance_uid__in=uids)
-        .select_related("delivery")
-        .defer("attributes", "frame_table")
+        for instance in known_instances.all(archive_id=batch.archive.pk, uids=list(uids))
     }
     fresh: dict[str, Instance] = {}
     changes = Changes()

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
+
 from archive.domain.header import Header
 from archive.models import Archive, Delivery, Instance, Series, Study
 from archive.services.commit.verdicts import Batch, Crossed, storage_key
 from archive.services.inspect import Inspected
 from archive.storage import storage
+from core.ready import ready
+
+
+@ready(scoped=True, archive_id=int, uids=list)
+def _known(*, archive_id: int, uids: list[str]) -> QuerySet[Series]:
+    return Series.objects.filter(archive_id=archive_id, series_instance_uid__any_of=uids)
+
+
+@ready(scoped=True, archive_id=int, uids=list)
+def known_instances(*, archive_id: int, uids: list[str]) -> QuerySet[Instance]:
+    rows = Instance.objects.filter(archive_id=archive_id, sop_instance_uid__any_of=uids)
+    return rows.select_related("delivery").defer("attributes", "frame_table")
 
 
 def find_series(batch: Batch, *, headers: list[Header], studies: dict[str, Study]) -> dict[str, Series]:
     first: dict[str, Header] = {}
     for header in headers:
         first.setdefault(header.series_instance_uid, header)
-    rows = Series.objects.filter(archive=batch.archive, series_instance_uid__in=first)
-    known = {row.series_instance_uid: row for row in rows}
+    asked = {"archive_id": batch.archive.pk, "uids": list(first)}
+    known = {row.series_instance_uid: row for row in _known.all(**asked)}
     new = sorted(set(first) - set(known))
     if not new:
         return known
@@ -24,7 +38,7 @@ def find_series(batch: Batch, *, headers: list[Header], studies: dict[str, Study
         [_new_series(batch, header=first[uid], study=studies[first[uid].study_instance_uid]) for uid in new],
         ignore_conflicts=True,
     )
-    found = {row.series_instance_uid: row for row in rows.all()}
+    found = {row.series_instance_uid: row for row in _known.all(**asked)}
     if len(found) != len(first):
         raise Crossed
     return found

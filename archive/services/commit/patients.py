@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from archive.domain.header import Header
 from archive.domain.text import fold
 from archive.models import Patient, Series, Study
 from archive.services.commit.verdicts import Batch, Crossed
+from core.ready import ready
 
 
 def patient_key(header: Header) -> tuple[str, str, str]:
@@ -19,15 +20,26 @@ def patient_key(header: Header) -> tuple[str, str, str]:
     return "", header.issuer_of_patient_id, header.study_instance_uid
 
 
+@ready(scoped=True, archive_id=int, uids=list)
+def _known(*, archive_id: int, uids: list[str]) -> QuerySet[Study]:
+    return Study.objects.filter(archive_id=archive_id, study_instance_uid__any_of=uids).only("study_instance_uid")
+
+
+@ready(scoped=True, archive_id=int, uids=list)
+def _locked(*, archive_id: int, uids: list[str]) -> QuerySet[Study]:
+    return (
+        Study.objects.filter(archive_id=archive_id, study_instance_uid__any_of=uids)
+        .order_by("study_instance_uid")
+        .select_for_update(of=("self",))
+        .select_related("patient")
+    )
+
+
 def find_studies(batch: Batch, *, headers: list[Header]) -> dict[str, Study]:
     first: dict[str, Header] = {}
     for header in headers:
         first.setdefault(header.study_instance_uid, header)
-    known = set(
-        Study.objects.filter(archive=batch.archive, study_instance_uid__in=first).values_list(
-            "study_instance_uid", flat=True
-        )
-    )
+    known = {row.study_instance_uid for row in _known.all(archive_id=batch.archive.pk, uids=list(first))}
     new = {uid: header for uid, header in first.items() if uid not in known}
     if new:
         patients = _patients(batch, new.values())
@@ -35,12 +47,7 @@ def find_studies(batch: Batch, *, headers: list[Header]) -> dict[str, Study]:
             [_new_study(batch, header=new[uid], patient=patients[patient_key(new[uid])]) for uid in sorted(new)],
             ignore_conflicts=True,
         )
-    locked = (
-        Study.objects.filter(archive=batch.archive, study_instance_uid__in=first)
-        .order_by("study_instance_uid")
-        .select_for_update(of=("self",))
-        .select_related("patient")
-    )
+    locked = _locked.all(archive_id=batch.archive.pk, uids=list(first))
     studies = {study.study_instance_uid: study for study in locked}
     if len(studies) != len(first):
         raise Crossed

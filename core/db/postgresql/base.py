@@ -32,6 +32,7 @@ SET_FOR_TRANSACTION: Final = "SELECT " + ", ".join(f"set_config('{name}', %s, tr
 UNKNOWN: Final = Context("?", "?", "?")
 ATTRIBUTE: Final = "_pacsweb_told"
 PREPARED_AFTER: Final = 5
+PLANS_ONCE: Final = "_pacsweb_plans_once"
 
 
 class Told:
@@ -189,8 +190,21 @@ class DatabaseWrapper(MeasuredWrapper):
         """A cursor for `core.ready`, measured, logged and told its scope as every other."""
         self.ensure_connection()
         with self.wrap_database_errors:
+            self._plan_once()
             kind: Any = self._preparing_class
             return self._prepare_cursor(kind(self.connection))
+
+    def _plan_once(self) -> None:
+        """One plan for all values from the first time on: PostgreSQL would plan a statement anew five times first.
+
+        Only prepared statements heed this, and those are written for it: each looks rows up by their keys.
+        """
+        connection: Any = self.connection
+        if getattr(connection, PLANS_ONCE, False):
+            return
+        setattr(connection, PLANS_ONCE, True)
+        with Cursor(connection) as speaker:
+            speaker.execute("SET plan_cache_mode = force_generic_plan", prepare=False)
 
     @cached_property
     def _preparing_class(self) -> Any:
