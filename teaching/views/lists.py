@@ -35,13 +35,13 @@ class CaseTable(Table):
             "state", gettext_lazy("State"), sort="state", template="teaching/cells/state.html",
             csv=lambda c: c.get_state_display(),
         ),
-        Column("library", gettext_lazy("Library"), sort="library__name", value="library.name"),
+        Column("library", gettext_lazy("Library"), sort="library__name", value="library.name", shown=False),
         Column("modality", gettext_lazy("Modality"), sort="modality", value="modality"),
         Column("category", gettext_lazy("Category"), sort="category", value="get_category_display"),
         Column("organ", gettext_lazy("Organ system"), sort="organ_system", value="get_organ_system_display", shown=False),
         Column("level", gettext_lazy("Level"), sort="level", value="get_level_display"),
         Column("reads", gettext_lazy("Reads"), sort="reads", value="reads", kind="number"),
-        Column("owner", gettext_lazy("Author"), sort="owner__display_name", value="owner"),
+        Column("owner", gettext_lazy("Author"), sort="owner__display_name", value="owner", shown=False),
         Column("updated", gettext_lazy("Changed"), sort="updated_at", value="updated_at", kind="date"),
     )  # fmt: skip
     filters = (
@@ -50,6 +50,7 @@ class CaseTable(Table):
         Choice("organ", gettext_lazy("Organ system"), field="organ_system", choices=vocabulary.ORGAN_SYSTEMS),
         Choice("modality", gettext_lazy("Modality"), field="modality"),
         Choice("level", gettext_lazy("Level"), field="level", choices=vocabulary.LEVELS),
+        Choice("library", gettext_lazy("Library"), field="library__name"),
         Choice("author", gettext_lazy("Author"), field="owner__username"),
     )
     search_label = gettext_lazy("Search titles, text, codes and keywords")

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from access.models import User
 from archive.models import Instance, Study
+from core import notifications
 from core.errors import PacswebError
 from deid import services as deid
 from deid.domain.uids import UidMapper
@@ -226,13 +227,18 @@ def load_courses(*, house: House, say: Say) -> None:
         house=house, slug="on-call", name="Before your first night on call",
         description="What must not be missed at three in the morning.",
     )  # fmt: skip
+    is_first = False
     for course, keys in ((core, tuple(cases)), (on_call, ON_CALL)):
         known = set(course.course_cases.values_list("case_id", flat=True))
+        is_first = is_first or not known
         for key in keys:
             if key in cases and cases[key].pk not in known and not known.issuperset(c.pk for c in cases.values()):
                 services.add_case_to_course(actor=educator, course=course, case=cases[key])
     now = timezone.now().replace(minute=0, second=0, microsecond=0)
     trainee, second = house.users["trainee@demo"], house.users["trainee2@demo"]
+    if is_first:  # they have known these courses for weeks
+        for learner in (trainee, second):
+            notifications.mark_read(user=learner)
     made = [
         _assign(
             on_call, educator, "Week 1: do not miss", FIRST_WEEK, cases, opens=now - timedelta(days=42),
