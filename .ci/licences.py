@@ -25,6 +25,7 @@ COMPATIBLE = {
 }  # fmt: skip
 
 EXCEPTIONS: dict[str, str] = {
+    "ldap3": "LGPL-3.0: used unmodified, as a separate package that can be replaced",
     "psycopg": "LGPL-3.0: used unmodified, as a separate package that can be replaced",
     "psycopg-binary": "LGPL-3.0: used unmodified, as a separate package that can be replaced",
     "psycopg-pool": "LGPL-3.0: used unmodified, as a separate package that can be replaced",

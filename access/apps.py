@@ -20,9 +20,11 @@ class AccessConfig(AppConfig):
         from access.break_glass.queries import explain
         from access.role_upkeep import renew_roles
         from access.sign_in import signals
+        from access.single_sign_on import shell as single_sign_on
 
         hooks.register_explainer(explain)
         post_migrate.connect(renew_roles, dispatch_uid="access.renew_roles")
         shell.register()
         signals.connect()
+        single_sign_on.register()
         hooks.register_viewable("access:view-as", "access:front-door", "core:design")

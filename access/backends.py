@@ -30,3 +30,25 @@ class PasswordBackend(ModelBackend):
 
     def get_all_permissions(self, *args: Any, **kwargs: Any) -> set[str]:
         return set()
+
+
+class DirectoryBackend(PasswordBackend):
+    """`name@organisation` and the password of the organisation's LDAP directory."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
+    ) -> Any:
+        if request is None or not username or not password or "\x00" in username:
+            return None
+        from access.single_sign_on import directories
+        from access.single_sign_on.errors import SignOnRefused
+
+        try:
+            found = directories.arrive(username=username, password=password, request=request)
+        except SignOnRefused as error:
+            request.sign_on_problem = error  # type: ignore[attr-defined]
+            return None
+        if found is None:
+            return None
+        found.user.arrived_by = found.directory.public_id
+        return found.user

@@ -116,3 +116,16 @@ def explain(*, actor: Any, organisation: Any, target: Any, request: Any) -> str:
         if reason:
             return reason
     return ""
+
+
+_source_words: dict[str, Callable[[str], str]] = {}
+
+
+def register_source_words(prefix: str, words: Callable[[str], str]) -> None:
+    """Say for people where a role with a source of this prefix ("sso:…") comes from."""
+    _source_words[prefix] = words
+
+
+def source_words(source: str) -> str:
+    words = _source_words.get(source.partition(":")[0])
+    return words(source) if words is not None else source

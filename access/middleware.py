@@ -21,6 +21,8 @@ from access.errors import OrganisationSuspended, TokenEnded
 from access.models import ApiToken, Membership
 from access.services.tokens import is_still_good
 from access.sharing import guests
+from access.single_sign_on import binding
+from access.single_sign_on.errors import Elsewhere
 from access.throttle import client_address
 from core.errors import Forbidden
 from core.middleware import problem, wants_json
@@ -102,6 +104,7 @@ class OrganisationMiddleware:
             if admission is not None:
                 return guests.serve(request, admission, self.get_response)  # type: ignore[return-value]
             return guests.closed_landing(request, slug=slug) or ask_to_sign_in(request)
+        is_token = getattr(request, "api_token", None) is not None
         membership = _membership_of.first(slug=slug, user_id=request.user.pk)
         if membership is not None and not self._is_within_token(request, membership):
             return self._absent(request)
@@ -116,6 +119,8 @@ class OrganisationMiddleware:
             return guests.serve(request, admission, self.get_response)  # type: ignore[return-value]
         if membership is None:
             return guests.closed_landing(request, slug=slug) or self._absent(request)
+        if not is_token and not binding.opens(request, organisation_id=membership.organisation_id):
+            return self._elsewhere(request, membership)
         request.organisation = membership.organisation  # type: ignore[attr-defined]
         request.membership = membership  # type: ignore[attr-defined]
         with tenant(membership.organisation):
@@ -156,6 +161,14 @@ class OrganisationMiddleware:
             return JsonResponse(problem(error), status=error.status_code)
         context = {"organisation": membership.organisation}
         return render(request, "access/suspended.html", context, status=error.status_code)
+
+    def _elsewhere(self, request: HttpRequest, membership: Membership) -> HttpResponse:
+        """The person is a member, but came by another organisation's sign-on, which has no say here."""
+        error = Elsewhere()
+        if wants_json(request):
+            return JsonResponse(problem(error), status=error.status_code)
+        context = {"organisation": membership.organisation, "next": request.get_full_path()}
+        return render(request, "access/sso_elsewhere.html", context, status=error.status_code)
 
     def _not_through_other_eyes(self, request: HttpRequest) -> HttpResponse:
         error = Forbidden(_("This is not shown while you look as somebody else. End the look to go on."))

@@ -26,6 +26,7 @@ from access import throttle
 from access.errors import ProofNeeded, TooManyAttempts, WrongProof
 from access.models import User
 from access.sign_in import factors, sessions
+from access.single_sign_on import binding, directories
 from core.errors import Message
 
 SENSITIVE = "sensitive"
@@ -36,7 +37,7 @@ METHODS = ("password", "code", "passkey")
 
 @dataclass(frozen=True)
 class Proof:
-    """`method` is "password", "totp", "recovery_codes", "webauthn" or "sign-in"."""
+    """`method` is "password", "directory", "totp", "recovery_codes", "webauthn" or "sign-in"."""
 
     user_id: int
     method: str
@@ -46,7 +47,7 @@ class Proof:
 
 def methods_of(user: User) -> list[str]:
     """The ways in which this person can prove to be there."""
-    found = ["password"] if user.has_usable_password() else []
+    found = ["password"] if user.has_usable_password() or directories.linked(user) else []
     if factors.has_app(user):
         found.append("code")
     if factors.has_passkey(user):
@@ -73,7 +74,9 @@ def prove(*, user: User, method: str, secret: str, purpose: str = SENSITIVE, req
 
 def _check(*, user: User, method: str, secret: str, request: HttpRequest) -> str | None:
     if method == "password":
-        return "password" if user.has_usable_password() and user.check_password(secret) else None
+        if user.has_usable_password() and user.check_password(secret):
+            return "password"
+        return "directory" if directories.takes_password(user=user, password=secret) else None
     if method == "code":
         authenticator = factors.check_code(user=user, code=secret)
     elif method == "passkey":
@@ -97,6 +100,13 @@ def keep(*, request: HttpRequest, proof: Proof) -> None:
     request.session[SESSION_KEY] = kept
 
 
+def _sign_in_as_proof(request: HttpRequest, *, user: User) -> dict[str, Any] | None:
+    """A sign-in proves as much as a question would, unless it was another organisation that vouched for the person."""
+    if binding.is_foreign(request):
+        return None
+    return {"user": user.pk, "method": "sign-in", "at": request.session.get(sessions.BEGUN) or 0}
+
+
 def find(request: HttpRequest, *, purpose: str = SENSITIVE) -> Proof | None:
     """A proof for the purpose that still holds. A sign-in counts for `SENSITIVE` as long as a proof would."""
     user = request.user
@@ -104,11 +114,11 @@ def find(request: HttpRequest, *, purpose: str = SENSITIVE) -> Proof | None:
         return None
     kept = (request.session.get(SESSION_KEY) or {}).get(purpose)
     if kept is None and purpose == SENSITIVE:
-        kept = {"user": user.pk, "method": "sign-in", "at": request.session.get(sessions.BEGUN) or 0}
+        kept = _sign_in_as_proof(request, user=user)
     elif purpose == SENSITIVE and kept is not None:
         begun = request.session.get(sessions.BEGUN) or 0
         if begun > kept["at"]:
-            kept = {"user": user.pk, "method": "sign-in", "at": begun}
+            kept = _sign_in_as_proof(request, user=user) or kept
     if kept is None or kept["user"] != user.pk or not 0 <= time.time() - kept["at"] <= VALID_SECONDS:
         return None
     return Proof(user_id=user.pk, method=kept["method"], purpose=purpose, at=datetime.fromtimestamp(kept["at"], tz=UTC))

@@ -6,6 +6,7 @@ from access import services
 from access.break_glass.tasks import alert_officers
 from access.models import User
 from access.sign_in import addresses, mail
+from access.single_sign_on import directories
 from core.tasks import task
 
 __all__ = [
@@ -44,3 +45,9 @@ def send_password_reset(*, user_id: int) -> None:
 @task(installation_wide=True)
 def send_address_proof(*, address_id: int) -> None:
     addresses.send_proof(address_id=address_id)
+
+
+@task(queue="heavy", installation_wide=True, time_limit_seconds=60 * 60)
+def sync_directories() -> None:
+    """Every night: roles as the directories say now, and an end for who is gone from them."""
+    directories.sync_all()

@@ -7,6 +7,7 @@ from django.urls import path
 from access.break_glass.urls import urlpatterns as break_glass
 from access.sharing.urls import urlpatterns as sharing
 from access.sign_in.urls import named
+from access.single_sign_on.urls import named as single_sign_on
 from access.views import (
     accounts,
     containers,
@@ -26,6 +27,7 @@ CONTAINER = "o/<slug:organisation>/access/<str:kind>/<int:container>/"
 
 urlpatterns = [
     *named,
+    *single_sign_on,
     path("", accounts.front_door, name="front-door"),
     path("accounts/preferences/", accounts.preferences, name="preferences"),
     path("accounts/profile/", accounts.profile, name="profile"),

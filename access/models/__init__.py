@@ -22,6 +22,7 @@ from access.models.roles import RoleGrant
 from access.models.tokens import ApiToken
 from access.sharing.models import Share, ShareVisit
 from access.sign_in.models import SecurityPolicy
+from access.single_sign_on.models import Directory, IdentityProvider, RoleRule, SignOnEvent
 
 __all__ = [
     "ApiToken",
@@ -29,7 +30,9 @@ __all__ = [
     "BreakGlassReview",
     "BreakGlassSubject",
     "ContainerRole",
+    "Directory",
     "GrantPolicy",
+    "IdentityProvider",
     "Invitation",
     "JoinRequest",
     "Membership",
@@ -39,9 +42,11 @@ __all__ = [
     "OrganisationUserObjectPermission",
     "RoleContainer",
     "RoleGrant",
+    "RoleRule",
     "SecurityPolicy",
     "Share",
     "ShareVisit",
+    "SignOnEvent",
     "User",
     "UserManager",
     "validate_slug",

@@ -53,6 +53,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     # How this request came to speak for the person; the permission filter narrows by both (see access.queries).
     api_token: ApiToken | None = None
     seen_by: User | None = None
+    # The directory whose password was just accepted, while a sign-in goes on.
+    arrived_by: str = ""
 
     class Theme(models.TextChoices):
         SYSTEM = "system", _("As the system")

@@ -21,10 +21,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from access import hooks
 from access.models.people import ContainerRole
 from core.models import TenantModel
-
-SINGLE_SIGN_ON = "sso:"
 
 
 class RoleGrant(TenantModel):
@@ -39,7 +38,7 @@ class RoleGrant(TenantModel):
 
     container_role = models.ForeignKey(ContainerRole, on_delete=models.CASCADE, related_name="grants")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="role_grants")
-    # A `Source`, or "sso:<provider>" for a role that a sign-on provider claims.
+    # A `Source`, or "sso:<provider>" or "ldap:<directory>" for a role that follows from what these say of the person.
     source = models.CharField(max_length=80, default=Source.DIRECT)
     granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     granted_at = models.DateTimeField(default=timezone.now)
@@ -70,6 +69,6 @@ class RoleGrant(TenantModel):
 
     @property
     def source_words(self) -> str:
-        if self.source.startswith(SINGLE_SIGN_ON):
-            return str(_("Single sign-on: %(provider)s") % {"provider": self.source.removeprefix(SINGLE_SIGN_ON)})
+        if ":" in self.source:
+            return hooks.source_words(self.source)
         return str(dict(self.Source.choices).get(self.source, self.source))

@@ -71,6 +71,12 @@ def remove_member(*, actor: User, organisation: Organisation, user: User, reques
     with tenant(organisation):
         if actor.pk != user.pk:
             queries.require(actor, "access.manage_people", organisation)
+        end_membership(actor=actor, organisation=organisation, user=user, request=request)
+
+
+def end_membership(*, actor: User | None, organisation: Organisation, user: User, request: Any = None) -> None:
+    """The same without asking who may; `actor` is None for sign-on providers. In a transaction."""
+    with tenant(organisation):
         membership = _locked(organisation=organisation, user=user)
         keep_an_administrator(organisation=organisation, without=user)
         end_all(organisation=organisation, user=user, actor=actor)

@@ -27,6 +27,7 @@ from access.grant_policy import policy_of
 from access.models import Organisation
 from access.sharing import registry
 from access.sharing.models import Share, ShareVisit
+from access.single_sign_on import binding
 from core.tenancy import carried, tenant
 
 SESSION_KEY = "share_visits"
@@ -91,7 +92,8 @@ def hold_visit(request: HttpRequest, *, visit: ShareVisit, organisation: Organis
 
 def admit(request: HttpRequest, *, slug: str) -> Admission | None:
     """What lets a guest ask for this address, or None when nothing does."""
-    user: Any = request.user
+    # What was shared with a person is for them, not for whoever another organisation's sign-on says they are.
+    user: Any = AnonymousUser() if binding.is_foreign(request) else request.user
     held = held_visits(request, slug=slug)
     if request.method not in SAFE_METHODS or not (held or user.is_authenticated):
         return None

@@ -31,7 +31,9 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     def get_login_stages(self) -> list[str]:
-        return [*super().get_login_stages(), "access.sign_in.stages.ChoosePasswordStage"]
+        ours = {"allauth.mfa.stages.AuthenticateStage": "access.sign_in.stages.SecondFactorStage"}
+        stages = [ours.get(stage, stage) for stage in super().get_login_stages()]
+        return [*stages, "access.sign_in.stages.ChoosePasswordStage"]
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """Our pages say what happened in their own words."""

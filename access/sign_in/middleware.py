@@ -17,6 +17,7 @@ from access.middleware import is_machine_door
 from access.models import User
 from access.sign_in import factors, policy, sessions
 from access.sign_in.views import confirm, lock
+from access.single_sign_on import binding
 from core.middleware import problem
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -75,6 +76,8 @@ class SecondFactorMiddleware:
             return self.get_response(request)
         if not policy.demands_second_factor(organisation=organisation) or factors.has_second_factor(user):
             return self.get_response(request)
+        if binding.has_second_factor_for(request, organisation_id=organisation.pk):
+            return self.get_response(request)
         there = f"{reverse('access:security')}?next={quote(request.get_full_path())}"
         if is_machine_door(request.path_info):
             return JsonResponse(problem(SecondFactorNeeded()), status=403)
@@ -83,6 +86,40 @@ class SecondFactorMiddleware:
             response["HX-Redirect"] = there
             return response
         return redirect(there)
+
+
+# What a session of another organisation's sign-on may send about the account without an own proof.
+OF_THE_SESSION = frozenset(
+    {"preferences", "profile", "session", "lock", "unlock", "sign-out", "sign-in", "own-sign-in", "change-password"}
+)
+
+
+class BindingMiddleware:
+    """A session that began by an organisation's sign-on changes nothing about the account, or the installation, that
+    this organisation has no say in (`access.single_sign_on.binding`)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, arguments: Any, keywords: dict[str, Any]
+    ) -> HttpResponse | None:
+        if request.path_info.startswith("/installation/") and binding.of(request) is not None:
+            return _ask_for_own_sign_in(request)
+        if request.method in ("GET", "HEAD", "OPTIONS") or not request.path_info.startswith("/accounts/"):
+            return None
+        match = request.resolver_match
+        name = match.url_name if match is not None else None
+        if name in OF_THE_SESSION or not binding.is_foreign(request) or sudo.find(request) is not None:
+            return None
+        return confirm.ask(request, purpose=sudo.SENSITIVE)
+
+
+def _ask_for_own_sign_in(request: HttpRequest) -> HttpResponse:
+    return redirect(f"{reverse('access:own-sign-in')}?next={quote(request.get_full_path())}")
 
 
 class ProofMiddleware:

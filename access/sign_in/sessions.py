@@ -178,6 +178,11 @@ def end_all(*, user: User) -> int:
     return len(keys)
 
 
+def end_by_keys(session_keys: list[str]) -> None:
+    """End these sessions, whoever's they are."""
+    _forget(session_keys)
+
+
 def _forget(session_keys: list[str]) -> None:
     store = import_module(settings.SESSION_ENGINE).SessionStore()
     for key in session_keys:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from celery.schedules import crontab
 from django.utils.translation import gettext_lazy as _
 
 from pacsweb.env import ROOT, Environment, SettingError
@@ -87,6 +88,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "guardian",
     "rest_framework",
     "drf_spectacular",
@@ -136,6 +139,7 @@ MIDDLEWARE = [
     "access.sign_in.middleware.SecondFactorMiddleware",
     "core.middleware.ErrorMiddleware",
     "access.sign_in.middleware.ProofMiddleware",
+    "access.sign_in.middleware.BindingMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 
@@ -159,7 +163,7 @@ TEMPLATES = [
 # People ---------------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "access.User"
-AUTHENTICATION_BACKENDS = ["access.backends.PasswordBackend"]
+AUTHENTICATION_BACKENDS = ["access.backends.PasswordBackend", "access.backends.DirectoryBackend"]
 ANONYMOUS_USER_NAME = None
 # guardian keeps the rows of object permissions; access.queries asks them, so its backend is not wanted.
 SILENCED_SYSTEM_CHECKS = ["guardian.W001"]
@@ -199,6 +203,14 @@ MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_RECOVERY_CODE_DIGITS = 10
 MFA_TOTP_ISSUER = "PACSWeb"
 MFA_TOTP_TOLERANCE = 1
+
+# Providers belong to organisations and are kept in the database; nothing about them is an installation's setting.
+SOCIALACCOUNT_ADAPTER = "access.single_sign_on.adapter.SocialAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+# Providers and directories on this very machine, also without https: for trying out, never for people.
+SIGN_ON_LOOPBACK: bool = ENV.get("PACSWEB_SIGN_ON_LOOPBACK")
 
 # Sessions, cookies, headers -------------------------------------------------------------------------------------------
 
@@ -360,6 +372,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 300.0,
         "options": {"expires": 300.0},
     },
+    "sync-directories": {"task": "access.tasks.sync_directories", "schedule": crontab(hour="2", minute="40")},
     "sweep-spool": {"task": "archive.tasks.sweep_spool", "schedule": 20.0, "options": {"expires": 20.0}},
     "forget-notifications": {"task": "core.cleaning.forget_old_notifications", "schedule": 24 * 3600.0},
 }

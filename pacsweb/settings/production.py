@@ -9,6 +9,8 @@ from pacsweb.settings.base import ENV, HOUR, caches_from_url, database_from_url
 DEBUG = False
 if ENV.get("PACSWEB_DEBUG"):
     raise SettingError("PACSWEB_DEBUG is on, but production never shows debug pages; unset it.")
+if ENV.get("PACSWEB_SIGN_ON_LOOPBACK"):
+    raise SettingError("PACSWEB_SIGN_ON_LOOPBACK is on, but it is for trying out; unset it in production.")
 SECRET_KEY = ENV.secret_key()
 if not ENV.require("PACSWEB_PUBLIC_URL").startswith("https://"):
     raise SettingError("PACSWEB_PUBLIC_URL must start with https:// in production.")

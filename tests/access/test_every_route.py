@@ -23,6 +23,7 @@ OUTSIDE: dict[str, int] = {
     "accounts/sign-in/": 200,
     "accounts/sign-in/passkey/": 200,
     "accounts/sign-out/": 405,
+    "accounts/sign-on/": 200,
     "accounts/reset/": 200,
     "accounts/reset/sent/": 200,
     "accounts/reset/<str:who>/<str:key>/": 410,

@@ -26,6 +26,8 @@ _numbers = itertools.count(1)
 
 #: What the database demands beyond types, by "table.column".
 PARTICULAR: dict[str, Any] = {}
+#: References that may be empty, but of which the database demands one.
+WANTED = frozenset({"access_rolerule.provider_id"})
 
 
 @dataclass
@@ -69,6 +71,7 @@ class Rows:
         return _plain(column)
 
     def _reference(self, column: Any) -> Any:
+        name = f"{column.model._meta.db_table}.{column.column}"
         target = column.related_model
         if target is Organisation:
             return self.organisation.pk
@@ -80,7 +83,7 @@ class Rows:
             return self.row_of(ContainerRole).group_id  # type: ignore[attr-defined]
         if target in (Permission, ContentType):
             return target.objects.order_by("pk").values_list("pk", flat=True)[0]
-        if column.null:
+        if column.null and name not in WANTED:
             return None
         if wall.policy_for(target) is None:
             raise LookupError(f"{column} points to {target}, for which no row is known to be made here")

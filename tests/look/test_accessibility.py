@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from access.models import Organisation, User
+from access.models import IdentityProvider, Organisation, User
+from access.single_sign_on import services as sign_ons
 from core import notifications, saved_views
 from core.models import Job
 from core.tenancy import tenant
@@ -26,6 +27,11 @@ PAGES = (
     "/o/hospital/admin/people/",
     "/o/hospital/admin/people/add/",
     "/o/hospital/admin/roles/",
+    "/o/hospital/admin/sign-on/",
+    "/o/hospital/admin/sign-on/providers/add/",
+    "/o/hospital/admin/sign-on/directories/add/",
+    "/docs/single-sign-on/",
+    "/accounts/security/",
     "/accounts/profile/",
     "/design/",
     "/design/?form=errors",
@@ -48,12 +54,27 @@ def test_pages_of_the_shell_have_no_violations(
             user=administrator, organisation=hospital, list_key="jobs", place="/o/hospital/jobs/", name="Broken",
             query="state=failed", share=True,
         )  # fmt: skip
+    provider = sign_ons.add(
+        actor=administrator,
+        organisation=hospital,
+        model=IdentityProvider,
+        values={"label": "Hospital account", "issuer": "https://id.hospital.example", "client_id": "pacsweb"},
+        secret="",
+    )
+    sign_ons.add_rule(
+        actor=administrator, sign_on=provider, claim="groups", how="equals", value="radiology",
+        role=f"access.organisation:{hospital.pk}:officer",
+    )  # fmt: skip
+    sign_ons.switch(actor=administrator, sign_on=provider, on=True)
     visitor = new_visitor(scheme=scheme, width=width)
-    visitor.go("/accounts/sign-in/")
+    visitor.go("/accounts/sign-in/?organisation=hospital")
+    assert visitor.axe() == []
+    visitor.go("/accounts/sign-on/")
     assert visitor.axe() == []
     visitor.sign_in(administrator)
     found = {}
-    for path in (*PAGES, f"/o/hospital/admin/people/{member.pk}/"):
+    one = f"/o/hospital/admin/sign-on/providers/{provider.public_id}/"
+    for path in (*PAGES, f"/o/hospital/admin/people/{member.pk}/", one):
         visitor.go(path)
         found[path] = visitor.axe()
     assert {path: violations for path, violations in found.items() if violations} == {}

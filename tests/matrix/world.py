@@ -17,9 +17,10 @@ from access import people as people_of
 from access import services as access
 from access.break_glass import services as break_glass
 from access.grant_policy import change_policy
-from access.models import Organisation, RoleGrant, User
+from access.models import Directory, IdentityProvider, Organisation, RoleGrant, User
 from access.services import grant_role, joining
 from access.sharing import services as sharing
+from access.single_sign_on import services as sign_ons
 from archive import services as archive_services
 from archive import tasks as archive_tasks
 from archive.models import Archive, Delivery, Instance, QuarantinedFile, Study
@@ -318,3 +319,49 @@ def _fill_people(world: World, *, study: Study) -> None:
         "glass": glass.public_id,
     }
     world.of_route["access:share-new"] = {"kind": "study"}
+    _fill_sign_on(world)
+
+
+def _fill_sign_on(world: World) -> None:
+    """A provider with a rule, and a directory; neither answers."""
+    organisation, administrator = world.organisation, world.people["administrator"]
+    provider = sign_ons.add(
+        actor=administrator,
+        organisation=organisation,
+        model=IdentityProvider,
+        values={"label": f"{organisation.name} account", "issuer": "https://127.0.0.1:1", "client_id": "pacsweb"},
+        secret="of the provider",
+    )
+    rule = sign_ons.add_rule(
+        actor=administrator,
+        sign_on=provider,
+        claim="groups",
+        how="equals",
+        value=f"{organisation.name} officers",
+        role=f"{Organisation.container_kind()}:{organisation.pk}:officer",
+    )
+    directory = sign_ons.add(
+        actor=administrator,
+        organisation=organisation,
+        model=Directory,
+        values={
+            "label": f"{organisation.name} directory",
+            "address": "ldaps://127.0.0.1:1",
+            "bind_name": "cn=reader",
+            "people_base": "ou=people",
+        },
+        secret="of the directory",
+    )
+    world.of_app["access"] |= {"sign_on": provider.public_id, "rule": rule.pk}
+    for name in (
+        "sso-add",
+        "sso",
+        "sso-test",
+        "sso-switch",
+        "sso-delete",
+        "sso-preview",
+        "sso-rule-add",
+        "sso-rule-remove",
+    ):
+        world.of_route[f"access:{name}"] = {"kind": "providers"}
+    world.of_route["access:sso-look-up"] = {"kind": "directories", "sign_on": directory.public_id}

@@ -31,6 +31,8 @@ from access.models import User
 from access.sign_in import addresses, factors, sessions
 from access.sign_in.forms import AskResetForm, CodeForm
 from access.sign_in.stages import ChoosePasswordStage
+from access.single_sign_on import queries as single_sign_on
+from access.single_sign_on.words import sentence_of
 from core.errors import Conflict
 
 RESET_KEY = "password_reset"
@@ -43,6 +45,15 @@ def wanted_target(request: HttpRequest) -> str:
     if url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
         return wanted
     return reverse("access:front-door")
+
+
+def organisation_meant(request: HttpRequest) -> str:
+    """The organisation a sign-in page is for: named in the address, or the one the person was on the way to."""
+    named = request.GET.get("organisation", "")
+    if named:
+        return named[:63]
+    parts = wanted_target(request).split("/", 3)
+    return parts[2][:63] if len(parts) > 2 and parts[1] == "o" else ""
 
 
 def _too_many() -> str:
@@ -71,7 +82,11 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                     return _enter(request, user=user)
                 if throttle.failed(request=request, username=username):
                     _tell_closed(request, name=username)
-                form.add_error(None, _("User name and password do not belong together."))
+                problem = getattr(request, "sign_on_problem", None)
+                form.add_error(
+                    None,
+                    str(sentence_of(problem)) if problem else _("User name and password do not belong together."),
+                )
     elif request.method == "GET":
         clear_login(request)
     return sign_in_page(request, form=form, status=status)
@@ -82,6 +97,7 @@ def sign_in_page(request: HttpRequest, *, form: SignInForm, status: int = 200) -
         "form": form,
         "next": wanted_target(request),
         "has_demo": (settings.DATA_DIR / "demo-accounts.json").exists(),
+        "sign_ons": single_sign_on.providers_of(organisation_meant(request)),
         "was_reset": request.GET.get("reset") == "done",
     }
     return render(request, "access/sign_in.html", context, status=status)
@@ -98,7 +114,8 @@ def _enter(request: HttpRequest, *, user: User) -> HttpResponse:
     clear_login(request)
     # Whoever planted this session before must not hold it when it becomes somebody's, half-way in either.
     request.session.cycle_key()
-    login = Login(user=user, redirect_url=wanted_target(request))
+    arrived = {"directory": user.arrived_by} if user.arrived_by else None
+    login = Login(user=user, redirect_url=wanted_target(request), signal_kwargs=arrived)
     response: HttpResponse = perform_password_login(request, {"username": user.username}, login)
     return response
 
@@ -217,7 +234,12 @@ def choose_password(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
+    from access.single_sign_on.views.entry import leave_page, way_out
+
+    out = way_out(request)
     sessions.end_current(request=request)
+    if out is not None:
+        return leave_page(request, address=out[0], label=out[1])
     return redirect("access:sign-in")
 
 

@@ -25,6 +25,7 @@ from access import queries, sudo, throttle
 from access.forms import ChangePasswordForm, add_errors
 from access.sign_in import addresses, factors, mail, policy, sessions
 from access.sign_in.forms import AddressForm, AppCodeForm, PasskeyForm
+from access.single_sign_on import queries as single_sign_on
 from access.views.accounts import signed_in_person
 from core.errors import Invalid
 from core.shell import within_organisation
@@ -57,6 +58,7 @@ def page(
         "proven": proven,
         "waiting": waiting,
         "sessions": sessions.list_of(request=request, user=user),
+        "sign_ons": [one for one in single_sign_on.links_for(user) if one.is_shown],
     }
     bad = (password_form and password_form.errors) or (address_form and address_form.errors)
     with within_organisation(request):

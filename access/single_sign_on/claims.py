@@ -1,0 +1,77 @@
+"""What a provider said of a person, and which roles follow. No request, no network, no tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+
+MOST_VALUES = 2000
+LONGEST_VALUE = 1000
+
+
+class Rule(Protocol):
+    claim: str
+    how: str
+    value: str
+
+
+def values_at(claims: Mapping[str, Any], path: str) -> list[str]:
+    """The values at a path, lists flattened; numbers and truth values as text, anything deeper left out.
+
+    A claim whose own name has dots (`https://hospital.example/roles`) is found before the path is taken apart.
+    """
+    found: list[str] = []
+    _collect(_at(claims, path), into=found)
+    return found
+
+
+def _at(claims: Any, path: str) -> Any:
+    if not isinstance(claims, Mapping):
+        return None
+    if path in claims:
+        return claims[path]
+    for cut in range(len(path) - 1, 0, -1):
+        if path[cut] == "." and path[:cut] in claims:
+            deeper = _at(claims[path[:cut]], path[cut + 1 :])
+            if deeper is not None:
+                return deeper
+    return None
+
+
+def _collect(value: Any, *, into: list[str]) -> None:
+    for one in value if isinstance(value, list) else [value]:
+        if len(into) >= MOST_VALUES:
+            return
+        if isinstance(one, bool):
+            into.append("true" if one else "false")
+        elif isinstance(one, (str, int)) and len(str(one)) <= LONGEST_VALUE:
+            into.append(str(one))
+
+
+def matches(rule: Rule, claims: Mapping[str, Any]) -> bool:
+    values = values_at(claims, rule.claim)
+    if rule.how == "like":
+        # Brackets mean themselves: names of groups have them, and people would not expect a character class.
+        pattern = rule.value.replace("[", "[[]")
+        return any(fnmatchcase(value, pattern) for value in values)
+    return rule.value in values
+
+
+def proved_second_factor(claims: Mapping[str, Any], *, values: Iterable[str]) -> bool:
+    """RFC 8176: `amr` lists the methods; `acr` names the class as a whole."""
+    said = {*values_at(claims, "amr"), *values_at(claims, "acr")}
+    return bool(said & set(values))
+
+
+def text_at(claims: Mapping[str, Any], path: str, *, longest: int) -> str:
+    """One line of text without control characters."""
+    values = values_at(claims, path)
+    plain = "".join(character if character.isprintable() else " " for character in values[0]) if values else ""
+    return " ".join(plain.split())[:longest]
+
+
+def verified_email(claims: Mapping[str, Any]) -> str:
+    """The address, if the provider says in so many words that it is verified."""
+    email = claims.get("email")
+    return email.strip().lower() if isinstance(email, str) and claims.get("email_verified") is True else ""
