@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from access import explain, people, queries
 from access.models import ApiToken, Organisation, RoleContainer, User
 from access.services.tokens import longest_days
+from access.sign_in.models import SecurityPolicy
 
 
 class SignInForm(forms.Form):
@@ -288,6 +289,22 @@ class OrganisationForm(forms.Form):
         help_text=_("Who knows the address of the organisation can send a request; administrators decide."),
     )
     token_days_max = forms.IntegerField(label=_("Longest life of an API token, in days"), min_value=1, max_value=3650)
+    retention_days = forms.IntegerField(
+        label=_("Days images are kept at least"),
+        min_value=1,
+        max_value=36_525,
+        required=False,
+        help_text=_(
+            "After the last image of a study came in. Until then nobody can delete it from a clinical or trial archive. "
+            "Ten years are 3653 days. Empty: whoever may delete decides. Nothing is ever deleted by itself."
+        ),
+    )
+
+
+class SecurityPolicyForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = SecurityPolicy
+        fields = ("mfa_required", "idle_lock_minutes", "session_hours")
 
 
 class LogoForm(forms.Form):

@@ -47,6 +47,7 @@ urlpatterns = [
     path("installation/organisations/<slug:slug>/resume/", installation.organisation_resume, name="resume"),
     path("o/<slug:organisation>/logo.png", organisation.logo, name="logo"),
     path("o/<slug:organisation>/admin/settings/", organisation.organisation_settings, name="organisation-settings"),
+    path("o/<slug:organisation>/admin/settings/sign-in/", organisation.security_policy, name="security-policy"),
     path("o/<slug:organisation>/admin/settings/logo/", organisation.logo_change, name="logo-change"),
     path("o/<slug:organisation>/admin/invitations/", joining.invitations, name="invitations"),
     path(

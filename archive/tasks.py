@@ -116,7 +116,7 @@ def delete_studies(*, organisation_id: int, job_id: str, study_ids: list[int]) -
     with jobs.running(job_id=job_id) as job:
         if job is None:
             return
-        tally: dict[str, Any] = {"deleted": 0, "kept": 0}
+        tally: dict[str, Any] = {"deleted": 0, "kept": 0, "too_young": 0}
         for number, study_id in enumerate(study_ids, start=1):
             study = Study.objects.select_related("archive", "organisation").filter(pk=study_id).first()
             if study is not None:
@@ -125,8 +125,12 @@ def delete_studies(*, organisation_id: int, job_id: str, study_ids: list[int]) -
                     tally["deleted"] += 1
                 except deletion.StillUsed:
                     tally["kept"] += 1
+                except deletion.KeptByRule:
+                    tally["too_young"] += 1
             job.progress(done=number, total=len(study_ids))
-        message = _("%(deleted)s deleted") % tally
+        parts = [_("%(deleted)s deleted") % tally]
         if tally["kept"]:
-            message = _("%(deleted)s deleted, %(kept)s kept because they are used elsewhere") % tally
-        job.finish(result=tally, message=message)
+            parts.append(_("%(kept)s kept because they are used elsewhere") % tally)
+        if tally["too_young"]:
+            parts.append(_("%(too_young)s kept by the organisation's rule") % tally)
+        job.finish(result=tally, message=", ".join(parts))

@@ -164,6 +164,12 @@ class Organisation(RoleContainer, TimeStampedModel):
         default=365,
         validators=[MinValueValidator(1), MaxValueValidator(3650)],
     )
+    retention_days = models.PositiveIntegerField(
+        _("days images are kept at least"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(36_525)],
+    )
     storage_quota_bytes = models.PositiveBigIntegerField(_("storage quota"), null=True, blank=True)
     people_quota = models.PositiveIntegerField(_("quota of people"), null=True, blank=True)
     suspended_at = models.DateTimeField(null=True, blank=True)

@@ -22,7 +22,15 @@ from core.tenancy import tenant
 LOGO_BYTES = 2 * 1024 * 1024
 LOGO_PIXELS = 16_000_000
 LOGO_BOX = (320, 96)
-SETTINGS = ("name", "time_zone", "contact_name", "contact_email", "allows_join_requests", "token_days_max")
+SETTINGS = (
+    "name",
+    "time_zone",
+    "contact_name",
+    "contact_email",
+    "allows_join_requests",
+    "token_days_max",
+    "retention_days",
+)
 
 
 @transaction.atomic

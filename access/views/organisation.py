@@ -12,8 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from access import queries, services, usage
-from access.forms import LogoForm, OrganisationForm, add_errors
+from access.forms import LogoForm, OrganisationForm, SecurityPolicyForm, add_errors
 from access.models import Organisation, OrganisationLogo
+from access.sign_in import policy
 from access.views.accounts import signed_in_person
 from core.errors import Invalid, NotFound
 
@@ -45,9 +46,27 @@ def organisation_settings(request: HttpRequest, organisation: str) -> HttpRespon
 
 def _page(request: HttpRequest, found: Organisation, **forms: Any) -> HttpResponse:
     initial = {name: getattr(found, name) for name in OrganisationForm.base_fields}
-    context = {"form": OrganisationForm(initial=initial), "logo_form": LogoForm(), "usage": usage.of(found)} | forms
+    context = {
+        "form": OrganisationForm(initial=initial),
+        "policy_form": SecurityPolicyForm(instance=policy.of(found)),
+        "logo_form": LogoForm(),
+        "usage": usage.of(found),
+        **forms,
+    }
     status = 422 if any(form.errors for form in forms.values()) else 200
     return render(request, "access/organisation_settings.html", context, status=status)
+
+
+@require_POST
+def security_policy(request: HttpRequest, organisation: str) -> HttpResponse:
+    """What the organisation asks of its members' sign-in and sessions."""
+    found = _changeable(request)
+    form = SecurityPolicyForm(request.POST, instance=policy.of(found))
+    if form.is_valid():
+        policy.change(actor=signed_in_person(request), organisation=found, request=request, **form.cleaned_data)
+        messages.success(request, _("The rules of signing in were saved. They hold within a minute."))
+        return redirect("access:organisation-settings", organisation=organisation)
+    return _page(request, found, policy_form=form)
 
 
 @require_POST

@@ -20,7 +20,7 @@ from access.queries import get_visible, may
 from archive import attributes, lists, queries, services
 from archive.models import Archive, Instance, Series, Study
 from archive.permissions import DELETE, EXPORT, VIEW
-from archive.services import export
+from archive.services import deletion, export
 from archive.storage import storage
 from archive.views.common import load_archive, note_search, page_context, send_file
 from audit import services as audit
@@ -219,7 +219,10 @@ def studies_delete(request: Any, organisation: str, archive: str) -> HttpRespons
     studies = selected_studies(request, found)
     wanted = confirmation(studies)
     if "confirm_name" not in request.POST:
-        context = page_context(request, found, tab="studies") | {"studies": studies, "confirm": wanted}
+        context = page_context(request, found, tab="studies") | {
+            "studies": [(study, deletion.kept_until(study)) for study in studies],
+            "confirm": wanted,
+        }
         return render(request, "archive/studies_delete.html", context)
     if request.POST["confirm_name"].strip() != wanted:
         raise Conflict(_("The number typed is not the number of images. Nothing was deleted."))

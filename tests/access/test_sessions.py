@@ -392,3 +392,71 @@ def test_no_other_site_can_post_for_a_person(name: str, member: User) -> None:
     client.force_login(member, backend="access.backends.PasswordBackend")
     for data in ({}, {"proof-purpose": "sensitive", "proof-password": PASSWORD}):
         assert client.post(reverse(f"access:{name}"), data).status_code == 403
+
+
+def test_administrators_set_the_rules_of_signing_in_and_nobody_else(hospital: Organisation) -> None:
+    there = reverse("access:security-policy", kwargs={"organisation": "hospital"})
+    rules = {"mfa_required": "on", "idle_lock_minutes": "5", "session_hours": "8"}
+    for person, status in ((make_member(hospital), 403), (make_member(make_organisation("elsewhere")), 404)):
+        client = Client()
+        client.force_login(person)
+        assert client.post(there, rules).status_code == status
+    administrator = make_member(hospital, roles=("administrator",))
+    client = Client()
+    client.force_login(administrator)
+    refused = client.post(there, {**rules, "session_hours": "25"})
+    assert refused.status_code == 422
+    assert not policy.demands_second_factor(organisation=hospital)
+    assert client.post(there, rules).status_code == 302
+    found = policy.of(hospital)
+    assert (found.mfa_required, found.idle_lock_minutes, found.session_hours) == (True, 5, 8)
+
+
+def test_who_is_removed_in_the_middle_of_a_session_is_out_with_the_next_request(hospital: Organisation) -> None:
+    administrator, person = make_member(hospital, roles=("administrator",)), make_member(hospital)
+    services.add_member(actor=None, organisation=make_organisation("elsewhere"), user=person)
+    browser = Client()
+    browser.force_login(person)
+    _token, secret = services.create_token(user=person, name="t", scopes=["read", "dicomweb"])
+    program = Client(headers={"authorization": f"Bearer {secret}"})
+    doors = (
+        (browser, "/o/hospital/"),
+        (browser, "/api/v1/o/hospital/archives/"),
+        (program, "/api/v1/o/hospital/archives/"),
+    )
+    assert {client.get(place).status_code for client, place in doors} == {200}
+    services.remove_member(actor=administrator, organisation=hospital, user=person)
+    assert {client.get(place).status_code for client, place in doors} == {404}
+    assert browser.get("/o/elsewhere/").status_code == 200
+
+
+def test_fields_that_a_form_does_not_offer_change_nothing(hospital: Organisation) -> None:
+    administrator = make_member(hospital, roles=("administrator",))
+    client = Client()
+    client.force_login(administrator)
+    smuggled = {
+        "is_superuser": "on",
+        "is_installation_administrator": "on",
+        "service_of": "1",
+        "username": "root@hospital",
+    }
+    client.post(reverse("access:profile"), {"display_name": "Ada", "language": "en", "time_zone": "UTC", **smuggled})
+    client.post(
+        reverse("access:organisation-settings", kwargs={"organisation": "hospital"}),
+        {
+            "name": "Hospital",
+            "time_zone": "UTC",
+            "token_days_max": "30",
+            "slug": "other",
+            "storage_quota_bytes": "1",
+            "people_quota": "9999",
+        },
+    )
+    administrator.refresh_from_db()
+    hospital.refresh_from_db()
+    assert hospital.token_days_max == 30
+    assert (hospital.slug, hospital.storage_quota_bytes, hospital.people_quota) == ("hospital", None, None)
+    assert not administrator.is_superuser
+    assert not administrator.is_installation_administrator
+    assert administrator.service_of is None
+    assert administrator.username != "root@hospital"
