@@ -233,3 +233,15 @@ def test_rows_are_locked_inside_a_transaction_only() -> None:
             assert locked.first(slug=archive.slug) == archive
         with pytest.raises(NotReady):
             locked.first(slug=archive.slug)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_ready_query_of_a_connection_may_begin_a_transaction() -> None:
+    """Its setting is sent without the scope; the one of the transaction before must not be taken for this one's."""
+    organisation = make_organisation()
+    person = make_member(organisation, roles=("administrator",))
+    connection.close()
+    with transaction.atomic(), tenant(organisation):
+        assert Membership.objects.count() == 1
+    with transaction.atomic(), tenant(organisation):
+        assert may(person, "access.manage_people", organisation)

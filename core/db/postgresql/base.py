@@ -203,6 +203,8 @@ class DatabaseWrapper(MeasuredWrapper):
         if getattr(connection, PLANS_ONCE, False):
             return
         setattr(connection, PLANS_ONCE, True)
+        # This may be the first word of a transaction: what was told to the one before must not count for it.
+        tell(connection, context=current_context())
         with Cursor(connection) as speaker:
             speaker.execute("SET plan_cache_mode = force_generic_plan", prepare=False)
 
