@@ -62,6 +62,11 @@ class WrongProof(Invalid):
     default_message = _("This did not prove that it is you. Try again.")
 
 
+class NotYetProven(WrongProof):
+    code = "not-yet-proven"
+    default_message = _("You have not signed in there yet, or it was more than five minutes ago.")
+
+
 class TooManyAttempts(Forbidden):
     status_code = 429
     code = "too-many-attempts"

@@ -23,21 +23,22 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from access import throttle
-from access.errors import ProofNeeded, TooManyAttempts, WrongProof
+from access.errors import NotYetProven, ProofNeeded, TooManyAttempts, WrongProof
 from access.models import User
 from access.sign_in import factors, sessions
-from access.single_sign_on import binding, directories
+from access.single_sign_on import binding, directories, stepping_up
+from access.single_sign_on.queries import providers_that_prove
 from core.errors import Message
 
 SENSITIVE = "sensitive"
 VALID_SECONDS = 10 * 60
 SESSION_KEY = "proofs"
-METHODS = ("password", "code", "passkey")
+METHODS = ("password", "code", "passkey", "sign-on")
 
 
 @dataclass(frozen=True)
 class Proof:
-    """`method` is "password", "directory", "totp", "recovery_codes", "webauthn" or "sign-in"."""
+    """`method` is "password", "directory", "totp", "recovery_codes", "webauthn", "sign-on" or "sign-in"."""
 
     user_id: int
     method: str
@@ -52,6 +53,8 @@ def methods_of(user: User) -> list[str]:
         found.append("code")
     if factors.has_passkey(user):
         found.append("passkey")
+    if providers_that_prove(user):
+        found.append("sign-on")
     return found
 
 
@@ -59,6 +62,8 @@ def prove(*, user: User, method: str, secret: str, purpose: str = SENSITIVE, req
     """Check a password, a code or a passkey's answer (JSON) and record it. Raises `WrongProof`, `TooManyAttempts`."""
     if throttle.is_closed(request=request, username=user.username):
         raise TooManyAttempts
+    if method == "sign-on" and not stepping_up.use(request=request, user=user, purpose=purpose):
+        raise NotYetProven  # a question of patience, not of guessing
     shown = _check(user=user, method=method, secret=secret, request=request)
     if shown is None:
         throttle.failed(request=request, username=user.username)
@@ -73,6 +78,8 @@ def prove(*, user: User, method: str, secret: str, purpose: str = SENSITIVE, req
 
 
 def _check(*, user: User, method: str, secret: str, request: HttpRequest) -> str | None:
+    if method == "sign-on":
+        return method
     if method == "password":
         if user.has_usable_password() and user.check_password(secret):
             return "password"

@@ -23,14 +23,14 @@ from django.urls import reverse
 
 from access.models import User
 from access.sign_in.stages import PROVEN_BY_SIGN_ON
-from access.single_sign_on import arriving, oidc, queries, sealing
+from access.single_sign_on import arriving, oidc, queries, sealing, stepping_up
 from access.single_sign_on import claims as claiming
 from access.single_sign_on.errors import ProviderUnreachable, SignOnRefused
 from access.single_sign_on.fetching import Session
 from access.single_sign_on.models import IdentityProvider
 
 KIND = "openid_connect"
-SIGN_IN, CONNECT = "login", "connect"
+SIGN_IN, CONNECT, PROVE = "login", "connect", "prove"
 
 
 class SocialAdapter(DefaultSocialAccountAdapter):
@@ -60,6 +60,8 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         sociallogin.token = None  # what opens doors at the provider is of no use here and is not kept
         if sociallogin.state["process"] == CONNECT:
             self._connect(request, sociallogin, found=found, subject=subject, claims=claims)
+        if sociallogin.state["process"] == PROVE:
+            self._prove(request, sociallogin.state, found=found, subject=subject, claims=claims)
         user = arriving.enter(sign_on=found, subject=subject, claims=claims, request=request)
         sociallogin.user = user
         sociallogin.account.user = user
@@ -85,6 +87,21 @@ class SocialAdapter(DefaultSocialAccountAdapter):
             raise SignOnRefused(code="somebody-else")
         arriving.connect(sign_on=found, subject=subject, user=user, claims=claims, request=request)
         raise ImmediateHttpResponse(redirect(reverse("access:security") + "#sign-on"))
+
+    def _prove(
+        self,
+        request: HttpRequest,
+        state: dict[str, Any],
+        *,
+        found: IdentityProvider,
+        subject: str,
+        claims: dict[str, Any],
+    ) -> NoReturn:
+        user = request.user
+        if not isinstance(user, User) or state.get("person") != user.pk:
+            raise SignOnRefused(code="somebody-else")
+        stepping_up.take(request=request, user=user, found=found, subject=subject, claims=claims, state=state)
+        raise ImmediateHttpResponse(redirect("access:sign-on-proven"))
 
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
@@ -223,13 +240,30 @@ def answer(request: HttpRequest, *, found: IdentityProvider) -> Any:
         return done.response
 
 
-def question(request: HttpRequest, *, found: IdentityProvider, process: str, next_url: str) -> str:
-    """The provider's address to send the person to; state, nonce and code verifier are in the session."""
+def question(
+    request: HttpRequest,
+    *,
+    found: IdentityProvider,
+    process: str,
+    next_url: str,
+    asked: dict[str, str] | None = None,
+    **kept: Any,
+) -> str:
+    """The provider's address to send the person to; state, nonce and code verifier are in the session.
+
+    `asked` are more parameters of the question, `kept` is what the answer finds again in its state.
+    """
     provider = Provider(request, app=as_app(found))
     nonce = secrets.token_urlsafe(32)
     person = request.user.pk if request.user.is_authenticated else None
     response = provider.redirect(
-        request, process, next_url=next_url, auth_params={"nonce": nonce}, nonce=nonce, person=person
+        request,
+        process,
+        next_url=next_url,
+        auth_params={"nonce": nonce, **(asked or {})},
+        nonce=nonce,
+        person=person,
+        **kept,
     )
     address: str = response["Location"]
     return address

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from access import queries
 from access.models import Membership, Organisation, RoleContainer, User
-from access.people import containers_of
+from access.people import containers_of, is_at_home
 from access.single_sign_on.models import Directory, IdentityProvider, OfOneSignOn, RoleRule, SignOn, SignOnEvent
 from core.tenancy import all_tenants, tenant
 
@@ -38,6 +38,14 @@ def providers_of(slug: str) -> list[IdentityProvider]:
         return []
     with tenant(organisation):
         return list(IdentityProvider.objects.select_related("organisation").filter(is_active=True))
+
+
+def providers_that_prove(user: Any) -> list[IdentityProvider]:
+    """The providers where this person can prove to be there: connected with the account, and of the organisation that
+    made it. Another organisation's provider says nothing about an account that is not its own."""
+    names = list(SocialAccount.objects.filter(user=user).values_list("provider", flat=True))
+    found = [provider for name in names if (provider := find_provider(name)) is not None]
+    return [one for one in found if is_at_home(user=user, organisation=one.organisation)]
 
 
 def provider_for_domain(domain: str) -> list[IdentityProvider]:

@@ -27,6 +27,9 @@ FOR_THE_PERSON: dict[str, Message] = {
     "linked-elsewhere": _("This sign-on belongs to another account here."),
     "has-another": _("Your account is connected with another person of this sign-on. Disconnect that one first."),
     "somebody-else": _("Somebody else has signed in in this browser meanwhile. Nothing was connected."),
+    "not-yours": _("You signed in there as somebody else than this account belongs to. Nothing was confirmed."),
+    "no-auth-time": _("The sign-on does not say when you signed in. Use a passkey or an authenticator app instead."),
+    "old-sign-in": _("The sign-on did not ask you to sign in anew. Use a passkey or an authenticator app instead."),
     "not-a-member": _("You are not a member of this organisation any more."),
 }
 
@@ -46,6 +49,9 @@ FOR_THE_ADMINISTRATOR: dict[str, Message] = {
     "code-refused": _("The provider did not take the code: check client ID, secret and redirect address"),
     "answer-of-another": _("The answer came from another issuer"),
     "answer-without-issuer": _("The answer does not name its issuer, as it should"),
+    "not-yours": _("Somebody else confirmed an act than the account belongs to"),
+    "no-auth-time": _("It does not say when the person signed in (auth_time), as max_age asks for"),
+    "old-sign-in": _("It did not have the person sign in anew (prompt=login, max_age=0)"),
     "no-id-token": _("No ID token: check that the scope openid is asked for"),
     "token-malformed": _("The ID token is malformed or lacks a claim"),
     "token-algorithm": _("The ID token is signed by an algorithm that is not accepted"),

@@ -12,12 +12,18 @@ from access import sudo
 from access.errors import ProofNeeded, TooManyAttempts, WrongProof
 from access.middleware import is_machine_door
 from access.sign_in import factors
+from access.single_sign_on.queries import providers_that_prove
 from core.errors import Message
 from core.middleware import problem, wants_json
 
 PREFIX = "proof-"
-FIELDS = ("proof-password", "proof-code", "proof-passkey", "proof-purpose", "proof-get")
-METHOD_FIELDS = {"password": "proof-password", "code": "proof-code", "passkey": "proof-passkey"}
+METHOD_FIELDS = {
+    "password": "proof-password",
+    "code": "proof-code",
+    "passkey": "proof-passkey",
+    "sign-on": "proof-there",
+}
+FIELDS = (*METHOD_FIELDS.values(), "proof-purpose", "proof-get")
 NOT_REPEATED = frozenset({"csrfmiddlewaretoken", *FIELDS})
 
 
@@ -81,6 +87,7 @@ def ask(
         "reason": reason,
         "error": error,
         "methods": methods,
+        "sign_ons": providers_that_prove(request.user) if "sign-on" in methods else [],
         "repeated": repeated,
         "resumes_get": resumes_get,
         "had_files": bool(request.FILES),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from urllib.parse import urlencode
 
 import structlog
@@ -21,7 +23,7 @@ from access import queries as access_queries
 from access import sudo, throttle
 from access.models import User
 from access.sign_in.views.entry import wanted_target
-from access.single_sign_on import adapter, arriving, binding, links, oidc, queries, sealing
+from access.single_sign_on import adapter, arriving, binding, links, oidc, queries, sealing, stepping_up
 from access.single_sign_on.errors import ProviderUnreachable, SecretUnreadable, SignOnRefused
 from access.single_sign_on.forms import FindForm
 from access.single_sign_on.models import IdentityProvider
@@ -30,6 +32,7 @@ from access.views.accounts import signed_in_person
 from core.errors import NotFound, PacswebError
 
 STATE_NOTED_SECONDS = 60
+PURPOSE = re.compile(r"[a-z][a-z-]{0,59}")
 
 logger = structlog.get_logger(__name__)
 
@@ -89,6 +92,37 @@ def connect(request: HttpRequest, provider: str) -> HttpResponse:
     if not access_queries.has_membership(user=signed_in_person(request), organisation=found.organisation):
         raise NotFound
     return _lead_out(request, found=found, process=adapter.CONNECT, next_url=reverse("access:security"))
+
+
+@login_required
+@never_cache
+@require_GET
+def prove(request: HttpRequest, provider: str) -> HttpResponse:
+    """To the provider for a fresh sign-in, in a tab of its own beside the page that asks for the proof."""
+    found = _found(provider)
+    purpose = request.GET.get("purpose", "")
+    if found not in queries.providers_that_prove(signed_in_person(request)) or not PURPOSE.fullmatch(purpose):
+        raise NotFound
+    try:
+        address = adapter.question(
+            request,
+            found=found,
+            process=adapter.PROVE,
+            next_url="",
+            asked=stepping_up.ANEW,
+            purpose=purpose,
+            asked_at=time.time(),
+        )
+    except (SignOnRefused, SecretUnreadable) as error:
+        return _refused(request, found=found, error=error)
+    return redirect(address)
+
+
+@login_required
+@never_cache
+@require_GET
+def proven(request: HttpRequest) -> HttpResponse:
+    return render(request, "access/sso_proven.html")
 
 
 def _lead_out(request: HttpRequest, *, found: IdentityProvider, process: str, next_url: str) -> HttpResponse:
