@@ -31,6 +31,7 @@ from access.single_sign_on.queries import providers_that_prove
 from core.errors import Message
 
 SENSITIVE = "sensitive"
+OWN_SIGN_IN = "own-sign-in"
 VALID_SECONDS = 10 * 60
 SESSION_KEY = "proofs"
 METHODS = ("password", "code", "passkey", "sign-on")
@@ -46,14 +47,14 @@ class Proof:
     at: datetime
 
 
-def methods_of(user: User) -> list[str]:
-    """The ways in which this person can prove to be there."""
+def methods_of(user: User, *, purpose: str = SENSITIVE) -> list[str]:
+    """The ways in which this person can prove to be there. A provider's word is none where it is to be left behind."""
     found = ["password"] if user.has_usable_password() or directories.linked(user) else []
     if factors.has_app(user):
         found.append("code")
     if factors.has_passkey(user):
         found.append("passkey")
-    if providers_that_prove(user):
+    if purpose != OWN_SIGN_IN and providers_that_prove(user):
         found.append("sign-on")
     return found
 
@@ -62,6 +63,8 @@ def prove(*, user: User, method: str, secret: str, purpose: str = SENSITIVE, req
     """Check a password, a code or a passkey's answer (JSON) and record it. Raises `WrongProof`, `TooManyAttempts`."""
     if throttle.is_closed(request=request, username=user.username):
         raise TooManyAttempts
+    if method == "sign-on" and "sign-on" not in methods_of(user, purpose=purpose):
+        raise WrongProof
     if method == "sign-on" and not stepping_up.use(request=request, user=user, purpose=purpose):
         raise NotYetProven  # a question of patience, not of guessing
     shown = _check(user=user, method=method, secret=secret, request=request)

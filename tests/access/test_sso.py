@@ -16,7 +16,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from access import queries, services, sudo
-from access.errors import NotYetProven
+from access.errors import NotYetProven, WrongProof
 from access.models import IdentityProvider, Membership, Organisation, RoleGrant, SignOnEvent, User
 from access.sign_in import policy, sessions
 from access.single_sign_on import adapter, claims, fetching
@@ -1016,3 +1016,13 @@ def test_the_page_that_asks_keeps_the_form_and_goes_on(provider: IdentityProvide
     liar.token = {"auth_time": int(time.time())}
     prove_there(client, provider, liar, purpose="sensitive")
     assert client.post(there, form).status_code == 302
+
+
+def test_where_the_provider_is_left_behind_its_word_proves_nothing(provider: IdentityProvider, liar: Liar) -> None:
+    client, user = member_by_sign_on(provider, liar)
+    assert sudo.methods_of(user, purpose=sudo.OWN_SIGN_IN) == []
+    liar.token = {"auth_time": int(time.time())}
+    prove_there(client, provider, liar, purpose=sudo.OWN_SIGN_IN)
+    with pytest.raises(WrongProof):
+        proof_of(client, user, purpose=sudo.OWN_SIGN_IN)
+    assert client.get(reverse("access:own-sign-in")).status_code == 403

@@ -75,7 +75,7 @@ def ask(
             request.get_full_path() if request.method == "GET" else request.headers.get("HX-Current-URL", "/")
         )
         return response
-    methods = sudo.methods_of(request.user)  # type: ignore[arg-type]
+    methods = sudo.methods_of(request.user, purpose=purpose)  # type: ignore[arg-type]
     resumes_get = resumes_get or request.method != "POST"
     repeated = (
         []

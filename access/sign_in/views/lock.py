@@ -32,7 +32,7 @@ def _user(request: HttpRequest) -> User:
 
 def ways_back(user: User) -> list[str]:
     """A code alone is too little here: it stands in for no password."""
-    return [method for method in sudo.methods_of(user) if method != "code"]
+    return [method for method in sudo.methods_of(user) if method in ("password", "passkey")]
 
 
 def wants_page(request: HttpRequest) -> bool:

@@ -172,7 +172,7 @@ def _refused(request: HttpRequest, *, found: IdentityProvider, error: PacswebErr
 
 @login_required
 @never_cache
-@sudo.required(purpose="own-sign-in", reason=gettext_lazy("Entering with your own sign-in"))
+@sudo.required(purpose=sudo.OWN_SIGN_IN, reason=gettext_lazy("Entering with your own sign-in"))
 @require_GET
 def own_sign_in(request: HttpRequest) -> HttpResponse:
     """A proof of the person's own frees the session from the organisation whose sign-on opened it."""
