@@ -17,7 +17,7 @@ from access import people as people_of
 from access import services as access
 from access.break_glass import services as break_glass
 from access.grant_policy import change_policy
-from access.models import Directory, IdentityProvider, Organisation, RoleGrant, User
+from access.models import Directory, IdentityProvider, Invitation, Organisation, RoleGrant, User
 from access.services import grant_role, joining
 from access.sharing import services as sharing
 from access.single_sign_on import services as sign_ons
@@ -283,6 +283,8 @@ def _fill_people(world: World, *, study: Study) -> None:
     )
     with tenant(organisation):
         event = Event.objects.filter(organisation=organisation).latest("pk")
+        # Sent long enough ago to be sent again.
+        Invitation.objects.filter(pk=invitation.pk).update(sent_at=timezone.now() - timedelta(hours=1))
         grant = RoleGrant.objects.get(
             user=world.people["reader"],
             container_role__container_kind=Archive.container_kind(),

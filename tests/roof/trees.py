@@ -66,7 +66,9 @@ class Tree:
         return found
 
     def database(self) -> psycopg.Connection:
-        return psycopg.connect(self.services().database_url, autocommit=True)
+        """The application's own role, told to see the rows of every organisation (`core.wall`)."""
+        url = self.services().database_url
+        return psycopg.connect(url, autocommit=True, options="-c pacsweb.reach=all")
 
     def broker(self) -> redis.Redis:
         return redis.Redis.from_url(self.services().redis_url)
