@@ -23,7 +23,7 @@ from access.services.tokens import is_still_good
 from access.sharing import guests
 from access.single_sign_on import binding
 from access.single_sign_on.errors import Elsewhere
-from access.throttle import client_address
+from core.callers import client_address
 from core.errors import Forbidden
 from core.middleware import problem, wants_json
 from core.ready import ready

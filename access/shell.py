@@ -17,6 +17,7 @@ from access.break_glass import queries as glasses
 from access.break_glass.models import BreakGlass
 from access.grant_policy import policy_for
 from access.models import Membership, Organisation, User
+from access.sharing.queries import may_see_shares
 from core import home, navigation, palette, shell
 
 GLASSES_SHOWN = 8
@@ -43,12 +44,6 @@ def find_people(request: HttpRequest, words: str, limit: int) -> Iterator[palett
     for row in rows.order_by("user__display_name")[:limit]:
         url = reverse("access:person", kwargs={"organisation": organisation.slug, "person": row.user_id})
         yield palette.Hit(label=str(row.user), url=url, icon="user", note=row.user.username)
-
-
-def may_share(request: HttpRequest) -> bool:
-    from access.sharing.queries import may_see_shares
-
-    return may_see_shares(request)
 
 
 def may_decide_grants(request: HttpRequest) -> bool:
@@ -126,7 +121,7 @@ def register() -> None:
         icon="share-2",
         url="access:share-list",
         order=700,
-        may=may_share,
+        may=may_see_shares,
     )
     navigation.register(
         key="break-glass",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
-from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
+
+from core.callers import client_address
 
 WINDOW_SECONDS = 15 * 60
 FAILURES_PER_NAME = 10
@@ -16,45 +17,42 @@ LETTERS_PER_NAME = 5
 LETTERS_PER_ADDRESS = 30
 
 
-def client_address(request: HttpRequest) -> str:
-    """Where the request comes from; a proxy's word counts only when one is trusted."""
-    if getattr(settings, "TRUSTED_PROXY", False):
-        forwarded = request.headers.get("X-Forwarded-For", "").split(",")[-1].strip()
-        if forwarded:
-            return forwarded
-    return str(request.META.get("REMOTE_ADDR", ""))
+def counter(kind: str, value: str) -> str:
+    """The name of a counter. Hashed: neither names nor addresses belong into a cache in clear."""
+    return f"{kind}:{hashlib.sha256(value.encode()).hexdigest()[:32]}"
 
 
-def _keys(*, request: HttpRequest, username: str) -> list[tuple[str, int]]:
-    # Hashed: neither names nor addresses belong into a cache in clear.
-    def key(kind: str, value: str) -> str:
-        return f"sign-in:{kind}:{hashlib.sha256(value.encode()).hexdigest()[:32]}"
-
-    return [
-        (key("name", username.strip().casefold()), FAILURES_PER_NAME),
-        (key("address", client_address(request)), FAILURES_PER_ADDRESS),
-    ]
-
-
-def is_closed(*, request: HttpRequest, username: str) -> bool:
-    """Whether so many attempts failed lately that this one is not even looked at."""
-    return any((cache.get(key) or 0) >= limit for key, limit in _keys(request=request, username=username))
-
-
-def failed(*, request: HttpRequest, username: str) -> bool:
-    """Count a failure; true when this one closed the name."""
-    name_key, limit = _keys(request=request, username=username)[0]
-    counts = [_count(key=key, seconds=WINDOW_SECONDS) for key, _limit in _keys(request=request, username=username)]
-    return bool(name_key) and counts[0] == limit
-
-
-def _count(*, key: str, seconds: int) -> int:
+def count(key: str, *, seconds: int = WINDOW_SECONDS) -> int:
+    """One more; returns how many there are now. The counter ends `seconds` after its first."""
     cache.add(key, 0, seconds)
     try:
         return int(cache.incr(key))
     except ValueError:  # it expired between the two calls
         cache.set(key, 1, seconds)
         return 1
+
+
+def counted(key: str) -> int:
+    return int(cache.get(key) or 0)
+
+
+def _keys(*, request: HttpRequest, username: str) -> list[tuple[str, int]]:
+    return [
+        (counter("sign-in:name", username.strip().casefold()), FAILURES_PER_NAME),
+        (counter("sign-in:address", client_address(request)), FAILURES_PER_ADDRESS),
+    ]
+
+
+def is_closed(*, request: HttpRequest, username: str) -> bool:
+    """Whether so many attempts failed lately that this one is not even looked at."""
+    return any(counted(key) >= limit for key, limit in _keys(request=request, username=username))
+
+
+def failed(*, request: HttpRequest, username: str) -> bool:
+    """Count a failure; true when this one closed the name."""
+    (by_name, limit), (by_address, _limit) = _keys(request=request, username=username)
+    count(by_address)
+    return count(by_name) == limit
 
 
 def succeeded(*, request: HttpRequest, username: str) -> None:
@@ -66,6 +64,6 @@ def succeeded(*, request: HttpRequest, username: str) -> None:
 def may_send_mail(*, request: HttpRequest, name: str) -> bool:
     """Whether one more letter may be asked for, for this name and from this address, within the hour."""
     (name_key, _unused), (address_key, _also) = _keys(request=request, username=name)
-    by_name = _count(key=f"mail:{name_key}", seconds=MAIL_WINDOW_SECONDS)
-    by_address = _count(key=f"mail:{address_key}", seconds=MAIL_WINDOW_SECONDS)
+    by_name = count(f"mail:{name_key}", seconds=MAIL_WINDOW_SECONDS)
+    by_address = count(f"mail:{address_key}", seconds=MAIL_WINDOW_SECONDS)
     return by_name <= LETTERS_PER_NAME and by_address <= LETTERS_PER_ADDRESS

@@ -20,6 +20,7 @@ from audit.models import ChainLink, Event, as_sealed
 from audit.permissions import VIEW_AUDIT
 from audit.verify import verify_chain
 from core import jobs
+from core.callers import client_address
 from core.models import Job
 from core.tenancy import all_tenants, tenant
 
@@ -167,7 +168,7 @@ def _place(*, request: Any, door: str, address: str | None) -> dict[str, Any]:
     token = getattr(request, "api_token", None)
     return {
         "user": user if user is not None and user.is_authenticated else None,
-        "address": address or request.META.get("REMOTE_ADDR") or None,
+        "address": address or client_address(request) or None,
         "door": door or ("token" if token is not None else "web"),
         "agent": request.META.get("HTTP_USER_AGENT", "")[:200],
         "request_id": str(context.get("request_id", ""))[:64],

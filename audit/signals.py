@@ -10,8 +10,8 @@ from django.contrib.auth.signals import (
     user_login_failed,
 )
 
-from access import queries
 from access.models import User
+from access.sign_in import sessions
 from access.sign_in.addresses import find_account
 from audit import services
 
@@ -49,24 +49,18 @@ def connect() -> None:
 
 
 def _signed_in(*, request: Any, user: User, **_unused: Any) -> None:
-    _in_each_organisation(action="session.started", user=user, request=request)
+    sessions.tell(action="session.started", user=user, request=request)
 
 
 def _signed_out(*, request: Any, user: User | None, **_unused: Any) -> None:
     if user is not None:
-        _in_each_organisation(action="session.ended", user=user, request=request)
+        sessions.tell(action="session.ended", user=user, request=request)
 
 
 def _sign_in_refused(*, credentials: dict[str, Any], request: Any = None, **_unused: Any) -> None:
     user = find_account(str(credentials.get("username", "")))
     if user is not None:
-        _in_each_organisation(
-            action="session.refused",
-            user=user,
-            request=request,
-            outcome="refused",
-            as_actor=False,
-        )
+        sessions.tell(action="session.refused", user=user, request=request, outcome="refused", is_actor=False)
         return
     # What was typed is not kept: people type passwords into the name field.
     services.record(
@@ -76,25 +70,3 @@ def _sign_in_refused(*, credentials: dict[str, Any], request: Any = None, **_unu
         outcome="refused",
         request=request,
     )
-
-
-def _in_each_organisation(
-    *,
-    action: str,
-    user: User,
-    request: Any,
-    outcome: str = "success",
-    as_actor: bool = True,
-) -> None:
-    # A sign-in concerns every organisation the person may then enter; each officer sees it in their own trail.
-    concerned: list[Any] = list(queries.organisations_open_to(user)) or [None]
-    for organisation in concerned:
-        services.record(
-            action=action,
-            organisation=organisation,
-            actor=user if as_actor else None,
-            target=user,
-            target_label=user.username,
-            outcome=outcome,
-            request=request,
-        )

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from django.core.mail import send_mail
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from access import hooks, queries
+from access import hooks, queries, throttle
 from access.break_glass import registry
 from access.break_glass.errors import BreakGlassOff, NothingFound, TooOften
 from access.break_glass.models import BreakGlass, BreakGlassReview, BreakGlassSubject
 from access.grant_policy import policy_of
 from access.models import Organisation, User
+from core.callers import client_address
 from core.errors import Conflict, Invalid, NotFound
 
 SHORTEST_STATEMENT = 10
 STARTS_PER_HOUR = 5
 MISSES_PER_WINDOW = 5
-WINDOW_SECONDS = 15 * 60
 
 
 def start(
@@ -67,7 +65,7 @@ def start(
             _("This number belongs to more than one patient. Nothing was opened; use the other number instead.")
         )
     if not found.subjects:
-        _count_miss(actor=actor, organisation=organisation)
+        throttle.count(_misses(actor=actor, organisation=organisation))
         _refused(actor=actor, organisation=organisation, why="nothing found", request=request)
         raise NothingFound
     return _open(
@@ -100,7 +98,7 @@ def _open(
         user=actor,
         reason=reason,
         statement=statement,
-        address=request.META.get("REMOTE_ADDR") or None if request is not None else None,
+        address=client_address(request) or None if request is not None else None,
         started_at=now,
         expires_at=now + timedelta(minutes=minutes),
     )
@@ -135,23 +133,14 @@ def _faults(*, reason: str, statement: str, patient_id: str, accession_number: s
 
 def _check_rate(*, actor: User, organisation: Organisation, request: Any) -> None:
     lately = BreakGlass.objects.filter(user=actor, started_at__gt=timezone.now() - timedelta(hours=1)).count()
-    misses = cache.get(_miss_key(actor=actor, organisation=organisation)) or 0
+    misses = throttle.counted(_misses(actor=actor, organisation=organisation))
     if lately >= STARTS_PER_HOUR or misses >= MISSES_PER_WINDOW:
         _refused(actor=actor, organisation=organisation, why="too often", request=request)
         raise TooOften
 
 
-def _miss_key(*, actor: User, organisation: Organisation) -> str:
-    return f"break-glass:miss:{hashlib.sha256(f'{organisation.pk}:{actor.pk}'.encode()).hexdigest()[:32]}"
-
-
-def _count_miss(*, actor: User, organisation: Organisation) -> None:
-    key = _miss_key(actor=actor, organisation=organisation)
-    cache.add(key, 0, WINDOW_SECONDS)
-    try:
-        cache.incr(key)
-    except ValueError:  # it expired between the two calls
-        cache.set(key, 1, WINDOW_SECONDS)
+def _misses(*, actor: User, organisation: Organisation) -> str:
+    return throttle.counter("break-glass:miss", f"{organisation.pk}:{actor.pk}")
 
 
 def _refused(*, actor: User, organisation: Organisation, why: str, request: Any) -> None:

@@ -20,7 +20,7 @@ from access.break_glass.forms import BreakGlassForm, ReviewForm
 from access.break_glass.lists import BreakGlassTable
 from access.break_glass.models import BreakGlass
 from access.forms import add_errors
-from access.grant_policy import policy_of
+from access.grant_policy import policy_for
 from core.errors import Forbidden, Invalid
 
 PURPOSE = "break-glass"
@@ -31,7 +31,7 @@ PURPOSE = "break-glass"
 @require_http_methods(["GET", "POST"])
 def break_glass(request: Any, organisation: str) -> HttpResponse:
     """The dedicated page: it searches nothing and says nothing about any patient before a reason was given."""
-    policy = policy_of(request.organisation)
+    policy = policy_for(request)
     context: dict[str, Any] = {
         "policy": policy,
         "running": queries.shown_to(request),

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.hashers import check_password, make_password
-from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F, Model, Q
 from django.http import HttpRequest
@@ -16,19 +15,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from access import hooks, queries
+from access import hooks, queries, throttle
 from access.grant_policy import policy_of
 from access.models import Membership, Organisation, RoleContainer, User
 from access.sharing import guests, registry
 from access.sharing.errors import LinkClosed, PasswordWanted, PasswordWrong, SharingOff, TooManyTries
 from access.sharing.models import Share, ShareVisit
-from access.throttle import client_address
+from core.callers import client_address
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.tenancy import tenant
 
 SECRET_BYTES = 32
 LONGEST_CODE = 200
-WINDOW_SECONDS = 15 * 60
 FAILURES_PER_LINK = 10
 FAILURES_PER_ADDRESS = 60
 MOST_VISITS = 10_000
@@ -280,18 +278,18 @@ def enter_link(*, request: HttpRequest, code: str, password: str = "") -> tuple[
     Raises `LinkClosed` alike for wrong, expired, revoked and used-up links, `PasswordWanted`, `PasswordWrong`,
     `TooManyTries`.
     """
-    by_address = _counter("address", client_address(request))
-    if (cache.get(by_address) or 0) >= FAILURES_PER_ADDRESS:
+    by_address = throttle.counter("share:address", client_address(request))
+    if throttle.counted(by_address) >= FAILURES_PER_ADDRESS:
         raise TooManyTries
     slug, _dot, secret = code[:LONGEST_CODE].strip().partition(".")
     organisation = Organisation.objects.filter(slug=slug).first() if secret else None
     if organisation is None or organisation.is_suspended:
-        _count(by_address)
+        throttle.count(by_address)
         raise LinkClosed
     with tenant(organisation):
         share = _link(organisation=organisation, secret=secret)
         if share is None:
-            _count(by_address)
+            throttle.count(by_address)
             raise LinkClosed
         _check_password(share=share, password=password, request=request)
         with transaction.atomic():
@@ -312,26 +310,14 @@ def _check_password(*, share: Share, password: str, request: HttpRequest) -> Non
         return
     if not password:
         raise PasswordWanted
-    key = _counter("link", share.public_id)
-    if (cache.get(key) or 0) >= FAILURES_PER_LINK:
+    by_link = throttle.counter("share:link", share.public_id)
+    if throttle.counted(by_link) >= FAILURES_PER_LINK:
         raise TooManyTries
     if not check_password(password, share.password):
-        _count(key)
-        _count(_counter("address", client_address(request)))
+        throttle.count(by_link)
+        throttle.count(throttle.counter("share:address", client_address(request)))
         _tell(action="share.refused", share=share, actor=None, request=request, outcome="refused")
         raise PasswordWrong
-
-
-def _counter(kind: str, value: str) -> str:
-    return f"share:{kind}:{hashlib.sha256(value.encode()).hexdigest()[:32]}"
-
-
-def _count(key: str) -> None:
-    cache.add(key, 0, WINDOW_SECONDS)
-    try:
-        cache.incr(key)
-    except ValueError:  # it expired between the two calls
-        cache.set(key, 1, WINDOW_SECONDS)
 
 
 def begin_person_visit(*, request: HttpRequest, share: Share) -> None:
@@ -359,7 +345,7 @@ def _begin_visit(*, share: Share, organisation: Organisation, request: HttpReque
         organisation=organisation,
         share=share,
         user=person,
-        address=request.META.get("REMOTE_ADDR") or None,
+        address=client_address(request) or None,
         agent=request.META.get("HTTP_USER_AGENT", "")[:200],
     )
     guests.hold_visit(request, visit=visit, organisation=organisation)

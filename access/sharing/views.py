@@ -17,8 +17,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from access import queries as access_queries
+from access import rights
 from access.forms import add_errors
-from access.grant_policy import FIELDS, change_policy, policy_of
+from access.grant_policy import FIELDS, change_policy, policy_for, policy_of
 from access.sharing import queries, registry, services
 from access.sharing.errors import LinkClosed, PasswordWanted, PasswordWrong, SharingOff, TooManyTries
 from access.sharing.forms import EnterForm, ExtendForm, GrantPolicyForm, ShareForm, end_of_day
@@ -43,7 +44,7 @@ def share_list(request: Any, organisation: str) -> HttpResponse:
     if not rows.exists() and not queries.may_see_shares(request):
         raise Forbidden
     table = ShareTable(request=request, queryset=rows, context={"organisation": request.organisation})
-    context = {"whose": scope, "policy": policy_of(request.organisation)}
+    context = {"whose": scope, "policy": policy_for(request)}
     return table.respond("access/sharing/list.html", context)
 
 
@@ -53,14 +54,14 @@ def share_list(request: Any, organisation: str) -> HttpResponse:
 def share_new(request: Any, organisation: str, kind: str, thing: str) -> HttpResponse:
     """Share one thing; the link is shown in the answer, this once."""
     shareable, row = services.load_for_sharing(actor=request.user, kind=kind, thing=thing)
-    policy = policy_of(request.organisation)
+    policy = policy_for(request)
     context: dict[str, Any] = {
         "shareable": shareable,
         "what": shareable.describe(row),
         "address": shareable.address(row),
         "policy": policy,
         "refusal": shareable.refusal(row),
-        "may_decide": access_queries.may(request.user, "access.change_organisation", request.organisation),
+        "may_decide": rights.holds(request, "access.change_organisation"),
     }
     if not policy.allows_people:
         return render(request, "access/sharing/new.html", context, status=403)
@@ -96,7 +97,7 @@ def share_page(
         "form": form or ExtendForm(initial={"until": share.expires_at.date()}),
         "may_extend": queries.may_share_from(request.user, share),
         "may_revoke": _may_revoke(request, share),
-        "may_audit": access_queries.may(request.user, "access.view_audit", request.organisation),
+        "may_audit": rights.holds(request, "access.view_audit"),
     }
     return render(request, "access/sharing/share.html", context, status=status)
 

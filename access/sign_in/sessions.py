@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 from access import hooks, queries
 from access.models import User
 from access.sign_in import policy
-from access.throttle import client_address
+from core.callers import client_address
 from core.errors import NotFound
 
 BEGUN = "signed_in_at"

@@ -21,6 +21,7 @@ from archive.limits import limit
 from archive.models import Archive, Delivery
 from archive.spool import SpooledFile, SpoolWriter
 from audit import services as audit
+from core.callers import client_address
 from core.tenancy import all_tenants, tenant
 
 logger = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ def open_delivery(
     organisation = archive.organisation
     with tenant(organisation), transaction.atomic():
         if request is not None and address is None:
-            address = request.META.get("REMOTE_ADDR") or None
+            address = client_address(request) or None
         delivery: Delivery = Delivery.objects.create(
             organisation=organisation,
             archive=archive,

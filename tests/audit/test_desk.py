@@ -97,6 +97,16 @@ def test_refusal_of_a_member_is_in_the_trail(organisation: Organisation, officer
     assert event.address == "127.0.0.1"
 
 
+def test_behind_a_trusted_proxy_the_trail_says_where_people_are(
+    organisation: Organisation, officer: User, settings: Any
+) -> None:
+    settings.TRUSTED_PROXY = True
+    headers = {"X-Forwarded-For": "203.0.113.1, 192.0.2.7:50312"}
+    signed_in(make_member(organisation)).get(address("event-list", organisation), headers=headers)
+    with tenant(organisation):
+        assert Event.objects.get(action="access.refused").address == "192.0.2.7"
+
+
 def test_reading_the_trail_is_in_the_trail_once_a_stretch(organisation: Organisation, officer: User) -> None:
     client = signed_in(officer)
     for _ in range(3):

@@ -33,6 +33,7 @@ from access.sign_in.forms import AskResetForm, CodeForm
 from access.sign_in.stages import ChoosePasswordStage
 from access.single_sign_on import queries as single_sign_on
 from access.single_sign_on.words import sentence_of
+from core.callers import client_address
 from core.errors import Conflict
 
 RESET_KEY = "password_reset"
@@ -146,7 +147,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
 
 def _passkey_name(request: HttpRequest) -> str:
     # No name is given, so failures count for where they come from.
-    return f"passkey from {throttle.client_address(request)}"
+    return f"passkey from {client_address(request)}"
 
 
 def _who_answered(answer: str) -> tuple[User | None, Authenticator | None]:
