@@ -18,7 +18,7 @@ from django.utils import timezone
 from access import sight
 from access.break_glass import queries as break_glass
 from access.models import User
-from access.queries import containers_with, is_plain, may, visible_to
+from access.queries import containers_with, is_plain, may, visible_to, visible_within
 from archive.domain import header
 from archive.domain.text import fold
 from archive.models import Archive, Instance, Series, Study
@@ -125,10 +125,7 @@ def _may_be_remembered(user: Any) -> bool:
 
 
 def studies(*, user: Any, archive: Archive) -> QuerySet[Study]:
-    """What `visible_to` lets through. A role on the archive opens all of it, and then its other reasons, which upper
-    floors add and which cost more to ask than the answer itself, need not be asked."""
-    rows = Study.objects.filter(archive=archive)
-    return rows if sees_all(user=user, archive=archive) else visible_to(user, rows, VIEW)
+    return _seen(Study.objects.filter(archive=archive), user=user, archive=archive)
 
 
 def require_some_sight(*, user: Any, archive: Archive) -> None:
@@ -139,7 +136,7 @@ def require_some_sight(*, user: Any, archive: Archive) -> None:
 
 def _seen(rows: QuerySet[Any], *, user: Any, archive: Archive) -> QuerySet[Any]:
     """The series or instances that the caller may see: who sees a study for a case may not see the reports in it."""
-    return rows if sees_all(user=user, archive=archive) else visible_to(user, rows, VIEW)
+    return visible_within(user, rows, VIEW, container=archive, is_open=sees_all(user=user, archive=archive))
 
 
 def _require_sight(*, user: Any, archive: Archive, row: Study | Series) -> None:
@@ -275,11 +272,12 @@ def search_studies(*, user: Any, archive: Archive, query: Query, most: int) -> P
 
 
 def search_series(*, user: Any, archive: Archive, query: Query, most: int, study: Study | None = None) -> Page:
-    rows = _seen(Series.objects.filter(archive=archive), user=user, archive=archive)
+    rows = Series.objects.filter(archive=archive)
     if study is not None:
         rows = rows.filter(study=study).order_by("series_number", "pk")
     else:
         rows = rows.filter(study__in=studies(user=user, archive=archive)).order_by("-study_id", "series_number", "pk")
+    rows = _seen(rows, user=user, archive=archive)
     rows = rows.select_related("study").filter(_conditions(query, level=Level.SERIES))
     return _page(rows, query=query, most=most)
 
@@ -287,13 +285,14 @@ def search_series(*, user: Any, archive: Archive, query: Query, most: int, study
 def search_instances(
     *, user: Any, archive: Archive, query: Query, most: int, study: Study | None = None, series: Series | None = None
 ) -> Page:
-    rows = _seen(Instance.objects.filter(archive=archive), user=user, archive=archive)
+    rows = Instance.objects.filter(archive=archive)
     if series is not None:
         rows = rows.filter(series=series)
     elif study is not None:
         rows = rows.filter(study=study)
     else:
         rows = rows.filter(study__in=studies(user=user, archive=archive))
+    rows = _seen(rows, user=user, archive=archive)
     rows = rows.order_by("-study_id", "series_id", "instance_number", "sop_instance_uid")
     rows = rows.select_related("study", "series").defer("frame_table").filter(_conditions(query, level=Level.INSTANCE))
     return _page(rows, query=query, most=most)
