@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class Result:
     group: str
     code: int
     output: str
+    seconds: float
 
     @property
     def counts(self) -> Counter[str]:
@@ -55,11 +57,12 @@ def run(*, group: str, cache: Path, again: bool = False) -> Result:
     ]
     if again:
         command += ["--last-failed", "--last-failed-no-failures", "none"]
+    began = time.monotonic()
     done = subprocess.run(
         command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, errors="replace"
     )
-    result = Result(group=group, code=done.returncode, output=done.stdout)
-    print(f"=== tests/{group}{' (second try)' if again else ''}\n{done.stdout}", flush=True)
+    result = Result(group=group, code=done.returncode, output=done.stdout, seconds=time.monotonic() - began)
+    print(f"=== tests/{group}{' (second try)' if again else ''}, {result.seconds:.0f} s\n{done.stdout}", flush=True)
     return result
 
 
