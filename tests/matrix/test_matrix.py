@@ -20,6 +20,12 @@ from tests.matrix.world import ROLES, World, make_world
 
 pytestmark = pytest.mark.django_db
 NOT_ALLOWED = 405
+GUARDS = {
+    "X-Content-Type-Options": ("nosniff",),
+    "X-Frame-Options": ("DENY",),
+    "Referrer-Policy": ("same-origin", "no-referrer"),
+    "Cross-Origin-Opener-Policy": ("same-origin",),
+}
 APPS = sorted({route.split(":")[0] for route, _arguments in INSIDE})
 
 
@@ -129,7 +135,31 @@ def test_an_id_of_the_other_hospital_in_ones_own_address_finds_nothing(hospitals
     assert wrong == []
 
 
-@pytest.mark.parametrize("scope", ["read", "write", "dicomweb"])
+def test_every_answer_tells_the_browser_to_be_careful_with_it(hospitals: tuple[World, World]) -> None:
+    """No script or frame of another origin, no guessing of types, no address of ours told elsewhere."""
+    north, _south = hospitals
+    wrong: list[str] = []
+    for name, client in (("nobody", signed_in(None)), ("everything", signed_in(everything(north)))):
+        for route, arguments in INSIDE:
+            status, answer = ask(client, "get", address(route=route, arguments=arguments, world=north))
+            lines = answer.decode(errors="replace").splitlines()
+            said = dict(line.split(": ", 1) for line in reversed(lines) if ": " in line)  # headers stand first
+            policy = {
+                words[0]: words[1:]
+                for part in said.get("Content-Security-Policy", "").split(";")
+                if (words := part.split())
+            }
+            if policy.get("default-src") != ["'self'"] or policy.get("frame-ancestors") != ["'none'"]:
+                wrong.append(f"{route} as {name} ({status}): no policy of content")
+            if {"'unsafe-inline'", "'unsafe-eval'", "*"} & set(policy.get("script-src", ["*"])):
+                wrong.append(f"{route} as {name} ({status}): scripts of anywhere")
+            for header, values in GUARDS.items():
+                if said.get(header) not in values:
+                    wrong.append(f"{route} as {name} ({status}): {header} is {said.get(header)}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("scope", ["read", "write", "dicomweb", "fhir", "admin"])
 def test_a_token_does_what_its_scope_says_and_no_more_than_its_person(
     scope: str, hospitals: tuple[World, World]
 ) -> None:
