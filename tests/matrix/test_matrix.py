@@ -20,6 +20,10 @@ from tests.matrix.world import ROLES, World, make_world
 
 pytestmark = pytest.mark.django_db
 NOT_ALLOWED = 405
+#: Not even to read without the scope `admin`.
+ADMINISTRATION = {
+    f"access-api:{name}" for name in ("settings", "containers", "people", "person", "suspension", "roles", "role")
+}
 GUARDS = {
     "X-Content-Type-Options": ("nosniff",),
     "X-Frame-Options": ("DENY",),
@@ -176,6 +180,8 @@ def test_a_token_does_what_its_scope_says_and_no_more_than_its_person(
             status, _answer = ask(by_token, method, place)
             if app == "dicomweb":
                 opens = scope == "dicomweb"
+            elif route in ADMINISTRATION:
+                opens = scope == "admin"
             elif app.endswith("-api"):
                 opens = scope == ("read" if method == "get" else "write")
             else:

@@ -320,6 +320,7 @@ def _fill_people(world: World, *, study: Study) -> None:
         "thing": study.public_id,
         "glass": glass.public_id,
     }
+    world.of_app["access-api"] = {"container": f"{Archive.container_kind()}:{study.archive_id}", "role": "reader"}
     world.of_route["access:share-new"] = {"kind": "study"}
     _fill_sign_on(world)
 
