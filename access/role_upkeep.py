@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import AppConfig
 from django.db.models import Exists, OuterRef
 
 from access.models import ContainerRole, RoleContainer
@@ -11,12 +12,15 @@ from access.queries import permission_table
 from core.tenancy import all_tenants
 
 
-def renew_roles(**_signal: Any) -> None:
-    """Runs after every migration; asks once for each role and permission, and mends only what lacks something."""
+def renew_roles(*, sender: AppConfig, **_signal: Any) -> None:
+    """Runs after every migration for the containers of the app whose permissions were just made; asks once for each role
+    and permission, and mends only what lacks something."""
     from access.people import container_classes
     from access.services import prepare_roles
 
     for model in container_classes():
+        if model._meta.app_config is not sender:
+            continue
         with all_tenants():
             stale = list(_lacking(model))
         for container in stale:

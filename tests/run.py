@@ -1,12 +1,16 @@
 """Run every test: one pytest process an app, two at a time, so that no app's servers or browsers reach another's tests.
 
+The database is made once; each app's tests get a copy.
+
 What fails is tried once more by itself when the rest is done: browsers and associations depend on a machine that has
 time for them. A test that needed its second try is named at the end. Arguments are handed to each pytest, e.g. `-m e2e`.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,23 +48,40 @@ def groups() -> list[str]:
     return [name for name in LONGEST if name in named] + sorted(named - set(LONGEST))
 
 
-def run(*, group: str, cache: Path, again: bool = False) -> Result:
+def make_services(folder: Path) -> Path:
+    """A PostgreSQL with the migrated database and a Valkey, at rest."""
+    subprocess.run([sys.executable, "-m", "tests.services", str(folder)], cwd=ROOT, check=True)
+    return folder
+
+
+def run(*, group: str, folder: Path, services: Path, again: bool = False) -> Result:
     command = [
         sys.executable,
         "-m",
         "pytest",
         f"tests/{group}",
         "-q",
+        "--reuse-db",
         "-o",
-        f"cache_dir={cache / group}",
-        *sys.argv[1:],
+        f"cache_dir={folder / group}",
     ]
     if again:
         command += ["--last-failed", "--last-failed-no-failures", "none"]
+    own = folder / f"{group}-services"
+    # Copied with its owners: PostgreSQL does not run as root, and takes only a folder of its own.
+    subprocess.run(["cp", "-a", str(services), str(own)], check=True)
     began = time.monotonic()
     done = subprocess.run(
-        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, errors="replace"
+        [*command, *sys.argv[1:]],
+        cwd=ROOT,
+        env={**os.environ, "PACSWEB_TEST_DATA": str(own)},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        errors="replace",
     )
+    shutil.rmtree(own)
     result = Result(group=group, code=done.returncode, output=done.stdout, seconds=time.monotonic() - began)
     print(f"=== tests/{group}{' (second try)' if again else ''}, {result.seconds:.0f} s\n{done.stdout}", flush=True)
     return result
@@ -75,13 +96,16 @@ def main() -> int:
     repeated: list[str] = []
     is_good = True
     with tempfile.TemporaryDirectory(prefix="pacsweb-run-") as folder:
-        cache = Path(folder)
+        place = Path(folder)
+        # PostgreSQL's own user passes through to its data.
+        place.chmod(0o711)
+        services = make_services(place / "services")
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            first = list(pool.map(lambda group: run(group=group, cache=cache), groups()))
+            first = list(pool.map(lambda group: run(group=group, folder=place, services=services), groups()))
         for result in first:
             counts = result.counts
             if result.code not in (0, NO_TESTS):
-                second = run(group=result.group, cache=cache, again=True)
+                second = run(group=result.group, folder=place, services=services, again=True)
                 repeated += failures(result)
                 counts["failed"] = counts["error"] = 0
                 counts += second.counts

@@ -1,7 +1,8 @@
 """A real PostgreSQL and a real Valkey for the whole run: a pytest plugin (`-p tests.services` in pyproject.toml), since
 pytest-django reads the settings, and with them the addresses of these services, before any conftest.py is imported.
 
-`PACSWEB_TEST_DATA=/some/folder` keeps them (and, with `--reuse-db`, the migrated database) between runs.
+`PACSWEB_TEST_DATA=/some/folder` keeps them (and, with `--reuse-db`, the migrated database) between runs. As a program
+(`python -m tests.services /some/folder`) it makes such a folder: tests/run.py gives each group of tests a copy of one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -68,8 +70,23 @@ def _is_xdist_worker() -> bool:
     return "PYTEST_XDIST_WORKER" in os.environ
 
 
+def _make_database() -> None:
+    """The migrated database that tests with `--reuse-db` take over."""
+    import django
+    from django.test.utils import setup_databases
+
+    django.setup()
+    setup_databases(verbosity=0, interactive=False, keepdb=True)
+
+
+if __name__ == "__main__":
+    os.environ["PACSWEB_TEST_DATA"] = sys.argv[1]
+
 if not _is_xdist_worker():
     for _name in [name for name in os.environ if name.startswith("PACSWEB_") and name != "PACSWEB_TEST_DATA"]:
         del os.environ[_name]
     os.environ["DJANGO_SETTINGS_MODULE"] = "pacsweb.settings.test"
     _start_services()
+
+if __name__ == "__main__":
+    _make_database()
