@@ -173,6 +173,21 @@ def test_undo_redo_and_delete(viewer: Viewer, phantom: site.Page) -> None:
     viewer.wait(lambda: len(phantom.marks) == 2 and viewer.get("saving") == "saved")
 
 
+def test_a_click_into_the_list_counts_though_it_is_drawn_anew_meanwhile(viewer: Viewer, phantom: site.Page) -> None:
+    viewer.open("phantom")
+    viewer.tool("length")
+    viewer.drag((100, 40), (220, 40))
+    viewer.wait(lambda: viewer.get("saving") == "saved")
+    viewer.focus()
+    viewer.page.get_by_role("button", name="Edit Length").hover()
+    viewer.page.mouse.down()
+    viewer.key("n")
+    viewer.page.wait_for_timeout(300)
+    viewer.page.mouse.up()
+    viewer.page.locator(".mark-form").wait_for()
+    assert "is-selected" in (viewer.page.locator(".marks-list .mark").get_attribute("class") or "")
+
+
 def test_a_mark_can_be_placed_and_moved_by_keys_alone(viewer: Viewer, phantom: site.Page) -> None:
     viewer.open("phantom")
     viewer.focus()

@@ -28,6 +28,8 @@ const ROLES: Record<string, () => string> = {
 export class MarkList {
   private editing: string | null = null;
   private root: HTMLElement;
+  private pressed = false;
+  private stale = false;
   onResolve: (keep: 'mine' | 'theirs') => void = () => {};
   onReveal: () => void = () => {};
 
@@ -38,6 +40,19 @@ export class MarkList {
     private readonly saving: Saving,
   ) {
     this.root = holder();
+    // A click is a press and a release on the same element: between the two nothing is drawn anew.
+    window.addEventListener('pointerdown', (event) => this.press(event), { capture: true });
+    for (const end of ['pointerup', 'pointercancel'])
+      window.addEventListener(end, () => window.setTimeout(() => this.release()), { capture: true });
+  }
+
+  private press(event: PointerEvent): void {
+    this.pressed = event.target instanceof Node && this.root.contains(event.target);
+  }
+
+  private release(): void {
+    this.pressed = false;
+    if (this.stale) this.draw();
   }
 
   private get manifest(): Manifest {
@@ -64,6 +79,11 @@ export class MarkList {
   }
 
   draw(): void {
+    this.stale = this.pressed;
+    if (this.pressed) {
+      this.drawState();
+      return;
+    }
     // The panel may have been replaced by the server, and the list's place in it.
     const root = this.holder();
     if (root !== this.root) this.root.replaceChildren();
