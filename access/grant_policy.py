@@ -6,10 +6,12 @@ from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
 from core.models import TenantModel, TimeStampedModel
+from core.ready import ready
 
 
 class GrantPolicy(TenantModel, TimeStampedModel):
@@ -53,8 +55,14 @@ FIELDS = ("sharing", "share_days_default", "share_days_maximum", "break_glass", 
 
 def policy_of(organisation: Any) -> GrantPolicy:
     """The organisation's policy; the defaults, not saved, when nobody has decided yet."""
-    found: GrantPolicy | None = GrantPolicy.objects.filter(organisation=organisation).first()
+    found = _policy_of.first(organisation_id=organisation.pk)
     return found or GrantPolicy(organisation=organisation)
+
+
+@ready(scoped=True, organisation_id=int)
+def _policy_of(*, organisation_id: int) -> QuerySet[GrantPolicy]:
+    rows: QuerySet[GrantPolicy] = GrantPolicy.objects.filter(organisation_id=organisation_id)
+    return rows
 
 
 def policy_for(request: Any) -> GrantPolicy:

@@ -2,19 +2,26 @@
 
 `access.queries.containers_with` is the rule; this is the same rule read from the other end, for pages that ask about many
 permissions at once: from the roles a person holds to what they open. One query for the roles and one for each kind of
-container they are on, instead of one for each question. `tests/access/test_rights.py` holds the two together.
+container they are on, instead of one for each question, and each made ready, since every page asks them.
+`tests/access/test_rights.py` holds the two together.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
 from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
 from access import queries
-from access.models import ContainerRole, Organisation
+from access.models import ContainerRole, Membership, Organisation, RoleContainer, RoleGrant
 from access.people import container_classes
-from core.tenancy import tenant
+from core.ready import Ready, ready
+from core.tenancy import all_tenants, tenant
 
 #: (kind of container, primary key) → permissions ("archive.view_archive").
 Rights = Mapping[tuple[str, int], frozenset[str]]
@@ -25,28 +32,61 @@ def of(*, user: Any, organisation: Organisation) -> Rights:
     """What each container of the organisation allows the person; containers that allow nothing are left out."""
     if not user.is_authenticated or not user.is_active or getattr(user, "guest", None) is not None:
         return NONE
+    values = {"user_id": user.pk, "at": timezone.now()}
     with tenant(organisation):
-        if not queries.memberships_open_to(user).filter(organisation=organisation).exists():
+        if not (queries.is_plain(user) or queries.is_member(user=user, organisation=organisation)):
             return NONE
-        held = ContainerRole.objects.filter(
-            queries.unexpired("grants__"), organisation=organisation, grants__user=user, grants__ended_at=None
-        )
-        roles = {row[0]: row[1:] for row in held.values_list("group", "container_kind", "container_id", "role")}
+        roles = {held.group_id: held for held in _roles_held.all(**values)}
         found: dict[tuple[str, int], set[str]] = defaultdict(set)
         for model in container_classes():
             kind, label = model.container_kind(), model._meta.app_label
-            groups = [group for group, (of_kind, _id, _role) in roles.items() if of_kind == kind]
-            if not groups:
+            if all(held.container_kind != kind for held in roles.values()):
                 continue
-            rows = queries.permission_table(model).objects.filter(
-                group__in=groups, permission__content_type__app_label=label
-            )
-            for group, container_id, codename in rows.values_list("group", "content_object", "permission__codename"):
-                _kind, of_container, role = roles[group]
-                if container_id == of_container and role in model.roles_with(codename):
-                    found[kind, container_id].add(f"{label}.{codename}")
+            for row in _permissions_of_roles(model).all(**values, organisation_id=organisation.pk):
+                held, codename = roles.get(row.group_id), row.permission.codename
+                # Not there, or of another container: a row that no role explains.
+                if held is None or (held.container_kind, held.container_id) != (kind, row.content_object_id):
+                    continue
+                if held.role in model.roles_with(codename):
+                    found[kind, held.container_id].add(f"{label}.{codename}")
         rights = {key: frozenset(permissions) for key, permissions in found.items()}
     return _as_seen_by(user, rights=rights, organisation=organisation)
+
+
+@ready(scoped=True, user_id=int, at=datetime)
+def _roles_held(*, user_id: int, at: datetime) -> QuerySet[ContainerRole]:
+    """The roles of an active member, each once."""
+    membership = Membership.objects.filter(
+        user_id=user_id, is_active=True, organisation=OuterRef("organisation"), organisation__suspended_at=None
+    )
+    held = RoleGrant.objects.filter(
+        queries.unexpired(at=at), container_role=OuterRef("pk"), user_id=user_id, ended_at=None
+    )
+    rows: QuerySet[ContainerRole] = ContainerRole.objects.filter(Exists(held), Exists(membership))
+    return rows
+
+
+@cache
+def _permissions_of_roles(model: type[RoleContainer]) -> Ready[Any]:
+    """The rows of permissions behind the roles that a person holds on containers of one kind."""
+
+    @ready(organisation_id=int, user_id=int, at=datetime)
+    def rows(*, organisation_id: int, user_id: int, at: datetime) -> QuerySet[Any]:
+        with all_tenants():
+            held = RoleGrant.objects.filter(
+                queries.unexpired(at=at),
+                container_role__group=OuterRef("group"),
+                container_role__container_kind=model.container_kind(),
+                organisation_id=organisation_id,
+                user_id=user_id,
+                ended_at=None,
+            )
+            found = queries.permission_table(model).objects.filter(
+                Exists(held), permission__content_type__app_label=model._meta.app_label
+            )
+        return found.select_related("permission")
+
+    return rows
 
 
 def _as_seen_by(user: Any, *, rights: Rights, organisation: Organisation) -> Rights:

@@ -29,6 +29,7 @@ from django.utils import timezone
 
 from core.errors import Message
 from core.models import Notification
+from core.ready import ready
 
 if TYPE_CHECKING:
     from access.models import Organisation, User
@@ -123,12 +124,22 @@ def of(*, user: User) -> QuerySet[Notification]:
 
 
 def latest(*, user: User) -> list[Notification]:
-    return list(of(user=user)[:BELL_LENGTH])
+    return _latest.all(user_id=user.pk)
+
+
+@ready(scoped=True, user_id=int)
+def _latest(*, user_id: int) -> QuerySet[Notification]:
+    return Notification.objects.filter(person_id=user_id)[:BELL_LENGTH]
 
 
 def unread_count(*, user: User) -> int:
     """How many are unread; counting stops above `COUNT_LIMIT`."""
-    return int(of(user=user).filter(read_at=None).order_by()[: COUNT_LIMIT + 1].count())
+    return len(_unread.all(user_id=user.pk))
+
+
+@ready(scoped=True, user_id=int)
+def _unread(*, user_id: int) -> QuerySet[Notification]:
+    return Notification.objects.filter(person_id=user_id, read_at=None).order_by().only("pk")[: COUNT_LIMIT + 1]
 
 
 def mark_read(*, user: User, public_ids: Iterable[str] | None = None) -> int:

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from access import queries, services, sudo
-from access.models import Membership, Organisation, User
+from access.models import Organisation, User
 from access.sign_in import sessions
 from archive.models import Archive
 from audit.models import Event
@@ -93,10 +93,9 @@ def test_a_person_is_made_given_a_role_suspended_and_ended(
 
 
 def test_people_are_found_filtered_and_paged(hospital: Organisation, administrator: User) -> None:
-    for number in range(3):
-        make_member(hospital, username=f"reader-{number}@hospital")
+    readers = [make_member(hospital, username=f"reader-{number}@hospital") for number in range(3)]
     make_member(make_organisation("elsewhere"), username="stranger@elsewhere")
-    Membership.objects.filter(user__username="reader-2@hospital").update(is_active=False)
+    services.remove_member(actor=administrator, organisation=hospital, user=readers[2])
     client = door(administrator)
 
     def names(query: str) -> list[str]:

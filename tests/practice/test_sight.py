@@ -96,7 +96,8 @@ def people(house: House) -> dict[str, tuple[Any, int]]:
         "learner by a token for the course": (limited(house.learner, house.course), 0),
         "learner by a token for the organisation": (limited(house.learner, house.organisation), 1),
         "learner seen by a reader": (looking_as(house.learner, viewer=reader), 1),
-        "reader seen by the learner": (looking_as(reader, viewer=house.learner), 1),
+        # A role and a case do not meet: both must hold the role, or both the case.
+        "reader seen by the learner": (looking_as(reader, viewer=house.learner), 0),
         "reader seen by a member": (looking_as(reader, viewer=house.member), 0),
     }
 
