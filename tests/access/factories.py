@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from access import services
 from access.models import Organisation, User
 
+#: What everybody signs in with whom `make_user` made.
+PASSWORD = "correct horse battery staple"
+
 _numbers = itertools.count(1)
 
 
-def make_user(username: str = "", *, password: str = "correct horse battery staple") -> User:
+def make_user(username: str = "", *, password: str = PASSWORD) -> User:
     number = next(_numbers)
     return User.objects.create_user(
         username=username or f"person{number}@test", password=password, display_name=f"Person {number}"

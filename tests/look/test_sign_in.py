@@ -10,7 +10,7 @@ from allauth.mfa.models import Authenticator
 
 from access.models import Organisation, User
 from access.sign_in import policy
-from tests.access.test_sign_in import code_now
+from tests.access.sign_in.steps import code_now
 from tests.look.conftest import PASSWORD, Visitor
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.e2e]

@@ -1,8 +1,7 @@
-"""The wall in the database, by raw SQL on the application's own connection, over every tenant table there is."""
+"""The scope that the wall goes by follows the code: through transactions, threads, cursors, tasks and streams."""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,136 +9,19 @@ from typing import Any
 import psycopg
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.core.checks import run_checks
-from django.core.management import CommandError, call_command
-from django.db import DatabaseError, ProgrammingError, connection, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
 
 from access.middleware import OrganisationMiddleware
-from access.models import Membership, Organisation
-from core import wall
+from access.models import Organisation
 from core.models import Job
 from core.tasks import task
 from core.tenancy import all_tenants, carried, signed_in, tenant
 from tests.access.factories import make_member, make_organisation, make_user
-from tests.core.rows import Rows
+from tests.core.wall.raw_sql import MEMBERS, ask, number
 
 pytestmark = pytest.mark.django_db
-
-
-def ask(sql: str, *parameters: Any) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return cursor.fetchall() if cursor.description else [(cursor.rowcount,)]
-
-
-def number(sql: str, *parameters: Any) -> int:
-    return int(ask(sql, *parameters)[0][0])
-
-
-def quote(name: str) -> str:
-    return connection.ops.quote_name(name)
-
-
-@pytest.fixture
-def both() -> tuple[Rows, Rows]:
-    return Rows.of_everything(), Rows.of_everything()
-
-
-def each(rows: Rows) -> Iterator[tuple[str, str, Any]]:
-    for table, row in sorted(rows.made.items()):
-        yield table, quote(row._meta.pk.column), row.pk  # type: ignore[union-attr]
-
-
-def test_every_tenant_table_has_a_row_to_try_the_wall_with(both: tuple[Rows, Rows]) -> None:
-    ours, _theirs = both
-    assert set(ours.made) == {found.table for found in wall.walls()}
-    assert len(ours.made) >= 50
-
-
-def test_nothing_of_another_organisation_is_read_or_counted(both: tuple[Rows, Rows]) -> None:
-    ours, theirs = both
-    with tenant(ours.organisation):
-        for table, key, pk in each(ours):
-            assert number(f"SELECT count(*) FROM {quote(table)} WHERE {key} = %s", pk) == 1, table
-        for table, key, pk in each(theirs):
-            assert number(f"SELECT count(*) FROM {quote(table)} WHERE {key} = %s", pk) == 0, table
-        counts = {table: number(f"SELECT count(*) FROM {quote(table)}") for table in ours.made}
-    with all_tenants():
-        for table, key, pk in each(theirs):
-            assert number(f"SELECT count(*) FROM {quote(table)} WHERE {key} = %s", pk) == 1, table
-            assert number(f"SELECT count(*) FROM {quote(table)}") > counts[table], table
-
-
-def test_nothing_of_another_organisation_is_changed_or_deleted(both: tuple[Rows, Rows]) -> None:
-    ours, theirs = both
-    with tenant(ours.organisation):
-        for table, key, pk in each(theirs):
-            assert number(f"UPDATE {quote(table)} SET {key} = {key} WHERE {key} = %s", pk) == 0, table
-            assert number(f"DELETE FROM {quote(table)} WHERE {key} = %s", pk) == 0, table
-            assert number(f"SELECT count(*) FROM (SELECT 1 FROM {quote(table)} WHERE {key} = %s FOR UPDATE) x", pk) == 0
-
-
-def test_no_row_is_put_into_another_organisation(both: tuple[Rows, Rows]) -> None:
-    ours, theirs = both
-    copies = {}
-    with all_tenants():
-        for table, key, pk in each(theirs):
-            (copies[table],) = ask(f"SELECT row_to_json(x)::text FROM {quote(table)} x WHERE {key} = %s", pk)[0]
-    generated = {table: _generated(row) for table, row in theirs.made.items()}
-    for place in (tenant(ours.organisation), signed_in(user_id=None)):
-        with place:
-            for table, copy in copies.items():
-                # What the row may not be is asked before its keys: the copy of a row that exists is refused as foreign.
-                columns = ", ".join(quote(name) for name in json.loads(copy) if name not in generated[table])
-                with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
-                    ask(
-                        f"INSERT INTO {quote(table)} ({columns}) OVERRIDING SYSTEM VALUE "
-                        f"SELECT {columns} FROM json_populate_record(NULL::{quote(table)}, %s)",
-                        copy,
-                    )
-
-
-def _generated(row: Any) -> set[str]:
-    return {column.column for column in row._meta.concrete_fields if getattr(column, "generated", False)}
-
-
-def test_no_row_moves_to_another_organisation(both: tuple[Rows, Rows]) -> None:
-    ours, theirs = both
-    tried = 0
-    with tenant(ours.organisation):
-        for table, key, pk in each(ours):
-            if not any(column.column == "organisation_id" for column in ours.made[table]._meta.concrete_fields):
-                continue
-            statement = f"UPDATE {quote(table)} SET organisation_id = %s WHERE {key} = %s"
-            with (
-                pytest.raises(DatabaseError, match=r"row-level security|append-only|never changed"),
-                transaction.atomic(),
-            ):
-                ask(statement, theirs.organisation.pk, pk)
-            tried += 1
-    assert tried >= 40
-
-
-def test_outside_every_scope_no_table_has_a_row(both: tuple[Rows, Rows]) -> None:
-    for table in both[0].made:
-        assert number(f"SELECT count(*) FROM {quote(table)}") == 0, table
-
-
-def test_a_persons_own_membership_is_theirs_to_read_anywhere_and_nothing_more() -> None:
-    organisation, other = make_organisation(), make_organisation()
-    member = make_member(organisation)
-    make_member(other)
-    with signed_in(user_id=member.pk):
-        assert [row.user_id for row in Membership.objects.all()] == [member.pk]
-        assert Membership.objects.update(is_active=False) == 0
-        assert Membership.objects.all().delete()[0] == 0
-        with tenant(other):
-            assert {row.organisation_id for row in Membership.objects.all()} == {organisation.pk, other.pk}
-
-
-# The scope follows the code ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -149,9 +31,6 @@ def two() -> tuple[Organisation, Organisation]:
     make_member(theirs)
     make_member(theirs)
     return ours, theirs
-
-
-MEMBERS = "SELECT count(*) FROM access_membership"
 
 
 def test_scopes_nest_and_come_back(two: tuple[Organisation, Organisation]) -> None:
@@ -405,87 +284,3 @@ def test_telling_the_scope_is_no_query_and_happens_only_when_it_changes(
             pass
         number(MEMBERS)
     assert len(spoken) == 1
-
-
-# Holes are found ------------------------------------------------------------------------------------------------------
-
-
-def codes() -> set[tuple[str, str]]:
-    return {(fault.code, fault.place) for fault in wall.faults(connection)}
-
-
-def test_the_wall_stands() -> None:
-    assert wall.faults(connection) == []
-    assert run_checks(tags=["database"], databases=["default"]) == []
-    call_command("walls", verbosity=0)
-
-
-@pytest.mark.parametrize(
-    ("statement", "code"),
-    [
-        ("ALTER TABLE core_job DISABLE ROW LEVEL SECURITY", "off"),
-        ("ALTER TABLE core_job NO FORCE ROW LEVEL SECURITY", "unforced"),
-        ("DROP POLICY pacsweb_tenant ON core_job", "missing"),
-        ("ALTER POLICY pacsweb_tenant ON core_job USING (true)", "altered"),
-        ("ALTER POLICY pacsweb_tenant ON core_job WITH CHECK (true)", "altered"),
-        ("ALTER POLICY pacsweb_tenant ON core_job TO CURRENT_USER", "altered"),
-        ("COMMENT ON POLICY pacsweb_tenant ON core_job IS NULL", "altered"),
-        ("CREATE POLICY open ON core_job USING (true)", "foreign"),
-    ],
-)
-def test_each_hole_is_found_refused_and_repaired(statement: str, code: str) -> None:
-    ask(statement)
-    assert codes() == {(code, "core_job")}
-    (error,) = run_checks(tags=["database"], databases=["default"])
-    assert (error.id, error.obj) == (f"pacsweb.wall.{code}", "core_job")
-    with pytest.raises(wall.WallDown, match="core_job"):
-        wall.require_walls(connection)
-    with pytest.raises(CommandError, match="1 hole"):
-        call_command("walls")
-    assert wall.raise_walls(connection) == ["core_job"]
-    assert codes() == set()
-
-
-def test_a_table_of_organisations_that_no_model_knows_is_a_hole() -> None:
-    ask("CREATE TABLE left_over (id bigint PRIMARY KEY, organisation_id bigint NOT NULL)")
-    assert codes() == {("unknown", "left_over")}
-
-
-def test_a_table_that_is_not_there_is_a_hole() -> None:
-    ask("ALTER TABLE core_job RENAME TO elsewhere")
-    assert ("absent", "core_job") in codes()
-
-
-@pytest.mark.parametrize("right", ["rolsuper", "rolbypassrls"])
-def test_a_role_that_the_wall_does_not_bind_is_refused(right: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The application's role cannot make itself a superuser, so the catalogue is stood in for.
-    roles = f"(SELECT oid, rolname, {right == 'rolsuper'} AS rolsuper, {right == 'rolbypassrls'} AS rolbypassrls FROM pg_roles)"
-    monkeypatch.setattr(wall, "ROLE", wall.ROLE.replace("pg_roles", roles))
-    assert ("role", connection.settings_dict["USER"]) in codes()
-    with pytest.raises(wall.WallDown, match="SUPERUSER and BYPASSRLS"):
-        wall.require_walls(connection)
-
-
-def test_walls_come_down_and_go_up_again() -> None:
-    make_member(make_organisation())
-    ask("SET CONSTRAINTS ALL IMMEDIATE")
-    dropped = wall.drop_walls(connection)
-    assert set(dropped) == {found.table for found in wall.walls()}
-    assert number(MEMBERS) == 1
-    assert set(wall.raise_walls(connection)) == set(dropped)
-    assert number(MEMBERS) == 0
-
-
-def test_the_processes_refuse_to_serve_with_a_hole(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from pacsweb import start
-
-    monkeypatch.setattr(connections, "close_all", lambda: None)
-    start.refuse_without_walls()
-    ask("ALTER TABLE core_job NO FORCE ROW LEVEL SECURITY")
-    with pytest.raises(SystemExit, match="1"):
-        start.refuse_without_walls()
-    assert "core_job does not force" in capsys.readouterr().err
-    with pytest.raises(CommandError, match="core_job does not force"):
-        call_command("run_dimse")
