@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -14,16 +14,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from access.queries import visible_to
 from access.sharing import registry
 from access.sharing.models import Share
-from archive.models import Instance, Series, Study
+from archive.sharing import SharesStudies
 from core.errors import Message, NotFound
 from teaching import vocabulary
 from teaching.domain import content as documents
 from teaching.domain import markup
 from teaching.models import Case, CaseVersion, VersionStudy
-from teaching.permissions import TELLING_MODALITIES, VIEW_ARCHIVE
+from teaching.permissions import TELLING_MODALITIES
 from teaching.presentation import layout_of
 from viewer import services as viewer
 from viewer.domain import manifest as contract
@@ -92,11 +91,6 @@ def _versions(share: Share) -> QuerySet[Any]:
     return rows
 
 
-def _studies(share: Share) -> QuerySet[Any]:
-    rows: QuerySet[Any] = VersionStudy.objects.filter(version__in=_versions(share)).values("study")
-    return rows
-
-
 def truth_layers(version: CaseVersion) -> list[contract.Layer]:
     marks = tuple(stored_mark(entry["mark"]) for entry in version.content["truth"])
     return [contract.Layer(name="truth", label=_("Truth"), role="truth", marks=marks)]
@@ -125,91 +119,51 @@ def without_telling_series(manifest: contract.Manifest) -> contract.Manifest:
     )
 
 
-def find(public_id: str) -> Case | None:
-    rows = Case.objects.select_related("library__organisation", "organisation", "current_version")
-    found: Case | None = rows.filter(public_id=public_id).first()
-    return found
-
-
-def refusal(case: Case) -> Message:
-    if case.state != Case.State.PUBLISHED or case.current_version is None:
-        return gettext_lazy("Only a published case can be shared. Publish it first.")
-    return ""
-
-
-def describe(case: Case) -> str:
-    """By its title as an unknown: lists of shares are read by people who may be learners."""
-    return case.alternative_title or case.public_id
-
-
-def address(case: Case) -> str:
-    return reverse("teaching:case-edit", kwargs={"organisation": case.organisation.slug, "case": case.public_id})
-
-
-def covers(share: Share, kwargs: Mapping[str, Any]) -> bool:
-    rows = Study.objects.filter(
-        pk__in=_studies(share),
-        study_instance_uid=kwargs.get("study", ""),
-        archive__slug=kwargs.get("archive", ""),
+class ShareableCase(SharesStudies):
+    kind = KIND
+    model = Case
+    label = gettext_lazy("Case")
+    icon = "book-open"
+    permission = SHARE
+    routes = ROUTES
+    withheld = TELLING_MODALITIES
+    options = (
+        registry.Option(
+            name=ANSWER,
+            label=gettext_lazy("With the answer"),
+            help=gettext_lazy(
+                "The diagnosis, every section and the marks of the truth. Without it: the images and what is always shown."
+            ),
+        ),
     )
-    series = kwargs.get("series")
-    if series is None:
-        return bool(rows.exists())
-    images = Series.objects.filter(study__in=rows.values("pk"), series_instance_uid=series)
-    return bool(images.exclude(modality__in=TELLING_MODALITIES).exists())
 
+    def study_keys(self, share: Share) -> QuerySet[Any]:
+        rows: QuerySet[Any] = VersionStudy.objects.filter(version__in=_versions(share)).values("study")
+        return rows
 
-def reach(share: Share, model: type[Model], permission: str) -> Q | None:
-    if permission != VIEW_ARCHIVE:
-        return None
-    if model is Study:
-        return Q(pk__in=_studies(share))
-    if model is Series:
-        return Q(study__in=_studies(share)) & ~Q(modality__in=TELLING_MODALITIES)
-    if model is Instance:
-        return Q(study__in=_studies(share)) & ~Q(series__modality__in=TELLING_MODALITIES)
-    return None
+    def find(self, public_id: str) -> Case | None:
+        rows = Case.objects.select_related("library__organisation", "organisation", "current_version")
+        found: Case | None = rows.filter(public_id=public_id).first()
+        return found
 
+    def refusal(self, row: Case) -> Message:
+        if row.state != Case.State.PUBLISHED or row.current_version is None:
+            return gettext_lazy("Only a published case can be shared. Publish it first.")
+        return ""
 
-def sees(user: Any, share: Share, kwargs: Mapping[str, Any]) -> bool:
-    rows = Study.objects.filter(pk__in=_studies(share), study_instance_uid=kwargs.get("study", ""))
-    return visible_to(user, rows, VIEW_ARCHIVE).exists()
+    def is_there(self, share: Share) -> bool:
+        return bool(_versions(share).exists())
 
+    def describe(self, row: Case) -> str:
+        """By its title as an unknown: lists of shares are read by people who may be learners."""
+        return row.alternative_title or row.public_id
 
-def is_there(share: Share) -> bool:
-    return bool(_versions(share).exists())
+    def address(self, row: Case) -> str:
+        return reverse("teaching:case-edit", kwargs={"organisation": row.organisation.slug, "case": row.public_id})
 
-
-def view(request: HttpRequest, share: Share) -> HttpResponseBase:
-    return SharedCaseView.as_view(share=share)(request)
+    def view(self, request: HttpRequest, share: Share) -> HttpResponseBase:
+        return SharedCaseView.as_view(share=share)(request)
 
 
 def register() -> None:
-    registry.register_shareable(
-        registry.Shareable(
-            kind=KIND,
-            model=Case,
-            label=gettext_lazy("Case"),
-            icon="book-open",
-            permission=SHARE,
-            routes=ROUTES,
-            find=find,
-            covers=covers,
-            reach=reach,
-            sees=sees,
-            is_there=is_there,
-            describe=describe,
-            address=address,
-            view=view,
-            refusal=refusal,
-            options=(
-                registry.Option(
-                    name=ANSWER,
-                    label=gettext_lazy("With the answer"),
-                    help=gettext_lazy(
-                        "The diagnosis, every section and the marks of the truth. Without it: the images and what is always shown."
-                    ),
-                ),
-            ),
-        )
-    )
+    registry.register_shareable(ShareableCase())

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Model, Q
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from access.queries import may, visible_to
+from access.queries import may
 from access.sharing import registry
 from access.sharing.models import Share
-from archive.models import Instance, Series, Study
-from archive.permissions import SHARE, VIEW
+from archive.models import Study
+from archive.permissions import SHARE
 from archive.services.bundle import zip_response
+from archive.sharing import SharesStudies
 from viewer import queries, services
 from viewer.domain import manifest as contract
 from viewer.views import ViewerView
@@ -77,7 +77,7 @@ class SharedStudyView(SharedView):
             mode="study",
             key=f"share:{self.share.public_id}",
             title=banner.name or banner.patient_id or _("Study without a patient name"),
-            subtitle=describe(study),
+            subtitle=description_of(study),
             studies=[study],
             main_study=study,
             patient=banner,
@@ -85,52 +85,48 @@ class SharedStudyView(SharedView):
         )
 
 
-def find(public_id: str) -> Study | None:
-    rows = Study.objects.select_related("archive__organisation", "patient", "organisation")
-    found: Study | None = rows.filter(public_id=public_id).first()
-    return found
-
-
-def describe(study: Study) -> str:
+def description_of(study: Study) -> str:
     """The study without its patient."""
     parts = ("/".join(study.modalities), queries.iso_date(study.study_date), study.description)
     return " · ".join(part for part in parts if part) or _("Study")
 
 
-def address(study: Study) -> str:
-    return reverse("viewer:study", kwargs={"organisation": study.organisation.slug, "study": study.public_id})
-
-
-def covers(share: Share, kwargs: Mapping[str, Any]) -> bool:
-    rows = Study.objects.filter(
-        pk=share.object_id, study_instance_uid=kwargs.get("study", ""), archive__slug=kwargs.get("archive", "")
+class ShareableStudy(SharesStudies):
+    kind = KIND
+    model = Study
+    label = gettext_lazy("Study")
+    icon = "scan"
+    permission = SHARE
+    routes = DICOMWEB_ROUTES
+    warning = gettext_lazy(
+        "The images leave as they are stored, with whatever names the patient in them. "
+        "To show them without, make a de-identified copy and share that."
     )
-    return bool(rows.exists())
+    is_handed_over = True
 
+    def study_keys(self, share: Share) -> list[int]:
+        return [share.object_id]
 
-def reach(share: Share, model: type[Model], permission: str) -> Q | None:
-    if permission != VIEW:
-        return None
-    if model is Study:
-        return Q(pk=share.object_id)
-    return Q(study=share.object_id) if model in (Series, Instance) else None
+    def find(self, public_id: str) -> Study | None:
+        rows = Study.objects.select_related("archive__organisation", "patient", "organisation")
+        found: Study | None = rows.filter(public_id=public_id).first()
+        return found
 
+    def is_there(self, share: Share) -> bool:
+        return bool(Study.objects.filter(pk=share.object_id).exists())
 
-def sees(user: Any, share: Share, kwargs: Mapping[str, Any]) -> bool:
-    return visible_to(user, Study.objects.filter(pk=share.object_id), VIEW).exists()
+    def describe(self, row: Study) -> str:
+        return description_of(row)
 
+    def address(self, row: Study) -> str:
+        return reverse("viewer:study", kwargs={"organisation": row.organisation.slug, "study": row.public_id})
 
-def is_there(share: Share) -> bool:
-    return bool(Study.objects.filter(pk=share.object_id).exists())
+    def view(self, request: HttpRequest, share: Share) -> HttpResponseBase:
+        return SharedStudyView.as_view(share=share)(request)
 
-
-def view(request: HttpRequest, share: Share) -> HttpResponseBase:
-    return SharedStudyView.as_view(share=share)(request)
-
-
-def download(request: HttpRequest, share: Share) -> HttpResponseBase:
-    study = Study.objects.get(pk=share.object_id)
-    return zip_response(studies=[study], name=f"study-{study.public_id}.zip")
+    def download(self, request: HttpRequest, share: Share) -> HttpResponseBase:
+        study = Study.objects.get(pk=share.object_id)
+        return zip_response(studies=[study], name=f"study-{study.public_id}.zip")
 
 
 def share_action(*, user: Any, study: Any, request: Any) -> contract.Action | None:
@@ -146,27 +142,5 @@ def share_action(*, user: Any, study: Any, request: Any) -> contract.Action | No
 def register() -> None:
     from viewer import hooks
 
-    registry.register_shareable(
-        registry.Shareable(
-            kind=KIND,
-            model=Study,
-            label=gettext_lazy("Study"),
-            icon="scan",
-            permission=SHARE,
-            routes=DICOMWEB_ROUTES,
-            find=find,
-            covers=covers,
-            reach=reach,
-            sees=sees,
-            is_there=is_there,
-            describe=describe,
-            address=address,
-            view=view,
-            download=download,
-            warning=gettext_lazy(
-                "The images leave as they are stored, with whatever names the patient in them. "
-                "To show them without, make a de-identified copy and share that."
-            ),
-        )
-    )
+    registry.register_shareable(ShareableStudy())
     hooks.register_action("share", share_action, order=60)

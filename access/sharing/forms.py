@@ -73,7 +73,7 @@ class ShareForm(forms.Form):
         self.fields["until"].widget.attrs |= {"max": most.isoformat(), "min": today.isoformat()}
         if not policy.allows_links:
             del self.fields["password"]
-        if shareable.download is None:
+        if not shareable.is_handed_over:
             del self.fields["mode"]
         self.option_names = [f"option_{option.name}" for option in shareable.options]
         for option in shareable.options:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from django.db.models import Model, Q
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from core.errors import Message
+from core.errors import Message, NotFound
 
 if TYPE_CHECKING:
     from access.sharing.models import Share
@@ -27,9 +28,8 @@ class Option:
     help: Message = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shareable:
-    """One kind of thing.
+class Shareable(ABC):
+    """One kind of thing; its floor says in a class of its own how one of them is found, reached, shown and handed over.
 
     `permission` is what the sharer holds on the thing's container. `routes` are the only addresses (URL names, safe
     methods) that a guest may ask besides the share's own page, with what each needs; `covers` says whether the
@@ -37,26 +37,55 @@ class Shareable:
     `access.queries.visible_to` gets exactly this and nothing else.
     """
 
-    kind: str
-    model: type[Model]
-    label: Message
-    icon: str
-    permission: str
-    routes: Mapping[str, Means]
-    find: Callable[[str], Model | None]
-    covers: Callable[[Share, Mapping[str, Any]], bool]
-    reach: Callable[[Share, type[Model], str], Q | None]
-    #: Whether a member's own roles reach what such an address names: then the share is not needed.
-    sees: Callable[[Any, Share, Mapping[str, Any]], bool]
-    is_there: Callable[[Share], bool]
-    describe: Callable[[Any], str]
-    address: Callable[[Any], str]
-    view: Callable[[HttpRequest, Share], HttpResponseBase]
-    download: Callable[[HttpRequest, Share], HttpResponseBase] | None = None
-    warning: Message = ""
-    options: Sequence[Option] = field(default=())
-    #: A sentence that refuses, or "" when this row can be shared now.
-    refusal: Callable[[Any], Message] = lambda row: ""
+    kind: ClassVar[str]
+    model: ClassVar[type[Model]]
+    label: ClassVar[Message]
+    icon: ClassVar[str]
+    permission: ClassVar[str]
+    routes: ClassVar[Mapping[str, Means]]
+    warning: ClassVar[Message] = ""
+    options: ClassVar[Sequence[Option]] = ()
+    #: Whether guests who may download get the whole of it by `download`.
+    is_handed_over: ClassVar[bool] = False
+
+    @abstractmethod
+    def find(self, public_id: str) -> Model | None:
+        """The row that somebody wants to share, with what its container and the other methods need."""
+
+    @abstractmethod
+    def covers(self, share: Share, kwargs: Mapping[str, Any]) -> bool:
+        """Whether the parts of an address of `routes` name what is shared."""
+
+    @abstractmethod
+    def reach(self, share: Share, model: type[Model], permission: str) -> Q | None:
+        """The rows of a model that the guest sees; None for none."""
+
+    @abstractmethod
+    def sees(self, user: Any, share: Share, kwargs: Mapping[str, Any]) -> bool:
+        """Whether a member's own roles reach what such an address names: then the share is not needed."""
+
+    @abstractmethod
+    def is_there(self, share: Share) -> bool:
+        """Whether the shared thing still is, and may still be shown."""
+
+    @abstractmethod
+    def describe(self, row: Any) -> str:
+        """What lists of shares and the trail call it."""
+
+    @abstractmethod
+    def address(self, row: Any) -> str:
+        """Its page for members."""
+
+    @abstractmethod
+    def view(self, request: HttpRequest, share: Share) -> HttpResponseBase:
+        """Its page for the guest."""
+
+    def download(self, request: HttpRequest, share: Share) -> HttpResponseBase:
+        raise NotFound
+
+    def refusal(self, row: Any) -> Message:
+        """A sentence that refuses, or "" when this row can be shared now."""
+        return ""
 
 
 _kinds: dict[str, Shareable] = {}

@@ -104,7 +104,7 @@ def create_share(
     share: Share = Share.objects.create(
         organisation=organisation,
         audience=audience,
-        mode=mode if shareable.download is not None or mode == Share.Mode.VIEW else Share.Mode.VIEW,
+        mode=mode if shareable.is_handed_over else Share.Mode.VIEW,
         kind=kind,
         object_id=row.pk,
         label=shareable.describe(row)[:200],

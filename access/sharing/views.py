@@ -262,7 +262,7 @@ def shared(request: Any, organisation: str, share: str) -> HttpResponseBase:
 @require_GET
 def shared_download(request: Any, organisation: str, share: str) -> HttpResponseBase:
     found, shareable = _guest(request, share)
-    if shareable.download is None:
+    if not shareable.is_handed_over:
         raise NotFound
     services.note_download(request=request, share=found)
     return shareable.download(request, found)
