@@ -1,0 +1,160 @@
+"""The keys of a search as conditions on rows (PS3.18 8.3.4, PS3.4 C.2.2.2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import cast
+
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, Value
+from django.db.models.functions import Upper
+
+from archive.domain.text import fold
+from archive.models import Instance, Series
+from dicomweb.domain import levels
+from dicomweb.domain.levels import Level
+from dicomweb.domain.query import AnyOf, Key, Matcher, Numbers, Query, Range, Wildcard
+from dicomweb.queries.index import COLUMNS, UPPER_INDEXED, level_of, unsupported
+from dicomweb.queries.patterns import json_path, latest_time, like, regex
+
+
+class JsonPathExists(Func):
+    """`jsonb_path_exists(document, path)`: the document holds something that the path selects."""
+
+    function = "jsonb_path_exists"
+    template = "%(function)s(%(expressions)s::jsonpath)"
+    output_field = BooleanField()
+
+
+class ILike(Func):
+    """`text ILIKE pattern`: without regard to case."""
+
+    template = "%(expressions)s"
+    arg_joiner = " ILIKE "
+    output_field = BooleanField()
+
+
+class Like(Func):
+    """`text LIKE pattern`: case-sensitive."""
+
+    template = "%(expressions)s"
+    arg_joiner = " LIKE "
+    output_field = BooleanField()
+
+
+def conditions(query: Query, *, level: Level) -> Q:
+    """All keys as one condition on rows of `level`. Keys of lower levels: the row holds something that matches."""
+    useless = {key.path for key in unsupported(query)}
+    keys = [key for key in query.keys if key.path not in useless]
+    at = {wanted: [key for key in keys if level_of(key.tag) == wanted] for wanted in Level}
+    result = _all_of(at[Level.STUDY], level=Level.STUDY, prefix=_prefix(Level.STUDY, level))
+    result &= _all_of(at[Level.SERIES], level=Level.SERIES, prefix="") if level == Level.SERIES else Q()
+    if level == Level.INSTANCE:
+        result &= _all_of(at[Level.SERIES], level=Level.SERIES, prefix="series__")
+        result &= _all_of(at[Level.INSTANCE], level=Level.INSTANCE, prefix="")
+    elif at[Level.INSTANCE]:
+        inner = Instance.objects.filter(_all_of(at[Level.INSTANCE], level=Level.INSTANCE, prefix=""))
+        if level == Level.STUDY:
+            inner = inner.filter(_all_of(at[Level.SERIES], level=Level.SERIES, prefix="series__"))
+        result &= Q(Exists(inner.filter(**{"study" if level == Level.STUDY else "series": OuterRef("pk")})))
+    elif level == Level.STUDY and at[Level.SERIES]:
+        matching = Series.objects.filter(_all_of(at[Level.SERIES], level=Level.SERIES, prefix=""))
+        result &= Q(Exists(matching.filter(study=OuterRef("pk"))))
+    return result
+
+
+def _prefix(of: Level, at: Level) -> str:
+    return "" if of == at else "study__"
+
+
+def _all_of(keys: Iterable[Key], *, level: Level, prefix: str) -> Q:
+    keys = list(keys)
+    result = Q()
+    if level == Level.STUDY:
+        result &= _combined_date_time(keys, prefix=prefix)
+    for key in keys:
+        result &= _condition(key, level=level, prefix=prefix)
+    return result
+
+
+def _combined_date_time(keys: list[Key], *, prefix: str) -> Q:
+    """Ranges of Study Date and Study Time together are one range of moments (PS3.18 8.3.4.1, PS3.4 C.2.2.2.5.4)."""
+    found = {key.tag: key for key in keys if len(key.path) == 1 and isinstance(key.matcher, Range)}
+    date, time = found.get(levels.STUDY_DATE), found.get(levels.STUDY_TIME)
+    if date is None or time is None or time.matcher.low == time.matcher.high:  # type: ignore[union-attr]
+        return Q()
+    keys.remove(date)
+    keys.remove(time)
+    days, hours = cast("Range", date.matcher), cast("Range", time.matcher)
+    result = Q(**{f"{prefix}study_date__gt": ""})
+    if days.low:
+        later = Q(**{f"{prefix}study_date__gt": days.low})
+        result &= later | Q(**{f"{prefix}study_date": days.low, f"{prefix}study_time__gte": hours.low})
+    if days.high:
+        earlier = Q(**{f"{prefix}study_date__lt": days.high})
+        result &= earlier | Q(**{f"{prefix}study_date": days.high, f"{prefix}study_time__lte": latest_time(hours.high)})
+    return result
+
+
+def _condition(key: Key, *, level: Level, prefix: str) -> Q:
+    if key.path == (levels.PATIENT_NAME,):
+        return _name_condition(key.matcher, prefix=f"{prefix}patient__")
+    if key.path == (levels.MODALITIES_IN_STUDY,):
+        return _modalities_condition(key.matcher, column=f"{prefix}modalities")
+    if key.path == (levels.SOP_CLASSES_IN_STUDY,) and isinstance(key.matcher, AnyOf):
+        classes = Instance.objects.filter(sop_class_uid__in=key.matcher.values)
+        return Q(Exists(classes.filter(study=OuterRef(f"{prefix}pk" if prefix else "pk"))))
+    column = COLUMNS[level].get(key.tag) if len(key.path) == 1 else None
+    if column is not None:
+        return _column_condition(key, column=prefix + column)
+    return Q(JsonPathExists(F(f"{prefix}attributes"), Value(json_path(key))))
+
+
+def _column_condition(key: Key, *, column: str) -> Q:
+    matcher = key.matcher
+    if isinstance(matcher, (AnyOf, Numbers)):
+        return Q(**{f"{column}__in": matcher.values})
+    if isinstance(matcher, Range):
+        result = Q(**{f"{column}__gt": ""})
+        if matcher.low:
+            result &= Q(**{f"{column}__gte": matcher.low})
+        if matcher.high:
+            high = latest_time(matcher.high) if key.vr == "TM" else matcher.high
+            result &= Q(**{f"{column}__lte": high})
+        return result
+    result = Q()
+    for pattern in matcher.patterns:
+        one = Q(Like(F(column), Value(like(pattern))))
+        if column.removeprefix("study__") in UPPER_INDEXED:
+            one &= Q(Like(Upper(F(column)), Value(like(pattern.upper()))))
+        result |= one
+    return result
+
+
+def _name_condition(matcher: Matcher, *, prefix: str) -> Q:
+    """Person names match without regard to case, in any of their component groups (PS3.4 C.2.2.2.1).
+
+    Accents do not count either in names of one group and at the beginning of others: the folded form knows no groups.
+    """
+    patterns = matcher.patterns if isinstance(matcher, Wildcard) else ()
+    result = Q()
+    for pattern in patterns:
+        result |= Q(Like(F(f"{prefix}search_name"), Value(like(fold(pattern)))))
+        raw = like(pattern)
+        in_groups = Q()
+        for form in (raw, f"{raw}=%", f"%={raw}", f"%={raw}=%"):
+            in_groups |= Q(ILike(F(f"{prefix}patient_name"), Value(form)))
+        result |= Q(**{f"{prefix}patient_name__contains": "="}) & in_groups
+    return result
+
+
+def _modalities_condition(matcher: Matcher, *, column: str) -> Q:
+    result = Q()
+    if isinstance(matcher, AnyOf):
+        for value in matcher.values:
+            result |= Q(**{f"{column}__contains": [value]})
+    elif isinstance(matcher, Wildcard):
+        for pattern in matcher.patterns:
+            path = f"$[*] ? (@ like_regex {json.dumps(regex(pattern))})"
+            result |= Q(JsonPathExists(F(column), Value(path)))
+    return result
