@@ -17,7 +17,7 @@ from core.errors import Invalid
 from teaching import queries, services
 from teaching.models import Case, CaseVersion, Library
 from teaching.services.snapshot import content_of
-from teaching.views.editing import seen_revision
+from teaching.views.case_and_revision import seen_revision
 
 WRITABLE = (
     "title", "abstract", "alternative_title", "alternative_abstract", "age_band", "sex", "category", "organ_system",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from teaching.views import courses, editing, lists
+from teaching.views import courses, editor, history, lists, publishing, questions, sections
 
 app_name = "teaching"
 
@@ -17,23 +17,23 @@ urlpatterns = [
     path(BASE + "roles/<str:kind>/<slug:slug>/", lists.container_roles, name="container-roles"),
     path(BASE + "make/<slug:study>/", lists.case_make, name="case-make"),
     path(BASE + "new-case/", lists.case_new, name="case-new"),
-    path(CASE, editing.CaseEditor.as_view(), name="case-edit"),
-    path(CASE + "preparing/", editing.preparing, name="case-preparing"),
-    path(CASE + "marks/", editing.CaseMarks.as_view(), name="case-marks"),
-    path(CASE + "fields/", editing.save_fields, name="case-fields"),
-    path(CASE + "layout/", editing.save_layout, name="case-layout"),
-    path(CASE + "sections/", editing.add_section, name="section-add"),
-    path(CASE + "sections/<slug:section>/", editing.section, name="section"),
-    path(CASE + "questions/", editing.add_question, name="question-add"),
-    path(CASE + "questions/<slug:question>/", editing.question, name="question"),
-    path(CASE + "truth/", editing.truth, name="case-truth"),
-    path(CASE + "preview/", editing.preview, name="case-preview"),
-    path(CASE + "publishing/", editing.publishing, name="case-publishing"),
-    path(CASE + "act/<slug:action>/", editing.act, name="case-act"),
-    path(CASE + "attach/", editing.attach, name="case-attach"),
-    path(CASE + "delete/", editing.delete, name="case-delete"),
-    path(CASE + "history/", editing.history, name="case-history"),
-    path(CASE + "history/<int:number>/restore/", editing.restore, name="case-restore"),
+    path(CASE, editor.CaseEditor.as_view(), name="case-edit"),
+    path(CASE + "preparing/", editor.preparing, name="case-preparing"),
+    path(CASE + "marks/", editor.CaseMarks.as_view(), name="case-marks"),
+    path(CASE + "fields/", editor.save_fields, name="case-fields"),
+    path(CASE + "layout/", editor.save_layout, name="case-layout"),
+    path(CASE + "sections/", sections.add_section, name="section-add"),
+    path(CASE + "sections/<slug:section>/", sections.section, name="section"),
+    path(CASE + "questions/", questions.add_question, name="question-add"),
+    path(CASE + "questions/<slug:question>/", questions.question, name="question"),
+    path(CASE + "truth/", editor.truth, name="case-truth"),
+    path(CASE + "preview/", publishing.preview, name="case-preview"),
+    path(CASE + "publishing/", publishing.publishing, name="case-publishing"),
+    path(CASE + "act/<slug:action>/", publishing.act, name="case-act"),
+    path(CASE + "attach/", editor.attach, name="case-attach"),
+    path(CASE + "delete/", editor.delete, name="case-delete"),
+    path(CASE + "history/", history.history, name="case-history"),
+    path(CASE + "history/<int:number>/restore/", history.restore, name="case-restore"),
     path(BASE + "courses/new/", courses.course_new, name="course-new"),
     path(BASE + "courses/<slug:course>/", courses.course, name="course"),
     path(BASE + "courses/<slug:course>/settings/", courses.course_settings, name="course-settings"),

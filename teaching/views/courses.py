@@ -17,8 +17,8 @@ from access.services import may_manage_roles
 from core.errors import Forbidden, Invalid, NotFound
 from teaching import forms, presentation, queries, results, services
 from teaching.models import Assignment, AssignmentCase, Case
-from teaching.views.editing import moved
 from teaching.views.lists import get_course, people_of, posted, services_fields
+from teaching.views.order import moved
 
 
 @require_GET

@@ -1,0 +1,47 @@
+"""Every kept state of a case, and the way back to one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from teaching import queries, services
+from teaching.views.case_and_revision import EDIT, VIEW, load, seen_revision
+
+
+@require_GET
+def history(request: Any, organisation: str, case: str) -> HttpResponse:
+    """Every kept state of the case, and what each edit changed."""
+    from teaching.domain.content import differences
+
+    found = load(request, case, VIEW)
+    revisions = list(found.revisions.select_related("actor")[:100])
+    rows = []
+    for index, revision in enumerate(revisions):
+        earlier = revisions[index + 1].content if index + 1 < len(revisions) else {}
+        rows.append({"revision": revision, "changes": differences(earlier, revision.content) if earlier else []})
+    context = {
+        "case": found,
+        "rows": rows,
+        "versions": {version.number: version for version in found.versions.all()},
+        "may_edit": queries.libraries_with(request.user, EDIT).filter(pk=found.library_id).exists(),
+    }
+    return render(request, "teaching/case_history.html", context)
+
+
+@require_POST
+def restore(request: Any, organisation: str, case: str, number: int) -> HttpResponse:
+    found = load(request, case)
+    services.restore_revision(
+        actor=request.user, case=found, number=number, revision=seen_revision(request), request=request
+    )
+    address = reverse("teaching:case-edit", kwargs={"organisation": organisation, "case": case})
+    if request.headers.get("HX-Request"):
+        response = HttpResponse()
+        response["HX-Redirect"] = address
+        return response
+    return redirect(address)
