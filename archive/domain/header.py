@@ -312,7 +312,7 @@ def _read_items(*, values: _Values, raw: bytes, implicit: bool, big: bool, depth
         return []
     items: list[dict[str, Any]] = []
     plain = struct.Struct((">" if big else "<") + "HHI").unpack_from
-    read = part10._header_reader(implicit=implicit, big=big)
+    read = part10.header_reader(implicit=implicit, big=big)
     position = 0
     size = len(raw)
     while size - position >= 8 and len(items) < 64:
@@ -329,7 +329,7 @@ def _read_items(*, values: _Values, raw: bytes, implicit: bool, big: bool, depth
                 break
             undefined = length == part10.UNDEFINED
             stop = (
-                part10._skip_sequence(raw, value_at, size, implicit=implicit or vr == b"UN", big=big)
+                part10.skip_sequence(raw, value_at, size, implicit=implicit or vr == b"UN", big=big)
                 if undefined
                 else value_at + length
             )

@@ -50,7 +50,7 @@ BAD = {
     "zeros": (bytes(4096), "not-dicom"),
     "jpeg": (b"\xff\xd8\xff\xe0\x00\x10JFIF" + bytes(3000), "not-dicom"),
     "preamble only": (bytes(128) + b"DICM", "truncated"),
-    "meta only": (SMALL[: part10._read_meta(SMALL, len(SMALL), 132)[1]], "truncated"),
+    "meta only": (SMALL[: part10.read_meta(SMALL, len(SMALL), 132)[1]], "truncated"),
     "no study uid": (make_file(StudyInstanceUID=None), "uid-missing"),
     "empty series uid": (make_file(SeriesInstanceUID=""), "uid-missing"),
     "no sop uid": (make_file(SOPInstanceUID=None), "uid-missing"),
@@ -147,7 +147,7 @@ def test_sequences_nested_without_end_are_refused(tmp_path: Path) -> None:
 
 def test_a_deflate_bomb_is_refused(tmp_path: Path) -> None:
     head = to_bytes(make_dataset(), transfer_syntax_uid=DeflatedExplicitVRLittleEndian)
-    head = head[: part10._read_meta(head, len(head), 132)[1]]
+    head = head[: part10.read_meta(head, len(head), 132)[1]]
     deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
     bomb = b"".join(deflater.compress(bytes(1 << 20)) for _index in range(200)) + deflater.flush()
     assert look_at(head + bomb, tmp_path)[0] in ("inflates-too-far", "malformed", "truncated", "uid-missing")
