@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import Any
 
@@ -19,7 +20,7 @@ from archive.domain.part10.layout import (
 
 MAX_DEPTH = 64
 MAX_ELEMENTS = 200_000
-PADDING_STEP = 1 << 20
+NOT_ZERO = re.compile(rb"[^\0]")
 
 
 def walk(buffer: Buffer, size: int, offset: int, uid: str, meta: dict[int, bytes]) -> Layout:
@@ -37,6 +38,7 @@ def walk(buffer: Buffer, size: int, offset: int, uid: str, meta: dict[int, bytes
     elements = layout.elements
     position = offset
     count = 0
+    zeros_until = 0
     while position < size:
         if size - position < 8:
             if any(buffer[position:size]):
@@ -51,8 +53,12 @@ def walk(buffer: Buffer, size: int, offset: int, uid: str, meta: dict[int, bytes
                 raise Unreadable("malformed", "The data set has a sequence item outside a sequence.")
             position = value_at
             continue
-        if tag == 0 and length == 0 and _is_padding(buffer, position, size):
-            break
+        if tag == 0 and length == 0:
+            # Each zero is looked at once, however many elements a hostile file makes of them.
+            if zeros_until <= position:
+                zeros_until = _end_of_zeros(buffer, position, size)
+            if zeros_until == size:
+                break
         if length == UNDEFINED:
             if tag == PIXEL_DATA:
                 end = _walk_fragments(layout, value_at, size)
@@ -103,12 +109,10 @@ def header_reader(*, implicit: bool, big: bool) -> Any:
     return read_implicit if implicit else read_explicit
 
 
-def _is_padding(buffer: Buffer, position: int, size: int) -> bool:
-    while position < size:
-        if any(buffer[position : min(size, position + PADDING_STEP)]):
-            return False
-        position += PADDING_STEP
-    return True
+def _end_of_zeros(buffer: Buffer, position: int, size: int) -> int:
+    """Where the zeros from `position` on end; at `size` when nothing but padding follows."""
+    found = NOT_ZERO.search(buffer, position, size)
+    return size if found is None else found.start()
 
 
 def skip_sequence(buffer: Buffer, position: int, size: int, *, implicit: bool, big: bool) -> int:
