@@ -17,7 +17,7 @@ from practice import presentation, queries, services
 from practice.models import Answer, Attempt
 from teaching import queries as teaching
 from teaching.models import CaseVersion
-from viewer.domain.marks import MarkError, parse_marks
+from viewer.domain.mark_reading import MarkError, parse_marks
 from viewer.queries import image_bounds
 
 

@@ -22,7 +22,8 @@ from teaching.domain import markup
 from teaching.permissions import TELLING_MODALITIES
 from viewer import services as viewer
 from viewer.domain import manifest as contract
-from viewer.domain.marks import Mark, stored_mark
+from viewer.domain.mark_reading import stored_mark
+from viewer.domain.marks import Mark
 
 #: Other readers' answers are shown once at least this many of them committed the same version.
 PEERS_MINIMUM = 5

@@ -26,7 +26,7 @@ from teaching.permissions import TELLING_MODALITIES
 from teaching.presentation import layout_of
 from viewer import services as viewer
 from viewer.domain import manifest as contract
-from viewer.domain.marks import stored_mark
+from viewer.domain.mark_reading import stored_mark
 from viewer.sharing import DICOMWEB_ROUTES, SharedView
 
 KIND: Final = "case"

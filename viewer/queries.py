@@ -12,7 +12,7 @@ from django.urls import reverse
 from access.queries import containers_with
 from archive.models import Archive, Instance, Series, Study
 from viewer.domain import manifest as contract
-from viewer.domain.marks import ImageBounds, stored_mark
+from viewer.domain.mark_reading import ImageBounds, stored_mark
 from viewer.models import StudyAnnotation
 
 PRIORS = 5

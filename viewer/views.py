@@ -22,7 +22,8 @@ from core.errors import NotFound
 from viewer import hooks, queries, services
 from viewer.domain import manifest as contract
 from viewer.domain.events import parse_events
-from viewer.domain.marks import MAX_MARKS, TOOLS, ImageBounds, Mark, MarkError, parse_marks
+from viewer.domain.mark_reading import MAX_MARKS, ImageBounds, MarkError, parse_marks
+from viewer.domain.marks import TOOLS, Mark
 from viewer.errors import MarksClosed, MarksConflict, MarksInvalid
 from viewer.models import ReadingSession
 from viewer.texts import translations

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from viewer.domain.marks import Mark, stored_mark
+from viewer.domain.mark_reading import stored_mark
+from viewer.domain.marks import Mark
 
 NEAR_MM: Final = 10.0
 #: Without millimetres (no geometry, no spacing) the same in pixels.

@@ -16,7 +16,8 @@ from practice.models import Answer, Attempt
 from practice.services.reading import lock_own
 from practice.services.scoring import finish_if_scored, score_by_rule
 from practice.services.telling import tell
-from viewer.domain.marks import Mark, stored_mark
+from viewer.domain.mark_reading import stored_mark
+from viewer.domain.marks import Mark
 
 
 @transaction.atomic

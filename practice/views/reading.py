@@ -20,7 +20,7 @@ from practice.models import Attempt
 from teaching.domain import markup
 from teaching.models import Case
 from viewer.domain import manifest as contract
-from viewer.domain.marks import MarkError, parse_marks
+from viewer.domain.mark_reading import MarkError, parse_marks
 from viewer.errors import MarksInvalid
 from viewer.queries import image_bounds
 from viewer.services import open_session

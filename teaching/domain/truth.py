@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from viewer.domain.marks import Mark, PatientPoint
+from viewer.domain.geometry import PatientPoint
+from viewer.domain.marks import Mark
 
 
 @dataclass(frozen=True, kw_only=True)

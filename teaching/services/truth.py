@@ -14,7 +14,8 @@ from teaching.domain import truth as geometry
 from teaching.models import Case, TruthMark
 from teaching.services import validation
 from teaching.services.editing import editing
-from viewer.domain.marks import Mark, stored_mark
+from viewer.domain.mark_reading import stored_mark
+from viewer.domain.marks import Mark
 from viewer.errors import MarksConflict
 
 MAX_TRUTH_MARKS = 100

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from teaching.domain import checklist, leaks, markup, questions, truth
 from teaching.domain import content as documents
-from viewer.domain.marks import ImagePlane, Mark
+from viewer.domain.geometry import ImagePlane
+from viewer.domain.marks import Mark
 
 
 def content(**changes: Any) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from tests.viewer import images
 from tests.viewer.peer import Peer
 from viewer.domain import manifest as contract
 from viewer.domain.events import parse_events
-from viewer.domain.marks import ImageBounds, Mark
+from viewer.domain.mark_reading import ImageBounds
+from viewer.domain.marks import Mark
 from viewer.errors import MarksClosed, MarksConflict
 from viewer.views import MarksView, ViewerView
 

@@ -11,16 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from viewer.domain.marks import (
-    MAX_LABEL,
-    POINT_COUNTS,
-    ImageBounds,
-    ImagePlane,
-    Mark,
-    MarkError,
-    parse_marks,
-    stored_mark,
-)
+from viewer.domain.geometry import ImagePlane
+from viewer.domain.mark_reading import MAX_LABEL, ImageBounds, MarkError, parse_marks, stored_mark
+from viewer.domain.marks import POINT_COUNTS, Mark
 
 # A busy machine is no fault of the strategies.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

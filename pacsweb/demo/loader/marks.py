@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from pacsweb.demo.phantoms import Lesion
 from pacsweb.demo.phantoms.model import NAMESPACE
-from viewer.domain.marks import Mark, PatientPoint, Point
+from viewer.domain.geometry import PatientPoint, Point
+from viewer.domain.marks import Mark
 
 MapUid = Callable[[str], str]
 

@@ -21,7 +21,8 @@ from pacsweb.demo.phantoms.model import seed_of
 from practice import services
 from practice.models import Attempt
 from teaching.models import Assignment, Case
-from viewer.domain.marks import Mark, stored_mark
+from viewer.domain.mark_reading import stored_mark
+from viewer.domain.marks import Mark
 
 Say = Callable[[str], None]
 
