@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from deid.domain import engine, files, identifiers, screening, verify
 from deid.domain.changes import Change, Record
 from deid.domain.identifiers import Identifiers
+from deid.domain.plan import Plan
 from deid.domain.profile import Option, Profile
 from deid.domain.pseudonyms import Subject
 from deid.domain.screening import Finding, Reason, Severity, Verdict
@@ -124,8 +125,8 @@ def digest_of(stream: BinaryIO) -> bytes:
     return digest.digest()
 
 
-def _plan(settings: Settings, sought: Identifiers) -> engine.Plan:
-    return engine.Plan(profile=settings.profile, subject=settings.subject, uids=settings.uids, identifiers=sought)
+def _plan(settings: Settings, sought: Identifiers) -> Plan:
+    return Plan(profile=settings.profile, subject=settings.subject, uids=settings.uids, identifiers=sought)
 
 
 def _held(reason: Reason) -> Outcome:

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from deid.domain import engine, identifiers, pipeline
 from deid.domain.changes import Record
+from deid.domain.plan import Plan
 from deid.domain.profile import DEFAULT_OPTIONS, Option, Profile, load_table
 from deid.domain.pseudonyms import Subject, subject
 from deid.domain.uids import UidMapper
@@ -21,8 +22,8 @@ KEY = bytes(range(32))
 
 def make_plan(
     *, options: Iterable[Option] = DEFAULT_OPTIONS, dataset: Dataset | None = None, who: Subject | None = None
-) -> engine.Plan:
-    return engine.Plan(
+) -> Plan:
+    return Plan(
         profile=Profile(table=load_table(), options=options),
         subject=who or subject(key=KEY, patient_key="somebody"),
         uids=UidMapper(key=KEY),

@@ -220,9 +220,9 @@ def test_the_residue_check_finds_what_is_planted_again() -> None:
 
 def test_a_residue_holds_the_image_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the engine forgets, the instance does not pass."""
-    from deid.domain import engine
+    from deid.domain.edits import Edits
 
-    monkeypatch.setattr(engine._Work, "_keep", lambda self, *arguments, **named: None)
+    monkeypatch.setattr(Edits, "keep", lambda self, *arguments, **named: None)
     outcome, _output = process(make_dataset(PatientName=NAME, ManufacturerModelName="Quixano 3T"))
     assert outcome.verdict is Verdict.HELD_BACK
     assert outcome.reasons[-1] is Reason.RESIDUE

@@ -1,0 +1,137 @@
+"""What is done to one element of a data set: kept, replaced, removed, its UIDs mapped; each is noted in the record."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from pydicom.datadict import keyword_for_tag
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag, Tag
+
+from deid.domain import dates, dummies, uids
+from deid.domain.changes import Record
+from deid.domain.elements import element_of, raw_bytes
+from deid.domain.identifiers import TEXT_VRS, strings_of
+from deid.domain.plan import Plan
+from deid.domain.profile import Action, Option
+from deid.domain.rules import RULE_IDENTIFIER, RULE_UNREADABLE
+
+CODE_VALUES: Final = frozenset((0x00080100, 0x00080119, 0x00080120))
+CODE_MEANING: Final = 0x00080104
+CHARACTER_SET: Final = 0x00080005
+
+NUMBER_TEXT: Final = re.compile(rb"[0-9+\-eE. \\\0]*")
+AGE: Final = re.compile(rb"(?:[0-9]{3}[DWMY][ \0]?\\?)*")
+
+# A person of 90 or more is one of few: the age is given as 90 (45 CFR 164.514(b)(2)(i)(C)).
+OLDEST_AGE: Final = 90
+
+
+class Edits:
+    """Changes elements of one data set and its sequences by a plan, and notes each in a record."""
+
+    def __init__(self, *, plan: Plan, record: Record) -> None:
+        self.plan = plan
+        self.profile = plan.profile
+        self.record = record
+
+    def keep(self, dataset: Dataset, *, element: DataElement, vr: str, path: str, rule: str) -> None:
+        """Leave an element as it is, once its value is of its VR and names nobody."""
+        tag = element.tag
+        if vr in ("DS", "IS", "AS"):
+            raw = raw_bytes(dataset, tag=tag, element=element)
+            if not (AGE if vr == "AS" else NUMBER_TEXT).fullmatch(raw):
+                self.replace(dataset, tag=tag, vr=vr, value="", action=Action.EMPTY, path=path, rule=RULE_UNREADABLE)
+                return
+            if vr == "AS" and _is_beyond_oldest(raw):
+                value = f"{OLDEST_AGE:03d}Y"
+                self.replace(dataset, tag=tag, vr=vr, value=value, action=Action.CLEAN, path=path, rule=rule)
+                return
+        elif vr == "TM" or vr in ("DA", "DT"):
+            forms = {"TM": dates.is_time, "DA": _is_date, "DT": _is_datetime}
+            if not all(forms[vr](text) for text in strings_of(element) if text.strip(" \0")):
+                self.replace(dataset, tag=tag, vr=vr, value="", action=Action.EMPTY, path=path, rule=RULE_UNREADABLE)
+                return
+        elif vr in TEXT_VRS and tag not in CODE_VALUES and tag not in (CODE_MEANING, CHARACTER_SET, 0x00080102):
+            values = strings_of(element)
+            named = [self.plan.identifiers.find_in_element(vr=vr, values=[one]) is not None for one in values]
+            if any(named):
+                spared = [dummies.BY_VR[vr] if hit else one for one, hit in zip(values, named, strict=True)]
+                self.replace(
+                    dataset,
+                    tag=tag,
+                    vr=vr,
+                    value=spared if len(spared) > 1 else spared[0],
+                    action=Action.CLEAN,
+                    path=path,
+                    rule=RULE_IDENTIFIER,
+                )
+                return
+        self.note(Action.KEEP, rule=rule, path=path, tag=tag, vr=vr, before=element, after=element)
+
+    def map_uids(self, dataset: Dataset, *, tag: BaseTag, path: str, rule: str) -> None:
+        """Replace UIDs by those of the mapping, unless an option keeps them; those of the standard stay."""
+        element = element_of(dataset, tag)
+        if element is None:
+            self.remove(dataset, tag=tag, path=path, rule=RULE_UNREADABLE)
+            return
+        if element.VR != "UI":
+            if element.VR == "UN" and isinstance(element.value, bytes):
+                element = DataElement(tag, "UI", element.value.decode("latin-1").split("\\"))
+            else:
+                self.remove(dataset, tag=tag, path=path, rule=RULE_UNREADABLE)
+                return
+        if self.profile.has(Option.RETAIN_UIDS):
+            self.note(Action.KEEP, rule=rule, path=path, tag=tag, vr="UI", before=element, after=element)
+            return
+        old = [uids.clean(text) for text in strings_of(element)]
+        new = [self.plan.uids.new_uid(uid) for uid in old]
+        if new == old:
+            self.note(Action.KEEP, rule=rule, path=path, tag=tag, vr="UI", before=element, after=element)
+            return
+        value = new[0] if len(new) == 1 else new
+        self.replace(dataset, tag=tag, vr="UI", value=value, action=Action.UID, path=path, rule=rule)
+
+    def replace(self, dataset: Dataset, *, tag: int, vr: str, value: Any, action: Action, path: str, rule: str) -> None:
+        before = element_of(dataset, Tag(tag)) if self.record.keeps_changes and tag in dataset else None
+        after = DataElement(Tag(tag), vr.partition(" ")[0], value)
+        dataset[tag] = after
+        self.note(action, rule=rule, path=path, tag=tag, vr=after.VR, before=before, after=after)
+
+    def remove(self, dataset: Dataset, *, tag: BaseTag, path: str, rule: str) -> None:
+        if tag not in dataset:
+            return
+        before = element_of(dataset, tag) if self.record.keeps_changes else None
+        vr = before.VR if before is not None else ""
+        dataset.pop(tag, None)
+        self.note(Action.REMOVE, rule=rule, path=path, tag=tag, vr=vr, before=before, after=None)
+
+    def note(self, action: Action, *, rule: str, path: str, tag: int, vr: str, before: Any, after: Any) -> None:
+        keyword = self.keyword_of(tag)
+        self.record.note(
+            action=action, rule=rule, path=path + keyword, tag=tag, keyword=keyword, vr=vr, before=before, after=after
+        )
+
+    def keyword_of(self, tag: int) -> str:
+        """The keyword by dictionary or Table E.1-1, else the tag in hexadecimal digits."""
+        found = keyword_for_tag(tag)
+        if found:
+            return found
+        row = self.profile.table.row_for(tag)
+        return (row.keyword if row is not None and row.mask == 0xFFFFFFFF else "") or f"{tag:08X}"
+
+
+def _is_beyond_oldest(raw: bytes) -> bool:
+    text = raw.decode("ascii", "replace").strip(" \0")
+    years = {"Y": 1.0, "M": 1 / 12, "W": 1 / 52.2, "D": 1 / 365.25}
+    return len(text) == 4 and text[3] in years and int(text[:3]) * years[text[3]] > OLDEST_AGE
+
+
+def _is_date(text: str) -> bool:
+    return dates.shift_date(text, days=0) is not None
+
+
+def _is_datetime(text: str) -> bool:
+    return dates.shift_datetime(text, days=0) is not None
