@@ -17,6 +17,7 @@ from access.queries import get_visible, may, require
 from archive.models import Archive, Study
 from audit import services as audit
 from core.errors import Conflict, Invalid, NotFound
+from core.whole_numbers import read_whole_number
 from deid import lists, queries, services
 from deid.domain.profile import Action
 from deid.forms import DecisionForm, DomainForm, RequestForm
@@ -130,9 +131,9 @@ def run_compare(request: Any, organisation: str, run: str) -> HttpResponse:
     )
     if not rows:
         raise NotFound
-    wanted = request.GET.get("instance", "")
+    wanted = read_whole_number(request.GET.get("instance", ""))
     known = {row.pk for row in rows}
-    chosen = int(wanted) if wanted.isdecimal() and int(wanted) in known else rows[0].pk
+    chosen = wanted if wanted is not None and wanted in known else rows[0].pk
     row, changes = queries.comparison(user=request.user, run=found, instance_id=chosen)
     shows = "all" if request.GET.get("show") == "all" else "changed"
     shown = queries.before_and_after(changes, shows=shows)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from archive.models import Study
+from core.whole_numbers import read_whole_number
 from practice.domain import order
 from practice.models import Answer, Attempt, Score
 from teaching import vocabulary
@@ -272,7 +273,7 @@ def read_questions(
 
 
 def _step(value: Any) -> int | None:
-    return int(value) if str(value or "").isdigit() else None
+    return read_whole_number(str(value or ""))
 
 
 def review_questions(attempt: Attempt) -> list[dict[str, Any]]:

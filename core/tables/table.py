@@ -19,6 +19,7 @@ from django.utils.translation import ngettext_lazy
 from core import saved_views as view_store
 from core.tables.columns import Column
 from core.tables.filters import Bound, Chip, Filter
+from core.whole_numbers import read_whole_number
 
 CSV_LIMIT = 50_000
 LONGEST_SEARCH = 200
@@ -148,8 +149,9 @@ class Table:
         words = self.query.get("per", "")
         if not words:
             return self.default_size
-        if words.isascii() and words.isdigit() and int(words) in self.page_sizes:
-            return int(words)
+        asked = read_whole_number(words)
+        if asked is not None and asked in self.page_sizes:
+            return asked
         self.notes.append(_("Pages of “%(size)s” rows are not offered.") % {"size": words[:20]})
         return self.default_size
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from access.queries import get_visible, people_with_role
 from audit.services import record
 from core.tables import Choice, Column, DateRange, Table
+from core.whole_numbers import read_whole_number
 from practice import queries
 from practice import results as read
 from practice.models import Attempt
@@ -106,9 +107,9 @@ def case_results(request: Any, organisation: str, case: str) -> HttpResponse:
 
 
 def _version(request: Any, case: Case) -> CaseVersion | None:
-    number = request.GET.get("version", "")
-    if number.isdigit():
-        return case.versions.filter(number=int(number)).first()
+    number = read_whole_number(request.GET.get("version", ""))
+    if number is not None:
+        return case.versions.filter(number=number).first()
     return case.current_version or case.versions.first()
 
 

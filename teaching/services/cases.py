@@ -17,6 +17,8 @@ from teaching.models import Case, CaseSection, CaseStudy, Library
 from teaching.services import validation
 from teaching.services.editing import editing, keep_revision
 
+#: Rows and columns of viewports.
+MAX_SIDE = 4
 #: What a case may be given through `save_case`, and how each is cleaned.
 _CLEANERS: dict[str, Any] = {
     "keywords": validation.keywords_of,
@@ -29,6 +31,7 @@ _TEXTS = {
     "category": 24, "organ_system": 24, "modality": 16, "anatomy": 120, "level": 16, "certainty": 16, "licence": 60,
     "diagnosis_group": 120,
 }  # fmt: skip
+_FIELDS = {*_CLEANERS, *_TEXTS, "is_normal"}
 _SECTIONS_OF_A_NEW_CASE = (
     (CaseSection.Kind.HISTORY, CaseSection.Visibility.ALWAYS),
     (CaseSection.Kind.FINDINGS, CaseSection.Visibility.AFTER_ANSWER),
@@ -130,14 +133,14 @@ def save_case(
 
 
 def _summary(changes: Mapping[str, Any]) -> str:
-    if len(changes) == 1:
+    if len(changes) == 1 and _FIELDS.issuperset(changes):
         field: Any = Case._meta.get_field(next(iter(changes)))
         return _("Field changed: %s") % field.verbose_name
     return _("Fields changed")
 
 
 def _apply(*, case: Case, changes: Mapping[str, Any]) -> None:
-    unknown = set(changes) - set(_CLEANERS) - set(_TEXTS) - {"is_normal"}
+    unknown = set(changes) - _FIELDS
     if unknown:
         raise Invalid(fields={name: [_("There is no such field.")] for name in sorted(unknown)})
     for name, value in changes.items():
@@ -154,9 +157,12 @@ def set_layout(
     *, actor: Any, case: Case, layout: Mapping[str, Any], revision: int | None = None, request: Any = None
 ) -> Case:
     """What the viewports show when the case is opened: at most 4 × 4."""
-    rows, columns = int(layout.get("rows") or 1), int(layout.get("columns") or 1)
-    viewports = list(layout.get("viewports") or ())
-    if not (1 <= rows <= 4 and 1 <= columns <= 4) or len(viewports) > rows * columns:
+    rows, columns = (
+        validation.whole_of(layout.get(name) or 1, name="layout", least=1, most=MAX_SIDE)
+        for name in ("rows", "columns")
+    )
+    viewports = layout.get("viewports") or []
+    if not isinstance(viewports, list) or len(viewports) > rows * columns:
         raise Invalid(fields={"layout": [_("At most four by four viewports.")]})
     with editing(
         actor=actor, case=case, summary=_("Opening view set"), revision=revision, request=request, coalesce=True
@@ -165,13 +171,17 @@ def set_layout(
     return case
 
 
-def _viewport(value: Mapping[str, Any]) -> dict[str, Any]:
-    window = value.get("window")
+def _viewport(value: Any) -> dict[str, Any]:
+    window = value.get("window") if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or not isinstance(window or {}, Mapping):
+        raise Invalid(fields={"layout": [_("A viewport was expected.")]})
     return {
         "series": validation.text_of(value.get("series"), limit=64) or None,
         "sop": validation.text_of(value.get("sop"), limit=64) or None,
-        "frame": max(1, int(value.get("frame") or 1)),
-        "window": {"center": float(window["center"]), "width": float(window["width"])} if window else None,
+        "frame": validation.whole_of(value.get("frame") or 1, name="layout", least=1, most=validation.MAX_FRAME),
+        "window": {name: validation.finite_of(window.get(name), name="layout") for name in ("center", "width")}
+        if window
+        else None,
         "invert": bool(value.get("invert")),
     }
 

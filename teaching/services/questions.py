@@ -115,7 +115,8 @@ def _fill(*, question: Question, changes: Mapping[str, Any]) -> None:
         if name in _FLAGS:
             setattr(question, name, bool(value))
         elif name in _NUMBERS:
-            setattr(question, name, _number(name=name, value=value))
+            least, most = _NUMBERS[name]
+            setattr(question, name, validation.whole_of(value, name=name, least=least, most=most))
         elif name in _TEXTS:
             setattr(question, name, validation.text_of(value, limit=_TEXTS[name]))
         elif name == "options":
@@ -133,17 +134,6 @@ def _change_kind(*, question: Question, kind: str) -> None:
     if kind != question.kind and not (kind in choices and question.kind in choices):
         raise Invalid(fields={"kind": [_("Add a new question for another kind.")]})
     question.kind = kind
-
-
-def _number(*, name: str, value: Any) -> int:
-    least, greatest = _NUMBERS[name]
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        raise Invalid(fields={name: [_("A whole number was expected.")]}) from None
-    if not least <= number <= greatest:
-        raise Invalid(fields={name: [_("From %(least)d to %(greatest)d.") % {"least": least, "greatest": greatest}]})
-    return number
 
 
 def _options(value: Any) -> list[dict[str, Any]]:

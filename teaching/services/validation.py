@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +15,9 @@ from core.errors import Invalid
 from teaching import vocabulary
 
 MAX_LIST = 50
+MAX_FRAME = 1_000_000
+# PostgreSQL's text cannot hold NUL, and half of a surrogate pair cannot be encoded.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def validate(row: Model, *, exclude: Sequence[str] = ()) -> None:
@@ -25,12 +30,33 @@ def validate(row: Model, *, exclude: Sequence[str] = ()) -> None:
 
 def text_of(value: Any, *, limit: int) -> str:
     text = "" if value is None else str(value)
-    # PostgreSQL's text cannot hold NUL.
-    return text.replace("\x00", "").strip()[:limit]
+    return _UNSTORABLE.sub("", text).strip()[:limit]
+
+
+def whole_of(value: Any, *, name: str, least: int, most: int) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise Invalid(fields={name: [_("A whole number was expected.")]}) from None
+    if not least <= number <= most:
+        raise Invalid(fields={name: [_("From %(least)d to %(greatest)d.") % {"least": least, "greatest": most}]})
+    return number
+
+
+def finite_of(value: Any, *, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise Invalid(fields={name: [_("A number was expected.")]})
+    return number
 
 
 def keywords_of(value: Any) -> list[str]:
-    words = value.split(",") if isinstance(value, str) else list(value or ())
+    words = value.split(",") if isinstance(value, str) else value or ()
+    if not isinstance(words, (list, tuple)):
+        raise Invalid(fields={"keywords": [_("A list of words was expected.")]})
     found = dict.fromkeys(text_of(word, limit=60) for word in words)
     return [word for word in found if word][:MAX_LIST]
 
@@ -62,7 +88,7 @@ def key_images_of(value: Any) -> list[dict[str, Any]]:
             "id": text_of(row.get("id"), limit=36),
             "series": text_of(row.get("series"), limit=64),
             "sop": text_of(row.get("sop"), limit=64),
-            "frame": max(1, int(row.get("frame") or 1)),
+            "frame": whole_of(row.get("frame") or 1, name="key_images", least=1, most=MAX_FRAME),
             "caption": text_of(row.get("caption"), limit=300),
         }
         for row in _rows(value, name="key_images")
@@ -70,7 +96,7 @@ def key_images_of(value: Any) -> list[dict[str, Any]]:
 
 
 def _rows(value: Any, *, name: str) -> list[Mapping[str, Any]]:
-    rows = list(value or ())
-    if len(rows) > MAX_LIST or not all(isinstance(row, Mapping) for row in rows):
+    rows = value or []
+    if not isinstance(rows, (list, tuple)) or len(rows) > MAX_LIST or not all(isinstance(row, Mapping) for row in rows):
         raise Invalid(fields={name: [_("A list of at most %d entries was expected.") % MAX_LIST]})
-    return rows
+    return list(rows)

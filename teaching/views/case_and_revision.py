@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from access.queries import get_visible
+from core.whole_numbers import read_whole_number
 from teaching.models import Case
 
 VIEW = "teaching.view_library"
@@ -19,8 +20,7 @@ def load(request: Any, case: str, permission: str = EDIT) -> Case:
 
 
 def seen_revision(request: HttpRequest) -> int | None:
-    raw = request.headers.get("If-Match", "").strip().strip('"')
-    return int(raw) if raw.isdigit() else None
+    return read_whole_number(request.headers.get("If-Match", "").strip().strip('"'))
 
 
 def tagged(response: HttpResponse, case: Case) -> HttpResponse:

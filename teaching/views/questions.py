@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from core.whole_numbers import read_whole_number
 from teaching import presentation, services
 from teaching.models import Case, Question
 from teaching.views.case_and_revision import load, saved, seen_revision, tagged
@@ -110,7 +111,7 @@ def question_changes(form: Any) -> dict[str, Any]:
     if "has_rubric" in form:
         ids, texts, points = form.getlist("rubric_id"), form.getlist("rubric_text"), form.getlist("rubric_points")
         rubric = [
-            {"id": key, "text": text, "points": int(value) if value.isdigit() else 0}
+            {"id": key, "text": text, "points": read_whole_number(value) or 0}
             for key, text, value in zip(ids, texts, points, strict=False)
             if key != form.get("remove_line")
         ]
