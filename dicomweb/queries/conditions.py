@@ -126,7 +126,8 @@ def _column_condition(key: Key, *, column: str) -> Q:
     for pattern in matcher.patterns:
         one = Q(Like(F(column), Value(like(pattern))))
         if column.removeprefix("study__") in UPPER_INDEXED:
-            one &= Q(Like(Upper(F(column)), Value(like(pattern.upper()))))
+            # Both sides in the database's own capitals: Python's of “ß” are “SS”, PostgreSQL leaves it as it is.
+            one &= Q(Like(Upper(F(column)), Upper(Value(like(pattern)))))
         result |= one
     return result
 

@@ -107,6 +107,20 @@ def found(door: Door, query: str) -> list[str]:
     return sorted(row["0020000D"]["Value"][0].removeprefix("1.2.3.") for row in rows)
 
 
+def test_a_letter_without_a_capital_is_found_by_wildcards() -> None:
+    archive = make_archive()
+    deliver(archive, [to_bytes(make_dataset(StudyDescription="Fußgelenk links", PatientID="STRAß-1"))])
+    door = Door(archive, user=make_reader(archive))
+    for query in (
+        "StudyDescription=" + quote("Fuß*"),
+        "StudyDescription=" + quote("*ßgelenk*"),
+        "PatientID=" + quote("*ß-?"),
+    ):
+        assert len(door.json(f"/studies?{query}")) == 1, query
+    for query in ("StudyDescription=" + quote("FUSS*"), "StudyDescription=" + quote("fuß*")):
+        assert door.json(f"/studies?{query}") == [], query
+
+
 @pytest.mark.parametrize(
     ("query", "studies"),
     [
