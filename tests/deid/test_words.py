@@ -158,7 +158,14 @@ class TestSafePrivate:
 
 
 def test_great_age_is_given_as_ninety() -> None:
-    for age, expected in (("076Y", "076Y"), ("090Y", "090Y"), ("094Y", "090Y"), ("018M", "018M")):
+    for age, expected in (
+        ("076Y", "076Y"),
+        ("090Y", "090Y"),
+        ("094Y", "090Y"),
+        ("018M", "018M"),
+        (["050Y", "094Y"], ["050Y", "090Y"]),
+        (["095Y", "095Y"], ["090Y", "090Y"]),
+    ):
         dataset = make_dataset(PatientAge=age)
         clean(dataset, options=DEFAULT_OPTIONS | {Option.RETAIN_PATIENT_CHARACTERISTICS})
         assert dataset.PatientAge == expected

@@ -12,6 +12,7 @@ from core.tenancy import tenant
 from practice import services as practice
 from teaching import services
 from teaching.models import Assignment, Case
+from teaching.views import history
 from tests.practice.test_reads import answers, own_mark
 from tests.teaching.factories import House, make_case, make_house, make_study, publish
 
@@ -249,6 +250,22 @@ def test_history_lists_every_edit_with_its_differences(house: House) -> None:
     page = client_of(house.educator).get(url("teaching:case-history", house, case=case.public_id))
     assert page.status_code == 200
     assert "Restore" in page.content.decode()
+
+
+def test_a_long_history_has_pages_and_each_edit_its_differences(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_case(house)
+    monkeypatch.setattr(history, "PAGE_LENGTH", 2)
+    client, there = client_of(house.educator), url("teaching:case-history", house, case=case.public_id)
+    with tenant(house.organisation):
+        edits = case.revisions.count()
+    assert edits > 4
+    pages = [client.get(f"{there}?page={number}") for number in range(1, -(-edits // 2) + 1)]
+    shown = [row for page in pages for row in page.context["rows"]]
+    assert [row["revision"].number for row in shown] == list(range(edits, 0, -1))
+    assert all(row["changes"] for row in shown[:-1])
+    assert shown[-1]["changes"] == []
+    assert [">now<" in page.content.decode() for page in pages] == [True] + [False] * (len(pages) - 1)
+    assert client.get(f"{there}?page=nonsense").context["page"].number == 1
 
 
 def test_an_educator_sees_where_everybody_marked_and_a_learner_does_not(house: House) -> None:

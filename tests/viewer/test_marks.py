@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -211,6 +212,16 @@ def test_rectangle_and_outline_agree() -> None:
     assert rectangle.target == pytest.approx(outline.target)
     for point in ((20, 15), (31, 15), (11, 11)):
         assert rectangle.encloses(point) == outline.encloses(point)
+
+
+def test_an_outline_is_about_the_same_point_in_the_image_and_in_the_patient() -> None:
+    plane = ImagePlane(position=(-80, 20, 5), orientation=(0, 1, 0, 0, 0, -1), spacing=(0.5, 2))
+    # An L, with many corners in one of its arms: their mean lies elsewhere than the middle of the area.
+    corners = [(0, 0), (40, 0), (40, 10), (10, 10), (10, 40), (9, 40), (6, 40), (3, 40), (0, 40)]
+    outline = region("freehand", *[(100 + x, 50 + y) for x, y in corners])
+    outline = replace(outline, patient_points=tuple(plane.to_patient(point) for point in outline.points))
+    assert outline.target == pytest.approx((100 + 95 / 7, 50 + 95 / 7))
+    assert outline.target_patient == pytest.approx(plane.to_patient(outline.target))
 
 
 def test_an_arrow_is_about_its_tip_and_encloses_nothing() -> None:

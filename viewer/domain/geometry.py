@@ -48,21 +48,34 @@ def signed_area(polygon: Sequence[Point]) -> float:
     return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairs) / 2
 
 
+def corner_weights(polygon: Sequence[Point]) -> list[float]:
+    """How much each corner counts for the centre of a polygon's area; all alike, when it has none.
+
+    The weights hold for the same corners in any other coordinates that follow from these by an affine map, such as the
+    patient's.
+    """
+    n = len(polygon)
+    # A fan of triangles from the first corner; each has its centre at a third of its three corners.
+    first = polygon[0]
+    local = [(x - first[0], y - first[1]) for x, y in polygon]
+    triangles = [(x0 * y1 - x1 * y0) / 2 for (x0, y0), (x1, y1) in zip(local[1:], local[2:], strict=False)]
+    area = sum(triangles)
+    if abs(area) < 1e-9:
+        return [1 / n] * n
+    weights = [0.0] * n
+    for number, triangle in enumerate(triangles, start=1):
+        for corner in (0, number, number + 1):
+            weights[corner] += triangle / (3 * area)
+    return weights
+
+
 def polygon_centre(polygon: Sequence[Point]) -> Point:
     """The centre of a polygon's area; of its corners, when it has none."""
-    area = signed_area(polygon)
-    n = len(polygon)
-    mean = (sum(p[0] for p in polygon) / n, sum(p[1] for p in polygon) / n)
-    if abs(area) < 1e-9:
-        return mean
-    # Relative to the mean of the points: keeps precision for small shapes far from the origin.
-    local = [(x - mean[0], y - mean[1]) for x, y in polygon]
-    cx = cy = 0.0
-    for (x0, y0), (x1, y1) in zip(local, (*local[1:], local[0]), strict=True):
-        cross = x0 * y1 - x1 * y0
-        cx += (x0 + x1) * cross
-        cy += (y0 + y1) * cross
-    return (mean[0] + cx / (6 * area), mean[1] + cy / (6 * area))
+    weights = corner_weights(polygon)
+    return (
+        sum(weight * x for weight, (x, _y) in zip(weights, polygon, strict=True)),
+        sum(weight * y for weight, (_x, y) in zip(weights, polygon, strict=True)),
+    )
 
 
 def ellipse_axes(points: Sequence[Point]) -> tuple[float, float, float]:

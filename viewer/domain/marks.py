@@ -11,7 +11,15 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from viewer.domain.geometry import PatientPoint, Point, ellipse_axes, is_inside, polygon_centre, signed_area
+from viewer.domain.geometry import (
+    PatientPoint,
+    Point,
+    corner_weights,
+    ellipse_axes,
+    is_inside,
+    polygon_centre,
+    signed_area,
+)
 
 Tool = Literal["length", "ellipse", "rectangle", "freehand", "probe", "arrow", "angle", "bidirectional"]
 Verdict = Literal["hit", "miss", "false"]
@@ -104,7 +112,8 @@ class Mark:
         if self.tool == "arrow":
             return self.patient_points[0]
         n = len(self.patient_points)
-        x, y, z = (sum(p[i] for p in self.patient_points) / n for i in range(3))
+        weights = corner_weights(self.points) if self.tool == "freehand" else [1 / n] * n
+        x, y, z = (sum(w * p[i] for w, p in zip(weights, self.patient_points, strict=True)) for i in range(3))
         return (x, y, z)
 
     def radius(self, *, spacing: tuple[float, float] = (1.0, 1.0)) -> float:
