@@ -72,6 +72,8 @@ SIGN_IN = (
     ("identity.confirmed", _("{actor} confirmed the own identity ({method}, for {purpose})"), USER_AUTHENTICATION),
     ("identity.refused", _("{actor} failed to confirm the own identity (for {purpose})"), USER_AUTHENTICATION),
     ("sign-on.refused", _("A sign-in by single sign-on was refused ({why})"), USER_AUTHENTICATION),
+    ("sign-on.signed-out", _("{target} signed out at {sign_on}, which ended sessions ({count})"), USER_AUTHENTICATION),
+    ("sign-on.logout-refused", _("A sign-out told by {sign_on} was refused ({why})"), USER_AUTHENTICATION),
     ("sign-on.connected", _("{target} was connected with single sign-on"), SECURITY_ALERT),
     ("sign-on.disconnected", _("{target} was disconnected from single sign-on"), SECURITY_ALERT),
     (

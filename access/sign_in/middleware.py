@@ -135,10 +135,8 @@ class ProofMiddleware:
         self, request: HttpRequest, view: Any, arguments: Any, keywords: dict[str, Any]
     ) -> HttpResponse | None:
         # Here, not earlier: Django has checked by now that the form comes from this site.
-        if request.method != "POST" or not confirm.carries_answer(request):
-            return None
         user = request.user
-        if not isinstance(user, User):
+        if request.method != "POST" or not isinstance(user, User) or not confirm.carries_answer(request):
             return None
         answer = confirm.take_answer(request)
         try:

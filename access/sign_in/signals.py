@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from allauth.account.signals import user_logged_in as stages_passed
@@ -11,7 +12,9 @@ from django.http import HttpRequest
 from access.models import User
 from access.sign_in import sessions
 from access.sign_in.stages import PROVEN_BY_SIGN_ON
-from access.single_sign_on import arriving, binding, directories
+from access.single_sign_on import arriving, back_channel, binding, directories
+from access.single_sign_on.errors import SignOnRefused
+from access.single_sign_on.words import FOR_THE_PERSON
 
 
 def connect() -> None:
@@ -36,12 +39,18 @@ def _bind_session(
         return
     if sociallogin is None:
         return
-    sign_on = sociallogin.provider.identity
+    sign_on, state = sociallogin.provider.identity, sociallogin.state
+    there = {"subject": sociallogin.account.uid, "session_there": state.get("session_there", "")}
     binding.bind(
         request=request,
         user=user,
         sign_on=sign_on,
-        proved_second_factor=sociallogin.state.get(PROVEN_BY_SIGN_ON) is True,
-        sealed_hint=sociallogin.state.get("hint", ""),
+        proved_second_factor=state.get(PROVEN_BY_SIGN_ON) is True,
+        sealed_hint=state.get("hint", ""),
+        **there,
     )
+    # After the binding: what the provider says from here on finds the session.
+    if back_channel.is_over(sign_on=sign_on, issued_at=float(state.get("issued_at") or math.inf), **there):
+        sessions.end_current(request=request)
+        raise SignOnRefused(FOR_THE_PERSON["signed-out-there"], code="signed-out-there")
     arriving.note(sign_on=sign_on, outcome="signed-in", user=user)

@@ -3,13 +3,11 @@ it must know of us: where providers are kept, how their answers are fetched and 
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from typing import Any, NoReturn
 
 from allauth.account.internal.stagekit import clear_login
 from allauth.core.exceptions import ImmediateHttpResponse
-from allauth.socialaccount import app_settings
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp, SocialLogin
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
@@ -117,13 +115,6 @@ class SocialAdapter(DefaultSocialAccountAdapter):
         """`access.sign_in.mail` writes our letters."""
 
 
-def kept_subject(subject: str) -> str:
-    """The subject as links keep it; a very long one by its hash (a column of django-allauth is shorter than 255)."""
-    if len(subject) <= app_settings.UID_MAX_LENGTH:
-        return subject
-    return f"sha256:{hashlib.sha256(subject.encode()).hexdigest()}"
-
-
 def as_app(found: IdentityProvider) -> SocialApp:
     """The provider as django-allauth knows one; made for the moment, never saved."""
     app = SocialApp(
@@ -159,7 +150,7 @@ class Provider(OpenIDConnectProvider):
         return {"id": self.sub_id}
 
     def extract_uid(self, data: Any) -> str:
-        return kept_subject(data["sub"])
+        return claiming.kept_name(data["sub"])
 
     def extract_extra_data(self, data: Any) -> dict[str, Any]:
         return {}  # who somebody is stands with the account; claims are not kept
@@ -197,6 +188,9 @@ class ProtocolAdapter(OpenIDConnectOAuth2Adapter):
             nonce=str(self.state["nonce"]),
             access_token=str(token.token),
         )
+        self.state["issued_at"] = claims["iat"]
+        if oidc.is_identifier(claims.get("sid")):
+            self.state["session_there"] = claiming.kept_name(claims["sid"])
         if found.reads_userinfo:
             more = oidc.read_userinfo(document=document, access_token=token.token, subject=claims["sub"])
             claims = {**more, **claims}  # what is signed goes before what is not
@@ -271,3 +265,11 @@ def question(
 
 def callback_address(public_id: str) -> str:
     return settings.PUBLIC_URL + reverse("access:sign-on-callback", kwargs={"provider": public_id})
+
+
+def back_channel_address(public_id: str) -> str:
+    return settings.PUBLIC_URL + reverse("access:sign-on-back-channel", kwargs={"provider": public_id})
+
+
+def after_sign_out_address() -> str:
+    return settings.PUBLIC_URL + reverse("access:sign-in")

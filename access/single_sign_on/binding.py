@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from allauth.usersessions.models import UserSession
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from access.models import User
@@ -20,6 +21,8 @@ from access.single_sign_on.models import IdentityProvider, SignOn
 
 SESSION_KEY = "sign_on"
 ROW_KEY = "sign_on"
+ROW_SUBJECT = "sign_on_subject"
+ROW_SESSION = "sign_on_session"
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,16 @@ class Binding:
 
 
 def bind(
-    *, request: HttpRequest, user: User, sign_on: SignOn, proved_second_factor: bool, sealed_hint: str = ""
+    *,
+    request: HttpRequest,
+    user: User,
+    sign_on: SignOn,
+    proved_second_factor: bool,
+    sealed_hint: str = "",
+    subject: str = "",
+    session_there: str = "",
 ) -> None:
+    """`subject` and `session_there` (`sid`) are what the provider calls the person and its own session."""
     organisation = sign_on.organisation
     request.session[SESSION_KEY] = {
         "organisation_id": organisation.pk,
@@ -47,7 +58,12 @@ def bind(
     }
     row = UserSession.objects.filter(session_key=request.session.session_key or "").first()
     if row is not None:
-        row.data = {**row.data, ROW_KEY: sign_on.public_id}
+        row.data = {
+            **row.data,
+            ROW_KEY: sign_on.public_id,
+            ROW_SUBJECT: subject,
+            ROW_SESSION: session_there,
+        }
         row.save(update_fields=["data"])
 
 
@@ -78,7 +94,25 @@ def has_second_factor_for(request: Any, *, organisation_id: int) -> bool:
     return found is not None and found.proved_second_factor and found.organisation_id == organisation_id
 
 
-def session_keys(sign_on: SignOn) -> list[str]:
+def rows_of(sign_on: SignOn) -> QuerySet[UserSession]:
     """The open sessions that began by it."""
-    rows = UserSession.objects.filter(**{f"data__{ROW_KEY}": sign_on.public_id})
-    return list(rows.values_list("session_key", flat=True))
+    return UserSession.objects.filter(**{f"data__{ROW_KEY}": sign_on.public_id})
+
+
+def session_keys(sign_on: SignOn) -> list[str]:
+    return list(rows_of(sign_on).values_list("session_key", flat=True))
+
+
+def rows_meant(sign_on: SignOn, *, subject: str, session_there: str) -> QuerySet[UserSession]:
+    """The open sessions that a provider means by a person, by one of its own sessions, or by both.
+
+    Where both are named, a session of that person of which the provider never said to which of its own it belongs is
+    meant too: it may be the one.
+    """
+    rows = rows_of(sign_on)
+    if subject:
+        rows = rows.filter(**{f"data__{ROW_SUBJECT}": subject})
+    if session_there:
+        known = Q(**{f"data__{ROW_SESSION}": session_there})
+        rows = rows.filter(known | Q(**{f"data__{ROW_SESSION}": ""}) if subject else known)
+    return rows if subject or session_there else rows.none()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
 MOST_VALUES = 2000
+LONGEST_NAME = 191  # of a column of django-allauth; a subject may have 255
 LONGEST_VALUE = 1000
 
 
@@ -75,3 +77,8 @@ def verified_email(claims: Mapping[str, Any]) -> str:
     """The address, if the provider says in so many words that it is verified."""
     email = claims.get("email")
     return email.strip().lower() if isinstance(email, str) and claims.get("email_verified") is True else ""
+
+
+def kept_name(name: str) -> str:
+    """What a provider calls a person or a session, as we keep it; a very long one by its hash."""
+    return name if len(name) <= LONGEST_NAME else f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"

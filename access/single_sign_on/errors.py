@@ -37,6 +37,12 @@ class ProviderUnreachable(SignOnRefused):
     )
 
 
+class TooManyTokens(SignOnRefused):
+    """So many bad ones came from one address that nothing is asked or written down for another one."""
+
+    status_code = 429
+
+
 class Elsewhere(Forbidden):
     code = "sign-in-elsewhere"
     default_message = _("You came in by another organisation's sign-on, which does not open this one.")

@@ -232,4 +232,4 @@ class SignOnEvent(OfOneSignOn):
 
     @property
     def is_success(self) -> bool:
-        return self.outcome in ("signed-in", "connected", "synced")
+        return self.outcome in ("signed-in", "connected", "synced", "signed-out", "signed-out-nobody")

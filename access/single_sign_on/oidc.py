@@ -24,12 +24,17 @@ LONGEST_TOKEN = 64 * 1024
 LONGEST_SUBJECT = 255
 
 
-def discover(issuer: str, *, fresh: bool = False) -> dict[str, Any]:
-    """The discovery document of an issuer. Raises `ProviderUnreachable` (OpenID Connect Discovery 1.0, 4.3)."""
+def discover(issuer: str, *, fresh: bool = False, may_ask: bool = True) -> dict[str, Any]:
+    """The discovery document of an issuer. Raises `ProviderUnreachable` (OpenID Connect Discovery 1.0, 4.3).
+
+    Without `may_ask` only one that is known already is good enough.
+    """
     key = f"sign-on-discovery:{_digest(issuer)}"
     known: dict[str, Any] | None = None if fresh else cache.get(key)
     if known is not None:
         return known
+    if not may_ask:
+        raise ProviderUnreachable(code="not-asked", hint="too many bad tokens came in")
     check_address(issuer, code="issuer")
     found = get_json(issuer.rstrip("/") + WELL_KNOWN)
     if found.get("issuer") != issuer:
@@ -48,11 +53,13 @@ def discover(issuer: str, *, fresh: bool = False) -> dict[str, Any]:
     return found
 
 
-def fetch_keys(document: dict[str, Any], *, fresh: bool = False) -> list[jwt.PyJWK]:
+def fetch_keys(document: dict[str, Any], *, fresh: bool = False, may_ask: bool = True) -> list[jwt.PyJWK]:
     """The provider's signing keys; kept for a while, and asked for anew at most twice a minute."""
     address = document["jwks_uri"]
     key = f"sign-on-keys:{_digest(address)}"
     found = cache.get(key)
+    if found is None and not may_ask:
+        raise ProviderUnreachable(code="not-asked", hint="too many bad tokens came in")
     if found is None or (fresh and cache.add(f"{key}:again", 1, KEYS_AGAIN_SECONDS)):
         found = get_json(address)
         cache.set(key, found, KEPT_SECONDS)
@@ -80,34 +87,64 @@ def read_id_token(
 
     Raises `SignOnRefused` with the first thing that is wrong as its code.
     """
-    if not isinstance(token, str) or not 0 < len(token) <= LONGEST_TOKEN:
-        raise SignOnRefused(code="no-id-token")
-    try:
-        header = jwt.get_unverified_header(token)
-    except jwt.PyJWTError as error:
-        raise SignOnRefused(code="token-malformed") from error
-    algorithm = header.get("alg")
-    if algorithm not in ALGORITHMS:
-        raise SignOnRefused(code="token-algorithm")
-    claims = _verified(token, key=_key_for(header, document=document), algorithm=str(algorithm), provider=provider)
-    audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
-    party = claims.get("azp")
-    if (len(audience) > 1 and party is None) or (party is not None and party != provider.client_id):
-        raise SignOnRefused(code="token-party")
+    header = read_header(token)
+    required = ["iss", "sub", "aud", "exp", "iat"]
+    claims = read_signed(token, header=header, provider=provider, document=document, required=required)
     if not isinstance(claims.get("nonce"), str) or not hmac.compare_digest(claims["nonce"].encode(), nonce.encode()):
         raise SignOnRefused(code="token-nonce")
-    subject = claims["sub"]
-    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or "\x00" in subject:
+    if not is_identifier(claims["sub"]):
         raise SignOnRefused(code="token-subject")
     expected = claims.get("at_hash")
-    if expected is not None and expected != _half_hash(access_token, algorithm=str(algorithm)):
+    if expected is not None and expected != _half_hash(access_token, algorithm=str(header["alg"])):
         raise SignOnRefused(code="token-access-hash")
     return claims
 
 
-def _key_for(header: dict[str, Any], *, document: dict[str, Any]) -> jwt.PyJWK:
+def read_header(token: Any) -> dict[str, Any]:
+    """What a token says of its signature. Raises `SignOnRefused`, also for an algorithm that proves nothing."""
+    if not isinstance(token, str) or not 0 < len(token) <= LONGEST_TOKEN:
+        raise SignOnRefused(code="no-id-token")
+    try:
+        header: dict[str, Any] = jwt.get_unverified_header(token)
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        raise SignOnRefused(code="token-malformed") from error
+    if header.get("alg") not in ALGORITHMS:
+        raise SignOnRefused(code="token-algorithm")
+    return header
+
+
+def read_signed(
+    token: str,
+    *,
+    header: dict[str, Any],
+    provider: IdentityProvider,
+    document: dict[str, Any],
+    required: list[str],
+    may_ask: bool = True,
+) -> dict[str, Any]:
+    """The claims of a token signed by the provider for us alone, in its time. Raises `SignOnRefused`.
+
+    Without `may_ask` only keys that are known already count.
+    """
+    key = _key_for(header, document=document, may_ask=may_ask)
+    claims = _verified(token, key=key, algorithm=str(header["alg"]), provider=provider, required=required)
+    audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+    party = claims.get("azp")
+    if (len(audience) > 1 and party is None) or (party is not None and party != provider.client_id):
+        raise SignOnRefused(code="token-party")
+    return claims
+
+
+def is_identifier(value: Any) -> bool:
+    """Whether a claim can name a person or a session (OpenID Connect Core 1.0, 2: at most 255 characters)."""
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_SUBJECT and "\x00" not in value
+
+
+def _key_for(header: dict[str, Any], *, document: dict[str, Any], may_ask: bool) -> jwt.PyJWK:
     for fresh in (False, True):  # keys are changed by adding the new one first; a cached list may lack it
-        keys = fetch_keys(document, fresh=fresh)
+        if fresh and not may_ask:
+            break
+        keys = fetch_keys(document, fresh=fresh, may_ask=may_ask)
         fitting = [key for key in keys if key.key_type == _key_type(header["alg"])]
         named = [key for key in fitting if key.key_id == header.get("kid")]
         if header.get("kid") is not None and named:
@@ -121,7 +158,9 @@ def _key_type(algorithm: str) -> str:
     return {"R": "RSA", "P": "RSA"}.get(algorithm[0], "OKP" if algorithm == "EdDSA" else "EC")
 
 
-def _verified(token: str, *, key: jwt.PyJWK, algorithm: str, provider: IdentityProvider) -> dict[str, Any]:
+def _verified(
+    token: str, *, key: jwt.PyJWK, algorithm: str, provider: IdentityProvider, required: list[str]
+) -> dict[str, Any]:
     try:
         found: dict[str, Any] = jwt.decode(
             token,
@@ -130,7 +169,7 @@ def _verified(token: str, *, key: jwt.PyJWK, algorithm: str, provider: IdentityP
             audience=provider.client_id,
             issuer=provider.issuer,
             leeway=LEEWAY_SECONDS,
-            options={"require": ["iss", "sub", "aud", "exp", "iat"]},
+            options={"require": required},
         )
     except jwt.ExpiredSignatureError as error:
         raise SignOnRefused(code="token-expired") from error
@@ -142,7 +181,7 @@ def _verified(token: str, *, key: jwt.PyJWK, algorithm: str, provider: IdentityP
         raise SignOnRefused(code="token-signature") from error
     except jwt.ImmatureSignatureError as error:
         raise SignOnRefused(code="token-not-yet") from error
-    except jwt.PyJWTError as error:
+    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:  # a time that is infinite, brackets
         raise SignOnRefused(code="token-malformed") from error
     return found
 

@@ -18,17 +18,13 @@ from core.tenancy import all_tenants, tenant
 LABEL_SECONDS = 60
 
 
-def find_provider(public_id: str) -> IdentityProvider | None:
+def find_provider(public_id: str, *, also_of_suspended: bool = False) -> IdentityProvider | None:
     """A provider in use, of an organisation that is not suspended. Nobody is signed in yet, so no scope is open."""
     if not public_id or len(public_id) > 12:
         return None
     with all_tenants():
-        found: IdentityProvider | None = (
-            IdentityProvider.objects.select_related("organisation")
-            .filter(public_id=public_id, is_active=True, organisation__suspended_at=None)
-            .first()
-        )
-    return found
+        rows = IdentityProvider.objects.select_related("organisation").filter(public_id=public_id, is_active=True)
+        return rows.first() if also_of_suspended else rows.filter(organisation__suspended_at=None).first()
 
 
 def providers_of(slug: str) -> list[IdentityProvider]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from access.single_sign_on.views import administration, entry
+from access.single_sign_on.views import administration, back_channel, entry
 
 ADMINISTRATION = "o/<slug:organisation>/admin/sign-on/"
 ONE = f"{ADMINISTRATION}<slug:kind>/<slug:sign_on>/"
@@ -13,6 +13,7 @@ named = [
     path("accounts/sign-on/", entry.find, name="sign-on-find"),
     path("accounts/sign-on/<slug:provider>/", entry.start, name="sign-on"),
     path("accounts/sign-on/<slug:provider>/callback/", entry.callback, name="sign-on-callback"),
+    path("accounts/sign-on/<slug:provider>/back-channel-logout/", back_channel.sign_out, name="sign-on-back-channel"),
     path("accounts/sign-on/<slug:provider>/prove/", entry.prove, name="sign-on-prove"),
     path("accounts/sign-on-proven/", entry.proven, name="sign-on-proven"),
     path("accounts/sign-on/<slug:provider>/connect/", entry.connect, name="sign-on-connect"),

@@ -31,12 +31,16 @@ FOR_THE_PERSON: dict[str, Message] = {
     "no-auth-time": _("The sign-on does not say when you signed in. Use a passkey or an authenticator app instead."),
     "old-sign-in": _("The sign-on did not ask you to sign in anew. Use a passkey or an authenticator app instead."),
     "not-a-member": _("You are not a member of this organisation any more."),
+    "signed-out-there": _("You signed out there before this sign-in was done. Start again from the sign-in page."),
 }
 
 FOR_THE_ADMINISTRATOR: dict[str, Message] = {
     "signed-in": _("Signed in"),
     "connected": _("Connected an account"),
     "synced": _("Brought up to date"),
+    "signed-out": _("Signed out there, so the sessions here ended"),
+    "signed-out-nobody": _("Somebody signed out there who had no session here"),
+    "signed-out-there": _("Signed out there before the sign-in was done"),
     "no-role": _("No rule gives this person anything"),
     "no-account": _("No account, and none is made"),
     "suspended": _("The membership is suspended"),
@@ -100,7 +104,31 @@ def sentence_of(error: PacswebError) -> Message:
     return FOR_THE_PERSON.get(error.code, error.message)
 
 
+# Of what the provider says by itself, about somebody who signed out there.
+OF_A_SIGN_OUT: dict[str, Message] = {
+    "no-id-token": _("no logout token, or too large a one"),
+    "token-malformed": _("the token is malformed or lacks a claim"),
+    "token-type": _("the token is of another type"),
+    "token-algorithm": _("signed by an algorithm that is not accepted"),
+    "token-key": _("signed with a key the provider does not list"),
+    "token-signature": _("the signature is wrong"),
+    "token-expired": _("the token has expired: check the clocks"),
+    "token-old": _("the token is older than ten minutes: check the clocks"),
+    "token-not-yet": _("the token is from the future: check the clocks"),
+    "token-issuer": _("the token is of another issuer"),
+    "token-audience": _("the token is for another client"),
+    "token-party": _("the token was made for another party"),
+    "token-subject": _("the token names neither a person nor a session"),
+    "token-event": _("the token says of no sign-out"),
+    "token-nonce": _("the token has a nonce, so it is no logout token"),
+    "token-replayed": _("the token came a second time"),
+}
+
+
 def outcome_words(code: str) -> str:
+    if code.startswith("logout-"):
+        why = code.removeprefix("logout-")
+        return str(_("A sign-out was not accepted: %(why)s")) % {"why": OF_A_SIGN_OUT.get(why) or outcome_words(why)}
     if code.startswith("status-"):
         return str(_("It answered with status %(status)s") % {"status": code.removeprefix("status-")})
     return str(FOR_THE_ADMINISTRATOR.get(code, code))

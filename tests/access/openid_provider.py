@@ -32,13 +32,25 @@ CLIENT = {"client_id": "pacsweb", "client_secret": "a-secret-of-the-tests-with-l
 
 
 @contextmanager
-def certified(*, people: dict[str, dict[str, Any]], redirects: list[str], after: list[str]) -> Iterator[str]:
-    """The issuer of a running oidc-provider. `redirects` are filled in by the caller before the first sign-in."""
+def certified(
+    *,
+    people: dict[str, dict[str, Any]],
+    redirects: list[str],
+    after: list[str],
+    back_channel: str = "",
+    port: int | None = None,
+) -> Iterator[str]:
+    """The issuer of a running oidc-provider. `redirects` are filled in by the caller before the first sign-in.
+
+    With `back_channel` it tells that address of each sign-out, naming its session; `port` when the issuer was said before.
+    """
     if not (FETCHED / "node_modules" / "oidc-provider").exists():
         pytest.fail("The OpenID provider of the tests is missing: run `python -m tests.prepare` (make test does).")
-    port = choose()
+    port = port or choose()
     issuer = f"http://127.0.0.1:{port}"
-    client = CLIENT | {"redirect_uris": redirects, "post_logout_redirect_uris": after}
+    client: dict[str, Any] = CLIENT | {"redirect_uris": redirects, "post_logout_redirect_uris": after}
+    if back_channel:
+        client |= {"backchannel_logout_uri": back_channel, "backchannel_logout_session_required": True}
     settings = {"issuer": issuer, "port": port, "clients": [client], "people": people}
     shutil.copy(HERE / "provider.mjs", FETCHED / "provider.mjs")
     process = subprocess.Popen(

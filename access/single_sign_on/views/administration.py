@@ -138,6 +138,8 @@ def _page(request: HttpRequest, row: SignOn, **more: Any) -> HttpResponse:
         "events": [(event, outcome_words(event.outcome)) for event in events],
         "people": list(queries.links_of(row)[:200]),
         "callback": adapter.callback_address(row.public_id),
+        "back_channel": adapter.back_channel_address(row.public_id),
+        "after_sign_out": adapter.after_sign_out_address(),
     } | more
     if isinstance(context["rule_form"], dict):
         context["rule_form"] = RuleForm(context["rule_form"], roles=roles)

@@ -7,7 +7,6 @@ import time
 from urllib.parse import urlencode
 
 import structlog
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.cache import cache
@@ -204,7 +203,7 @@ def way_out(request: HttpRequest) -> tuple[str, str] | None:
         return None
     asked = {
         "client_id": found.client_id,
-        "post_logout_redirect_uri": settings.PUBLIC_URL + reverse("access:sign-in"),
+        "post_logout_redirect_uri": adapter.after_sign_out_address(),
     }
     query = urlencode(asked | ({"id_token_hint": hint} if hint else {}))
     return f"{address}{'&' if '?' in address else '?'}{query}", found.label

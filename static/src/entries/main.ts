@@ -18,6 +18,7 @@ import { startPasskeys } from '../lib/passkeys';
 import { startPopovers } from '../lib/popovers';
 import { startPreferences } from '../lib/preferences';
 import { startTables } from '../lib/tables';
+import { startTabs } from '../lib/tabs';
 import { startToasts } from '../lib/toasts';
 import { startTrees } from '../lib/tree';
 
@@ -30,6 +31,7 @@ startToasts();
 startCopying();
 startForms();
 startTables();
+startTabs();
 startTrees();
 startPalette();
 startPreferences();

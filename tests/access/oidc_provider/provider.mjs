@@ -15,7 +15,13 @@ const provider = new Provider(issuer, {
   },
   conformIdTokenClaims: false,
   pkce: { required: () => true },
-  features: { devInteractions: { enabled: true }, rpInitiatedLogout: { enabled: true } },
+  features: {
+    backchannelLogout: { enabled: true },
+    devInteractions: { enabled: true },
+    rpInitiatedLogout: { enabled: true },
+  },
+  // Its own dispatcher refuses loopback, where the tests are.
+  fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined }),
   findAccount: (_context, id) =>
     people[id] ? { accountId: id, claims: () => ({ sub: id, ...people[id] }) } : undefined,
 });
