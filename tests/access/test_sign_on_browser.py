@@ -11,6 +11,7 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.conf import settings as django_settings
+from django.urls import reverse
 
 from access import queries
 from access.models import IdentityProvider, Organisation, RoleGrant, User
@@ -173,20 +174,24 @@ def test_an_administrator_connects_a_provider_and_its_people_come_in_with_the_ro
         page.get_by_label("Value", exact=True).fill("radiology")
         page.get_by_label("Role", exact=True).select_option(label="Reader · Clinical")
         page.get_by_role("button", name="Add rule").click()
-        page.get_by_role("table", name="Rules").get_by_text("Reader · Clinical").wait_for()
-        page.get_by_label("Claims").fill('{"groups": ["radiology"]}')
+        page.locator("#rules table").get_by_text("Reader · Clinical").wait_for()
+        page.get_by_role("textbox", name="Claims").fill('{"groups": ["radiology"]}')
         page.get_by_role("button", name="Show what would be given").click()
         page.get_by_text("This person would be a member").wait_for()
-        page.get_by_label("Claims").fill('{"groups": ["cardiology"]}')
+        page.get_by_role("textbox", name="Claims").fill('{"groups": ["cardiology"]}')
         page.get_by_role("button", name="Show what would be given").click()
         page.get_by_text("This person would not get in").wait_for()
-        assert new_page().goto(f"{base}/accounts/sign-in/?organisation=hospital").status == 200  # type: ignore[union-attr]
+        # Not yet: who comes now finds no button.
+        early = new_page()
+        early.goto(f"{base}/accounts/sign-in/?organisation=hospital")
+        assert early.get_by_role("link", name="Hospital account").count() == 0
         page.get_by_role("button", name="Switch on").click()
         page.get_by_text("It is in use.").wait_for()
 
         newcomer = enter(new_page(), base, login="ada")
-        newcomer.goto(f"{base}/o/hospital/archives/clinical/")
-        assert newcomer.get_by_role("heading", name="Clinical").first.is_visible()
+        studies = reverse("archive:study-list", kwargs={"organisation": "hospital", "archive": "clinical"})
+        answer = newcomer.goto(base + studies)
+        assert answer is not None and answer.status == 200
         ada = person("ada")
         assert (ada.username, ada.display_name) == ("ada@hospital", "Ada Lovelace")
         with tenant(hospital):
@@ -204,7 +209,7 @@ def test_an_administrator_connects_a_provider_and_its_people_come_in_with_the_ro
         assert not SocialAccount.objects.filter(uid="grace").exists()
 
     page.reload()
-    events = page.get_by_role("table", name="Last sign-ins and failures")
+    events = page.locator("#events table")
     assert events.get_by_text("Ada Lovelace").is_visible()
     assert events.get_by_text("No rule gives this person anything").is_visible()
 
@@ -219,13 +224,13 @@ def test_who_has_only_the_provider_proves_there_to_be_there_and_the_act_goes_on(
 
     page.goto(f"{live_server.url}/accounts/security/")
     form = page.locator("#address form")
-    form.get_by_label("New address").fill("ada@hospital.example")
+    form.get_by_label("New e-mail").fill("ada@hospital.example")
     form.get_by_role("button").click()
     page.get_by_role("heading", name="Confirm that it is you").wait_for()
     assert page.get_by_label("Password").count() == 0
     # Without having been there it does not go on.
     page.get_by_role("button", name="Go on").click()
-    page.get_by_role("alert").first.wait_for()
+    page.get_by_text("You have not signed in there yet").wait_for()
     assert not EmailAddress.objects.filter(user=ada).exists()
 
     with page.context.expect_page() as opened:
@@ -245,23 +250,24 @@ def test_who_has_only_the_provider_proves_there_to_be_there_and_the_act_goes_on(
     assert (confirmed.actor_id, confirmed.detail["method"]) == (ada.pk, "sign-on")
 
 
-def test_somebody_else_s_sign_in_there_does_not_confirm_the_act(
+def test_somebody_else_s_sign_in_there_confirms_nothing_and_ends_the_session_of_before(
     new_page: NewPage, live_server: Any, provider: IdentityProvider
 ) -> None:
+    """The provider signs the first person out, as one browser has one person there, and tells us so."""
     page = enter(new_page(), live_server.url, login="ada")
     let_the_sign_in_grow_old(person("ada"))
     page.goto(f"{live_server.url}/accounts/security/")
     form = page.locator("#address form")
-    form.get_by_label("New address").fill("ada@hospital.example")
+    form.get_by_label("New e-mail").fill("ada@hospital.example")
     form.get_by_role("button").click()
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Sign in anew at Hospital account").click()
     sign_in_there(opened.value, login="grace")
-    opened.value.get_by_text("You signed in there as somebody else").wait_for()
+    opened.value.get_by_text("This sign-in was not begun in this browser").wait_for()
     opened.value.close()
     page.get_by_role("button", name="Go on").click()
-    page.get_by_role("alert").first.wait_for()
-    assert not EmailAddress.objects.exists()
+    page.wait_for_url("**/accounts/sign-in/**")
+    assert not EmailAddress.objects.exists() and not SocialAccount.objects.filter(uid="grace").exists()
 
 
 def test_signing_out_at_the_provider_ends_that_session_here_and_no_other(
