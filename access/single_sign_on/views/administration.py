@@ -154,8 +154,8 @@ def test(request: HttpRequest, organisation: str, kind: str, sign_on: str) -> Ht
     if problem is None:
         messages.success(request, _("The connection works."))
     else:
-        hint = getattr(problem, "hint", "")
-        messages.error(request, outcome_words(problem.code) + (f" ({hint})" if hint else ""))
+        words, hint = outcome_words(problem.code), getattr(problem, "hint", "")
+        messages.error(request, f"{words} ({hint})" if hint and hint.casefold() != words.casefold() else words)
     return _there(row)
 
 
