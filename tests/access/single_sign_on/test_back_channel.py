@@ -8,7 +8,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,11 +24,11 @@ from jwt import encode
 from access.models import IdentityProvider, Organisation, SignOnEvent, User
 from access.sign_in import sessions
 from access.single_sign_on import back_channel
-from access.single_sign_on import services as sign_ons
 from audit.models import Event
 from core.tenancy import all_tenants, tenant
 from tests.access.factories import make_member, make_organisation
 from tests.access.openid_provider import CLIENT, GOOD_KEY, OTHER_KEY, Liar, bent
+from tests.access.single_sign_on import coming_in
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "correct horse battery staple"
@@ -36,54 +36,16 @@ FORM = "application/x-www-form-urlencoded"
 Tell = Callable[..., Any]
 
 
-@pytest.fixture(autouse=True)
-def _loopback(settings: Any) -> None:
-    settings.SIGN_ON_LOOPBACK = True
-
-
-@pytest.fixture(scope="module")
-def _server() -> Iterator[Liar]:
-    with bent() as found:
-        yield found
-
-
 @pytest.fixture
-def liar(_server: Liar) -> Liar:
-    _server.__dict__.update(Liar(issuer=_server.issuer).__dict__)
+def liar(liar: Liar) -> Liar:
     # Seconds before: what is told of now is told of sign-ins that were before it.
-    _server.token = {"sid": "there-1", "iat": int(time.time()) - 5}
-    return _server
-
-
-@pytest.fixture
-def hospital() -> Organisation:
-    return make_organisation("hospital")
-
-
-@pytest.fixture
-def provider(hospital: Organisation, liar: Liar) -> IdentityProvider:
-    return add_provider(hospital, liar)
+    liar.token = {"sid": "there-1", "iat": int(time.time()) - 5}
+    return liar
 
 
 def add_provider(organisation: Organisation, liar: Liar, **values: Any) -> IdentityProvider:
     boss = make_member(organisation, roles=("administrator",))
-    made = sign_ons.add(
-        actor=boss,
-        organisation=organisation,
-        model=IdentityProvider,
-        values={
-            "label": "Hospital account",
-            "issuer": liar.issuer,
-            "client_id": CLIENT["client_id"],
-            "admits": "everybody",
-        }
-        | values,
-        secret=CLIENT["client_secret"],
-    )
-    sign_ons.switch(actor=boss, sign_on=made, on=True)
-    with tenant(organisation):
-        made.refresh_from_db()
-    return made
+    return coming_in.add_provider(boss, organisation, issuer=liar.issuer, **{"admits": "everybody", **values})
 
 
 @pytest.fixture
