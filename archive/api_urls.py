@@ -8,6 +8,7 @@ app_name = "archive-api"
 
 ALL = "o/<slug:organisation>/archives/"
 ONE = ALL + "<slug:archive>/"
+ALBUM = ONE + "albums/<str:album>/"
 UPLOAD = ONE + "uploads/<uuid:upload>/"
 
 urlpatterns = [
@@ -17,6 +18,10 @@ urlpatterns = [
     path(ONE + "studies/<str:study>/", api.StudyDetail.as_view(), name="study"),
     path(ONE + "studies/<str:study>/series/", api.StudySeries.as_view(), name="series"),
     path(ONE + "studies/<str:study>/series/<str:series>/instances/", api.SeriesInstances.as_view(), name="instances"),
+    path(ONE + "albums/", api.Albums.as_view(), name="albums"),
+    path(ALBUM, api.AlbumDetail.as_view(), name="album"),
+    path(ALBUM + "studies/", api.AlbumStudies.as_view(), name="album-studies"),
+    path(ALBUM + "studies/<str:study>/", api.AlbumStudy.as_view(), name="album-study"),
     path(ONE + "deliveries/", api.Deliveries.as_view(), name="deliveries"),
     path(ONE + "quarantine/", api.Quarantine.as_view(), name="quarantine"),
     path(ONE + "uploads/", api.Uploads.as_view(), name="uploads"),

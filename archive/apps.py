@@ -12,10 +12,12 @@ class ArchiveConfig(AppConfig):
     def ready(self) -> None:
         from access import hooks, usage
         from archive import audit_actions, break_glass, quota, shell
+        from archive.albums import shell as album_shell
 
         break_glass.register()
         audit_actions.register()
         shell.register()
+        album_shell.register()
         usage.register_storage(quota.stored_bytes)
         hooks.register_viewable(
             "archive:archive-list", "archive:archive", "archive:study-list", "archive:study", "archive:thumbnail"

@@ -48,3 +48,17 @@ def register() -> None:
     actions.register(
         "quarantine.downloaded", _("{actor} downloaded the quarantined file {target}"), event_type=actions.EXPORT
     )
+    _register_albums()
+
+
+def _register_albums() -> None:
+    for action, sentence in (
+        ("album.created", _("{actor} made the album {target} in {archive}")),
+        ("album.changed", _("{actor} changed {changed} of the album {target}")),
+        ("album.deleted", _("{actor} deleted the album {target} with {studies} studies; they stay in {archive}")),
+        ("album.studies_added", _("{actor} added {count} studies to the album {target}")),
+        ("album.studies_removed", _("{actor} took {count} studies out of the album {target}")),
+        ("album.arranged", _("{actor} arranged the album {target}")),
+        ("album.opened", _("{actor} opened the album {target}")),
+    ):
+        actions.register(action, sentence, event_type=actions.APPLICATION_ACTIVITY)

@@ -89,7 +89,7 @@ class Archive(RoleContainer, TenantModel, TimeStampedModel):
             ("export_images", _("Export and copy images")),
             ("delete_images", _("Delete images")),
             ("manage_archive", _("Give roles on the archive")),
-            ("share_archive", _("Share single studies with people outside")),
+            ("share_archive", _("Share studies and albums with people outside")),
         )
 
     def __str__(self) -> str:
@@ -391,3 +391,23 @@ class Removal(TenantModel):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+# Found here by Django; albums name what they need of this module by string.
+from archive.albums.models import Album, AlbumEntry  # noqa: E402
+
+__all__ = [
+    "Album",
+    "AlbumEntry",
+    "Archive",
+    "ArchiveGroupObjectPermission",
+    "ArchiveUserObjectPermission",
+    "Delivery",
+    "Instance",
+    "Patient",
+    "QuarantinedFile",
+    "Removal",
+    "Series",
+    "Study",
+    "validate_ae_title",
+]

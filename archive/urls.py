@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from archive.albums import urls as albums
 from archive.views import archives, intake, studies
 
 app_name = "archive"
@@ -33,4 +34,5 @@ urlpatterns = [
     path(STUDY + "series/<slug:series>/", studies.series_instances, name="series"),
     path(STUDY + "instances/<int:instance>/", studies.instance_detail, name="instance"),
     path(STUDY + "instances/<int:instance>/file/", studies.instance_file, name="instance-file"),
+    *albums.urlpatterns,
 ]

@@ -10,9 +10,10 @@ class ViewerConfig(AppConfig):
 
     def ready(self) -> None:
         from audit import actions
-        from viewer import sharing
+        from viewer import album_sharing, sharing
 
         sharing.register()
+        album_sharing.register()
 
         actions.register(
             "viewer.opened", _("{actor} opened {target} in the viewer"), event_type=actions.INSTANCES_ACCESSED

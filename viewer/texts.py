@@ -86,6 +86,8 @@ SENTENCES: tuple[str, ...] = (
     _("Next image"),
     _("Next mark"),
     _("Next series"),
+    _("Next study of the album"),
+    _("Previous study of the album"),
     _("Next viewport"),
     _("No image"),
     _("no image"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from viewer import views
+from viewer import albums, views
 
 app_name = "viewer"
 
@@ -14,6 +14,7 @@ urlpatterns = [
         views.StudySharing.as_view(),
         name="study-sharing",
     ),
+    path("o/<slug:organisation>/viewer/albums/<slug:album>/", albums.AlbumView.as_view(), name="album"),
     path(
         "o/<slug:organisation>/viewer/sessions/<str:session>/events/",
         views.SessionEvents.as_view(),

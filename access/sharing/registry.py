@@ -87,6 +87,10 @@ class Shareable(ABC):
         """A sentence that refuses, or "" when this row can be shared now."""
         return ""
 
+    def hold(self, row: Any) -> None:  # noqa: B027
+        """Lock the row for the transaction that shares it, where what it opens may grow: whoever adds to it at the same
+        moment comes before the share or finds it."""
+
 
 _kinds: dict[str, Shareable] = {}
 

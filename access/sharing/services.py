@@ -77,6 +77,7 @@ def create_share(
     The code is not kept. Whether an account stands behind `recipient_login` is not said. Raises `Invalid`, `SharingOff`.
     """
     shareable, row = load_for_sharing(actor=actor, kind=kind, thing=thing)
+    shareable.hold(row)
     container = container_of(row)
     organisation = container.owning_organisation
     policy = policy_of(organisation)

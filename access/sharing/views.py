@@ -264,5 +264,7 @@ def shared_download(request: Any, organisation: str, share: str) -> HttpResponse
     found, shareable = _guest(request, share)
     if not shareable.is_handed_over:
         raise NotFound
+    answer = shareable.download(request, found)
+    # What was refused left nothing; nothing of the answer has been sent yet.
     services.note_download(request=request, share=found)
-    return shareable.download(request, found)
+    return answer

@@ -1,7 +1,8 @@
-"""REST: archives, studies, series, instances, deliveries, quarantine, and uploads."""
+"""REST: archives, studies, series, instances, albums, deliveries, quarantine, and uploads."""
 
 from __future__ import annotations
 
+from archive.api.albums import AlbumDetail, Albums, AlbumStudies, AlbumStudy
 from archive.api.reading import (
     ArchiveDetail,
     Archives,
@@ -15,6 +16,10 @@ from archive.api.reading import (
 from archive.api.uploads import UploadClose, UploadDetail, UploadFiles, UploadPieces, Uploads, UploadStudies
 
 __all__ = [
+    "AlbumDetail",
+    "AlbumStudies",
+    "AlbumStudy",
+    "Albums",
     "ArchiveDetail",
     "Archives",
     "Deliveries",

@@ -31,7 +31,7 @@ from core.tenancy import tenant
 logger = structlog.get_logger(__name__)
 
 KEPT_SECONDS = 24 * 3600
-MOST_STUDIES = 500
+MOST_STUDIES = 1000
 COPY_BYTES = 1 << 20
 
 

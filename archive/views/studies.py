@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from access.queries import get_visible, may
 from archive import attributes, lists, queries, services
+from archive.albums import queries as album_queries
 from archive.models import Archive, Instance, Series, Study
 from archive.permissions import DELETE, EXPORT, VIEW
 from archive.services import deletion, export
@@ -87,6 +88,7 @@ def study_detail(request: Any, organisation: str, archive: str, study: str) -> H
         "viewer_url": lists.viewer_url(organisation=organisation, study=found),
         "detail_url": lists.detail_url(organisation=organisation, archive=found_archive, study=found),
         "deliveries": list(found.instances.order_by().values_list("delivery_id", flat=True).distinct()[:20]),
+        "albums": list(album_queries.albums_of(user=request.user, study=found)[:20]),
         "may_audit": may(request.user, "access.view_audit", request.organisation),
     }
     if request.GET.get("part") == "drawer":

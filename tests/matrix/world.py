@@ -23,6 +23,7 @@ from access.sharing import services as sharing
 from access.single_sign_on import services as sign_ons
 from archive import services as archive_services
 from archive import tasks as archive_tasks
+from archive.albums import services as albums
 from archive.models import Archive, Delivery, Instance, QuarantinedFile, Study
 from audit.models import Event
 from core import jobs, notifications, saved_views
@@ -185,9 +186,13 @@ def _fill_archive(world: World, *, clinical: Archive, study: Study, word: str) -
         studies=[study],
         target=study,
     )
+    album = albums.create_album(
+        actor=contributor, archive=clinical, name=f"{word} round", is_open=True, studies=[study]
+    )
     world.values |= {
         "organisation": world.organisation.slug,
         "archive": clinical.slug,
+        "album": album.public_id,
         "study": study.public_id,
         "series": image.series.public_id,
         "instance": image.pk,

@@ -1,5 +1,8 @@
-/** The archive's lists and study pages. */
+/** The archive's lists, study pages and albums. */
+import { startAdding, startReordering } from '../archive/albums';
 import '../archive/archive.css';
 import { startFreshening } from '../archive/freshen';
 
 startFreshening();
+startReordering();
+startAdding();

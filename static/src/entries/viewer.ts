@@ -19,6 +19,8 @@ async function begin(root: HTMLElement): Promise<void> {
 }
 
 const root = document.getElementById('viewer');
+// A long album is opened where its study stands.
+document.querySelector('.album-strip [aria-current]')?.scrollIntoView({ block: 'nearest' });
 if (root) {
   begin(root).catch((error: unknown) => {
     console.error(error);

@@ -75,6 +75,14 @@ export function commands(app: App): Command[] {
   add('stack', 'last-image', t('Last image'), ['End'], () => pane()?.scrollBy(1e6));
   add('stack', 'next-series', t('Next series'), ['ArrowRight'], () => workspace.nextSeries(1));
   add('stack', 'previous-series', t('Previous series'), ['ArrowLeft'], () => workspace.nextSeries(-1));
+  // Beside the images of an album stand its other studies; each is a page of its own.
+  for (const [step, label, key] of [
+    ['next', t('Next study of the album'), 'Shift+PageDown'],
+    ['previous', t('Previous study of the album'), 'Shift+PageUp'],
+  ] as const) {
+    const link = document.querySelector<HTMLAnchorElement>(`a[data-album-step="${step}"]`);
+    if (link) add('stack', `${step}-study`, label, [key], () => link.click());
+  }
   add('stack', 'cine', t('Play or pause'), [' '], () => app.toggleCine());
   add('stack', 'faster', t('Play faster'), ['>'], () => app.setSpeed(workspace.framesPerSecond + 5));
   add('stack', 'slower', t('Play slower'), ['<'], () => app.setSpeed(workspace.framesPerSecond - 5));

@@ -1,0 +1,1 @@
+"""Albums: named, ordered selections of the studies of one archive."""
