@@ -92,7 +92,7 @@ class SharedAlbumView(SharedView):
         return tuple(found)
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(strip=self.strip, **context)
+        return super().get_context_data(**context | {"strip": self.strip, "manifest_url": self.strip.manifest_url})
 
 
 def studies(share: Share) -> QuerySet[Study]:

@@ -52,6 +52,8 @@ class Strip:
     following: str
     earlier: str
     later: str
+    #: Of the manifest of this study, whatever stands first in the album by then.
+    manifest_url: str
     first: int
     last: int
 
@@ -98,6 +100,7 @@ def strip_of(*, album: Album, rows: QuerySet[Study], keys: list[str], chosen: st
         following=to(keys[at + 1]) if at + 1 < len(keys) else "",
         earlier=to(chosen, **{"from": first - WINDOW + 1}) if first else "",
         later=to(chosen, **{"from": first + WINDOW + 1}) if first + WINDOW < len(keys) else "",
+        manifest_url=to(chosen, format="json"),
         first=first + 1,
         last=first + len(window),
     )
@@ -170,7 +173,7 @@ class AlbumView(StudyView):
         return replace(super().get_manifest(), back=contract.Link(label=self.album.name, href=album_url(self.album)))
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
-        return super().get_context_data(strip=self.strip, **context)
+        return super().get_context_data(**context | {"strip": self.strip, "manifest_url": self.strip.manifest_url})
 
 
 def _album(request: HttpRequest, public_id: str) -> Album:
