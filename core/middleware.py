@@ -37,6 +37,9 @@ def refusal(request: HttpRequest, error: PacswebError, *, as_json: bool) -> Http
     if as_json:
         return JsonResponse(problem(error), status=error.status_code)
     template = {403: "403.html", 404: "404.html"}.get(error.status_code, "errors/refused.html")
+    if getattr(request, "guest", None) is not None:
+        # Somebody who was let in to one thing is told without the shell around it: its places are not theirs.
+        template = "errors/refused.html"
     return render(request, template, {"error": error}, status=error.status_code)
 
 
