@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
@@ -118,7 +118,7 @@ class AlbumStudyTable(StudyTable):
     """The studies of one album: the same cells as the study list, and their place."""
 
     key = "album"
-    columns: ClassVar[Sequence[Column]] = (
+    columns = (  # type: ignore[assignment]
         Column(
             "position",
             gettext_lazy("Order"),
@@ -129,7 +129,9 @@ class AlbumStudyTable(StudyTable):
         ),
         *(column for column in StudyTable.columns if column.key != "priors"),
     )
-    filters = tuple(one for one in StudyTable.filters if one.key != "patient")
+    filters = tuple(  # type: ignore[assignment]
+        one for one in StudyTable.filters if one.key != "patient"
+    )
     default_sort = "position"
     bulk_template = "archive/album_bulk.html"
     tools_template = "archive/album_tools.html"

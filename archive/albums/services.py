@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from access.models import User
 from access.queries import may, require
@@ -30,7 +31,9 @@ Direction = Literal["up", "down", "first", "last"]
 
 class SharedOutside(Forbidden):
     code = "album-shared"
-    default_message = _("People outside see what is in this album. Only who may share from this archive adds to it.")
+    default_message = gettext_lazy(
+        "People outside see what is in this album. Only who may share from this archive adds to it."
+    )
 
 
 class AlbumFull(Invalid):

@@ -127,7 +127,7 @@ def _table(request: Any, album: Album) -> AlbumStudyTable:
 def _album_page(request: Any, album: Album, table: AlbumStudyTable) -> HttpResponse:
     context = page_context(request, album.archive, tab="albums")
     if not table.is_fragment_request:
-        total = queries.counted(Album.objects.filter(pk=album.pk)).get()
+        total: Any = queries.counted(Album.objects.filter(pk=album.pk)).get()
         context |= {
             "total": total,
             "outside": queries.outside_words(queries.outside_of(album)),

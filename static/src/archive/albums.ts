@@ -14,7 +14,7 @@ export function startReordering(): void {
     const button = form.querySelector<HTMLButtonElement>(`button[value="${wanted}"]`);
     if (!button || button.disabled) return;
     focused = row.id;
-    form.requestSubmit(button);
+    button.click();
   });
 
   document.addEventListener('submit', (event) => {
@@ -27,7 +27,8 @@ export function startReordering(): void {
     if (!focused) return;
     const found = document.getElementById(focused);
     focused = '';
-    const target = found instanceof HTMLButtonElement && found.disabled ? found.closest<HTMLElement>('[data-row]') : found;
+    const target =
+      found instanceof HTMLButtonElement && found.disabled ? found.closest<HTMLElement>('[data-row]') : found;
     target?.focus();
     target?.scrollIntoView({ block: 'nearest' });
   });
