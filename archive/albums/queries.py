@@ -16,7 +16,7 @@ from archive import queries
 from archive.albums.models import Album, AlbumEntry
 from archive.models import Archive, Series, Study
 from archive.permissions import CHANGE, SHARE, VIEW
-from core.errors import NotFound
+from core.errors import Forbidden, NotFound
 
 #: The kind under which albums are shared (`access.sharing.registry`); the floor that shows them registers it.
 SHARED_AS = "album"
@@ -45,6 +45,12 @@ def may_change(*, user: Any, album: Album) -> bool:
     if may(user, CHANGE, album.archive):
         return True
     return album.owner_id == user.pk and may(user, VIEW, album.archive)
+
+
+def require_change(*, user: Any, album: Album) -> None:
+    """Raise `Forbidden` to who may read the album but not change it."""
+    if not may_change(user=user, album=album):
+        raise Forbidden(_("Only the album's maker and managers of the archive change it."))
 
 
 def changeable(*, user: Any, archive: Archive) -> QuerySet[Album]:

@@ -270,10 +270,9 @@ def _hold(*, actor: User, album: Album) -> Album:
     if held is None:
         raise NotFound
     require(actor, VIEW, held.archive)
-    if not queries.may_change(user=actor, album=held):
-        if not held.is_open:
-            raise NotFound
-        raise Forbidden(_("Only the album's maker and managers of the archive change it."))
+    if not held.is_open and not queries.may_change(user=actor, album=held):
+        raise NotFound
+    queries.require_change(user=actor, album=held)
     return held
 
 

@@ -26,7 +26,7 @@ from archive.permissions import EXPORT
 from archive.views.common import load_archive, note_search, page_context
 from archive.views.studies import selected_studies
 from audit import services as audit
-from core.errors import Conflict, Forbidden, Invalid
+from core.errors import Conflict, Invalid
 
 SELECTED_LIMIT = 500
 STUDIES_NAMED = 20
@@ -38,11 +38,6 @@ def load_album(request: Any, archive: str, album: str) -> Album:
     """The album of the address, authorised. Raises `NotFound` or `Forbidden`."""
     found = load_archive(request, archive)
     return queries.get_album(user=request.user, archive=found, public_id=album)
-
-
-def _require_change(request: Any, album: Album) -> None:
-    if not queries.may_change(user=request.user, album=album):
-        raise Forbidden(_("Only the album's maker and managers of the archive change it."))
 
 
 @require_GET
@@ -73,7 +68,7 @@ def album_create(request: Any, organisation: str, archive: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def album_edit(request: Any, organisation: str, archive: str, album: str) -> HttpResponse:
     found = load_album(request, archive, album)
-    _require_change(request, found)
+    queries.require_change(user=request.user, album=found)
     initial = {name: getattr(found, name) for name in AlbumForm.base_fields}
     form = AlbumForm(request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
@@ -207,7 +202,7 @@ def _next(request: Any, address: str) -> str:
 @require_POST
 def album_remove(request: Any, organisation: str, archive: str, album: str) -> HttpResponse:
     found = load_album(request, archive, album)
-    _require_change(request, found)
+    queries.require_change(user=request.user, album=found)
     places = services.remove_studies(actor=request.user, album=found, studies=_selected(request), request=request)
     if places:
         request.session[REMOVED] = {
@@ -228,7 +223,7 @@ def _removed(request: Any, album: Album) -> list[services.Place]:
 @require_POST
 def album_put_back(request: Any, organisation: str, archive: str, album: str) -> HttpResponse:
     found = load_album(request, archive, album)
-    _require_change(request, found)
+    queries.require_change(user=request.user, album=found)
     places = _removed(request, found)
     if not places:
         raise Conflict(_("There is nothing to put back: it was put back already, or something else was removed since."))
@@ -243,7 +238,7 @@ def album_put_back(request: Any, organisation: str, archive: str, album: str) ->
 def album_move(request: Any, organisation: str, archive: str, album: str) -> HttpResponse:
     """Move studies up, down, or to an end; answers with the list when the list asks."""
     found = load_album(request, archive, album)
-    _require_change(request, found)
+    queries.require_change(user=request.user, album=found)
     direction = request.POST.get("direction", "")
     if direction not in ("up", "down", "first", "last"):
         raise Invalid(_("Choose where the studies go."))
@@ -258,7 +253,7 @@ def album_move(request: Any, organisation: str, archive: str, album: str) -> Htt
 def album_arrange(request: Any, organisation: str, archive: str, album: str) -> HttpResponse:
     """Keep the order in which the list is shown."""
     found = load_album(request, archive, album)
-    _require_change(request, found)
+    queries.require_change(user=request.user, album=found)
     services.arrange(actor=request.user, album=found, studies=_table(request, found).sorted_keys(), request=request)
     messages.success(request, _("The album has this order now."))
     return redirect(album_url(found))
@@ -277,7 +272,7 @@ def album_export(request: Any, organisation: str, archive: str, album: str) -> H
 @require_POST
 def album_delete(request: Any, organisation: str, archive: str, album: str) -> HttpResponse:
     found = load_album(request, archive, album)
-    _require_change(request, found)
+    queries.require_change(user=request.user, album=found)
     closed = services.delete_album(actor=request.user, album=found, request=request)
     said = _("The album “%(name)s” is deleted; its studies are where they were.") % {"name": found.name}
     if closed:

@@ -152,6 +152,7 @@ class AlbumStudies(AlbumMixin, generics.ListAPIView[Study]):
     )
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         album = self.get_album()
+        queries.require_change(user=request.user, album=album)
         keys = list(dict.fromkeys(_wanted(request, WantedStudiesSerializer)["studies"]))
         found = self._named(album.archive, keys)
         done = services.add_studies(actor=person(request), album=album, studies=found, request=request._request)
