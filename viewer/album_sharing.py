@@ -88,7 +88,7 @@ class SharedAlbumView(SharedView):
                 )
             )
             if image_count(self.rows) <= MOST_IMAGES:
-                found.append(replace(whole, label=_("Download album")))
+                found.append(replace(whole, label=_("Download album"), icon="package"))
         return tuple(found)
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:

@@ -5,10 +5,13 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from access.sharing.following import Outside
 from archive.albums.models import LONGEST_DESCRIPTION, LONGEST_NAME, Album
 
+#: The choice of a new album among those there are.
+NEW = "new"
 NAME_HELP = _("Guests with whom the album is shared see the name and the description, too.")
 
 
@@ -35,13 +38,13 @@ class AlbumForm(forms.Form):
 class AddForm(AlbumForm):
     """Into one of the albums there are, or into a new one."""
 
-    album = forms.ChoiceField(label=_("Album"), required=False)
+    album = forms.ChoiceField(label=_("Album"))
     field_order = ("album", "name", "description", "is_open")
 
     def __init__(self, *args: Any, choices: Sequence[tuple[Album, Outside]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         album: Any = self.fields["album"]
-        album.choices = [("", _("A new album")), *((row.public_id, _label(row, seen)) for row, seen in choices)]
+        album.choices = [(NEW, _("A new album")), *((row.public_id, _label(row, seen)) for row, seen in choices)]
         if not choices:
             del self.fields["album"]
         else:
@@ -56,14 +59,20 @@ class AddForm(AlbumForm):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        is_new = not data.get("album") and "album" not in self.errors
+        is_new = data.get("album", NEW) == NEW and "album" not in self.errors
         if is_new and not str(data.get("name", "")).strip() and "name" not in self.errors:
             self.add_error("name", _("A new album needs a name."))
         return data
 
 
 def _label(album: Album, seen: Outside) -> str:
-    parts = [album.name, str(getattr(album, "study_count", ""))]
+    n: int = getattr(album, "study_count", 0)
     if seen.total:
-        parts.append(str(_("shared with people outside")))
-    return " · ".join(part for part in parts if part)
+        said = ngettext(
+            "%(name)s (%(n)s study, shared with people outside)",
+            "%(name)s (%(n)s studies, shared with people outside)",
+            n,
+        )
+    else:
+        said = ngettext("%(name)s (%(n)s study)", "%(name)s (%(n)s studies)", n)
+    return said % {"name": album.name, "n": n}

@@ -18,7 +18,7 @@ from access.forms import add_errors
 from access.queries import may
 from archive import services as archive_services
 from archive.albums import queries, services
-from archive.albums.forms import AddForm, AlbumForm
+from archive.albums.forms import NEW, AddForm, AlbumForm
 from archive.albums.lists import AlbumStudyTable, AlbumTable, album_url, album_viewer_url
 from archive.albums.models import Album
 from archive.models import Archive, Study
@@ -166,8 +166,8 @@ def in_order_chosen(request: Any, archive: Archive) -> list[Study]:
 
 
 def _add(request: Any, archive: Archive, *, studies: list[Study], data: dict[str, Any]) -> HttpResponse:
-    chosen = data.pop("album", "")
-    if chosen:
+    chosen = data.pop("album", NEW)
+    if chosen != NEW:
         album = queries.get_album(user=request.user, archive=archive, public_id=chosen)
         done = services.add_studies(actor=request.user, album=album, studies=studies, request=request)
     else:
