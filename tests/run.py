@@ -62,6 +62,8 @@ def run(*, group: str, folder: Path, services: Path, again: bool = False) -> Res
         f"tests/{group}",
         "-q",
         "--reuse-db",
+        "--durations=6",
+        "--durations-min=5",
         "-o",
         f"cache_dir={folder / group}",
     ]
