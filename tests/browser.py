@@ -27,6 +27,7 @@ SWITCHES = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-gpu-compositing",
     "--disable-gpu-rasterization",
     "--use-gl=angle",
     "--use-angle=swiftshader",
