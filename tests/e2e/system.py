@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +11,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, Response
 
-from tests.roof.trees import ROOT, Tree
+from tests.roof.trees import Tree
 
 PATIENCE_SECONDS = 90
 
@@ -34,15 +32,6 @@ class System:
     def passwords(self) -> dict[str, str]:
         found: dict[str, str] = json.loads((self.tree.data / "demo-accounts.json").read_text(encoding="utf-8"))
         return found
-
-    def manage(self, *arguments: str) -> str:
-        """The output of `manage.py …` as an administrator at the machine would type it."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.tree.environment, text=True,
-            capture_output=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 def wait_for(condition: Callable[[], Any], *, what: str, patience_seconds: float = PATIENCE_SECONDS) -> Any:

@@ -10,8 +10,6 @@ import http.client
 import io
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -26,7 +24,7 @@ from pydicom.uid import generate_uid
 
 from pacsweb.launcher import processes
 from tests.archive.factories import make_dataset, to_bytes
-from tests.roof.trees import ROOT, Tree
+from tests.roof.trees import Tree
 
 pytestmark = [pytest.mark.tree, pytest.mark.timeout(1800)]
 
@@ -146,23 +144,14 @@ class Watch(threading.Thread):
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    tree = Tree.at(tmp_path_factory.mktemp("heavy") / "var")
-    try:
-        tree.up()
-        made = subprocess.run(
-            [sys.executable, "manage.py", "shell", "-c", SET_UP], cwd=ROOT, env=tree.environment, text=True,
-            capture_output=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert "TOKEN" in made.stdout, made.stderr
-        found = System(tree=tree, token=made.stdout.split("TOKEN", 1)[1].strip())
-        # The first request of each kind loads what a process keeps for good.
-        small = make_dataset()
-        upload(found, [("warm", to_bytes(small))])
-        found.request("GET", f"{WEB}/studies/{small.StudyInstanceUID}/rendered", Accept="image/png")
-        yield found
-    finally:
-        tree.down()
+def system(bare_tree: Tree) -> System:
+    made = bare_tree.manage("shell", "-c", SET_UP)
+    found = System(tree=bare_tree, token=made.split("TOKEN", 1)[1].strip())
+    # The first request of each kind loads what a process keeps for good.
+    small = make_dataset()
+    upload(found, [("warm", to_bytes(small))])
+    found.request("GET", f"{WEB}/studies/{small.StudyInstanceUID}/rendered", Accept="image/png")
+    return found
 
 
 # One file of more than two gigabytes ------------------------------------------------------------------------------------

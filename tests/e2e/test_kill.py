@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import generate_uid
 from pynetdicom import AE
 
-from tests.roof.trees import ROOT, Tree
+from tests.roof.trees import Tree
 
 pytestmark = [pytest.mark.tree, pytest.mark.timeout(400)]
 
@@ -86,18 +84,9 @@ class System:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    tree = Tree.at(tmp_path_factory.mktemp("tough") / "var")
-    try:
-        tree.up()
-        made = subprocess.run(
-            [sys.executable, "manage.py", "shell", "-c", SET_UP], cwd=ROOT, env=tree.environment, text=True,
-            capture_output=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert "TOKEN" in made.stdout, made.stderr
-        yield System(tree=tree, token=made.stdout.split("TOKEN", 1)[1].strip())
-    finally:
-        tree.down()
+def system(bare_tree: Tree) -> System:
+    made = bare_tree.manage("shell", "-c", SET_UP)
+    return System(tree=bare_tree, token=made.split("TOKEN", 1)[1].strip())
 
 
 def make_study(count: int) -> list[Dataset]:

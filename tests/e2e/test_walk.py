@@ -130,7 +130,7 @@ def send_by_association(system: System, folder: Path) -> None:
 
 
 def token(system: System) -> str:
-    return system.manage("create_token", "educator@demo").strip().splitlines()[-1]
+    return system.tree.manage("create_token", "educator@demo").strip().splitlines()[-1]
 
 
 def found_by_web(system: System, study_uid: str) -> bool:

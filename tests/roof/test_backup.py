@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.archive.factories import make_dataset, to_bytes
-from tests.roof.trees import ROOT, Tree
+from tests.roof.trees import Tree
 
 pytestmark = [pytest.mark.tree, pytest.mark.timeout(600)]
 
@@ -36,14 +34,6 @@ WEB = "/o/kept/dicomweb/clinical"
 class System:
     tree: Tree
     token: str
-
-    def manage(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.tree.environment, text=True,
-            capture_output=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
     def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(
@@ -73,7 +63,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     try:
         tree.up()
         found = System(tree=tree, token="")
-        found.token = found.manage("shell", "-c", SET_UP).split("TOKEN", 1)[1].strip()
+        found.token = found.tree.manage("shell", "-c", SET_UP).split("TOKEN", 1)[1].strip()
         yield found
     finally:
         tree.down()
@@ -113,7 +103,7 @@ def test_a_restored_backup_is_the_same_system(system: System, tmp_path: Path) ->
             )
             status, answer = other.request("GET", path, Accept="application/dicom; transfer-syntax=*")
             assert (status, answer) == (200, content)
-        verdict = other.manage("verify_audit")
+        verdict = other.tree.manage("verify_audit")
         assert "kept:" in verdict and "BROKEN" not in verdict
         assert " 0 events intact" not in verdict.split("kept:", 1)[1]
         # It is a whole system: it takes new images.

@@ -53,6 +53,15 @@ class Tree:
     def down(self) -> None:
         self.command("down")
 
+    def manage(self, *arguments: str) -> str:
+        """The output of `manage.py …` as an administrator at the machine would type it."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment, text=True, capture_output=True,
+            timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.data / "run" / "state.json").read_text(encoding="utf-8"))
         return found
