@@ -19,17 +19,6 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         tree.down()
 
 
-@pytest.fixture(scope="session")
-def bare_tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
-    """A PACSWeb without demo content; each module makes an organisation of its own in it."""
-    tree = Tree.at(tmp_path_factory.mktemp("bare") / "var")
-    try:
-        tree.up()
-        yield tree
-    finally:
-        tree.down()
-
-
 @pytest.fixture
 def sign_in(chromium: Browser, system: System) -> Iterator[Callable[[str], Person]]:
     """`sign_in("educator@demo")` opens a browser of that person; complaints of any of them fail the test."""

@@ -38,7 +38,7 @@ class Tree:
         ports = {"PACSWEB_HTTP_PORT": str(choose()), "PACSWEB_DICOM_PORT": str(choose())}
         return cls(data=data, environment={**kept, "PACSWEB_DATA": str(data), "PACSWEB_DEMO": "no", **ports, **more})
 
-    def command(self, *arguments: str, patience_seconds: float = 200) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, patience_seconds: float = 600) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "pacsweb", *arguments], cwd=ROOT, env=self.environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=patience_seconds, check=False,

@@ -46,7 +46,7 @@ FRAME_BYTES = ROWS * COLUMNS * 2
 PIECE_BYTES = 16 << 20
 # What a process may grow by at most: a few pieces and frames, nothing near the file.
 GROWTH_MB = 160
-HOW_MANY = int(os.environ.get("HEAVY_FILES", "3000"))
+HOW_MANY = int(os.environ.get("HEAVY_FILES", "1000"))
 API = "/api/v1/o/heavy/archives/clinical"
 WEB = "/o/heavy/dicomweb/clinical"
 
