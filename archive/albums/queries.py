@@ -25,7 +25,7 @@ SHARED_AS = "album"
 def albums(*, user: Any, archive: Archive) -> QuerySet[Album]:
     """The albums of an archive that a person may read: own ones, open ones; who answers for the archive, all."""
     rows = Album.objects.filter(archive=archive).select_related("owner", "organisation", "archive__organisation")
-    rows = visible_within(user, rows, VIEW, container=archive, is_open=may(user, VIEW, archive))
+    rows = visible_within(user, rows, VIEW, is_open=may(user, VIEW, archive))
     if may(user, CHANGE, archive):
         return rows
     mine = Q(owner=user.pk) if user.pk is not None else Q(pk__in=[])

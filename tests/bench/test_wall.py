@@ -142,7 +142,8 @@ def test_cost_of_the_filter_and_of_the_wall() -> None:
     def by_filter() -> QuerySet[Study]:
         return visible_to(reader, unfiltered(), VIEW)
 
-    named = matching_studies(archive=largest, word="name4f1a")
+    with tenant(organisation):
+        named = matching_studies(archive=largest, word="name4f1a")
     month = Q(study_date_parsed__range=("2015-01-01", "2015-02-01"), modalities__contains=["MR"])
     questions: dict[str, tuple[Callable[[User], QuerySet[Study]], Callable[[QuerySet[Study]], Any]]] = {
         "study list, first page": (as_the_page_asks, first_page),

@@ -49,7 +49,7 @@ def ways(user: Any, *, archive: Archive, organisation: Organisation) -> list[tup
         is_open = may(user, VIEW, archive)
         for model in MODELS:
             rows = model.objects.filter(archive=archive)
-            listed = visible_within(user, rows, VIEW, container=archive, is_open=is_open)
+            listed = visible_within(user, rows, VIEW, is_open=is_open)
             found.append(
                 (
                     set(visible_to(user, rows, VIEW).values_list("pk", flat=True)),
@@ -113,6 +113,6 @@ def test_lists_and_pages_agree_on_what_each_person_sees(house: House) -> None:
 def test_a_list_by_another_reason_leaves_out_the_reports(house: House) -> None:
     with tenant(house.organisation):
         rows = Series.objects.filter(archive=house.archive)
-        listed = visible_within(house.learner, rows, VIEW, container=house.archive, is_open=False)
+        listed = visible_within(house.learner, rows, VIEW, is_open=False)
         assert {series.modality for series in listed} == {"MR"}
         assert {series.modality for series in rows} == {"MR", "SR"}
