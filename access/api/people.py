@@ -16,7 +16,7 @@ from access import people, services
 from access.api.common import Administers
 from access.models import ContainerRole, Membership, Organisation, RoleContainer
 from access.services.joining import named_roles
-from core.errors import NotFound
+from core.errors import Invalid, NotFound
 
 STATES = ("active", "suspended", "ended")
 
@@ -228,19 +228,16 @@ class OneRole(OfPerson):
     def delete(self, request: Request, **_kwargs: Any) -> Response:
         found = self.membership()
         self.require_proof(_("Changing who may do what"))
-        container, role = _named(found.organisation, key=self.kwargs["container"], role=self.kwargs["role"])
+        try:
+            [(container, role)] = named_roles(
+                found.organisation, keys=[f"{self.kwargs['container']}:{self.kwargs['role']}"]
+            )
+        except Invalid as error:
+            raise NotFound from error  # part of the address: absent, not invalid
         services.revoke_role(
             actor=self.actor, container=container, role=role, user=found.user, request=request._request
         )
         return Response(status=204)
-
-
-def _named(organisation: Organisation, *, key: str, role: str) -> tuple[RoleContainer, str]:
-    """The same as in a body, but absent instead of invalid: it is part of the address."""
-    for container in people.containers_of(organisation):
-        if _key(container) == key and role in container.ROLES:
-            return container, role
-    raise NotFound
 
 
 class Containers(Administers):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -39,7 +40,7 @@ class Settings(Administers):
         data.is_valid(raise_exception=True)
         unknown = sorted(set(request.data) - set(SETTINGS))
         if unknown:
-            raise Invalid(fields={name: ["This cannot be changed here."] for name in unknown})
+            raise Invalid(fields={name: [_("This cannot be changed here.")] for name in unknown})
         services.change_organisation(
             actor=self.actor, organisation=organisation, changes=dict(data.validated_data), request=request._request
         )
