@@ -37,3 +37,4 @@ def _raise_walls(*, using: str, **_signal: Any) -> None:
 
     if connections[using].vendor == "postgresql":
         wall.raise_walls(connections[using])
+        wall.tell_slow_searches(connections[using])

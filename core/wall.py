@@ -27,6 +27,7 @@ from django.apps import apps
 from django.db import models, transaction
 from django.utils.translation import gettext as _
 
+from core.db import leakproof
 from core.errors import PermanentError
 
 logger = structlog.get_logger(__name__)
@@ -361,6 +362,23 @@ def require_walls(connection: Any) -> None:
     found = faults(connection)
     if found:
         raise WallDown(describe(found))
+
+
+def slow_searches(connection: Any) -> str:
+    """A sentence when words are searched past their indexes because of the wall (`core.db.leakproof`), else nothing."""
+    with connection.cursor() as cursor:
+        if not leakproof.unmarked(cursor):
+            return ""
+    return _(
+        "Searches for words read every row of an archive: this database does not hold LIKE and upper() for leakproof, so it "
+        "uses no index for them behind the wall."
+    )
+
+
+def tell_slow_searches(connection: Any) -> None:
+    """One line in the log of each `migrate`."""
+    if slow_searches(connection):
+        logger.warning("searches_are_slow", statements=list(leakproof.STATEMENTS), guide="docs/operations.md")
 
 
 def describe(found: list[Fault]) -> str:

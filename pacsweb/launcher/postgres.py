@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from core.db import leakproof
 from pacsweb.launcher.messages import LaunchError
 from pacsweb.launcher.processes import RunAs, run
 from pacsweb.local_services import ensure_secret, write_private
@@ -218,7 +219,8 @@ class Postgres:
         )  # fmt: skip
 
     def ensure_database(self, *, may_create_databases: bool = False) -> None:
-        """The application's role (no superuser: row-level security must bind it), database and extensions."""
+        """The application's role (no superuser: row-level security must bind it) and database, in which words are
+        found by their indexes."""
         role = sql.Identifier(APPLICATION_USER)
         rights = sql.SQL("CREATEDB" if may_create_databases else "NOCREATEDB")
         with self.connect_as_superuser(database="postgres") as connection:
@@ -232,6 +234,8 @@ class Postgres:
                 connection.execute(
                     sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(sql.Identifier(DATABASE), role)
                 )
+        with self.connect_as_superuser(database=DATABASE) as connection, connection.cursor() as cursor:
+            leakproof.mark(cursor)
 
     def stop(self) -> None:
         """Fast shutdown of a server that is not our child (one that a killed run left)."""

@@ -19,6 +19,8 @@ REDIS_URL: str = (ENV.get("REDIS_URL") or "redis://127.0.0.1:1/0").removesuffix(
     "/0"
 ) + f"/{int(_worker[2:]) + 1 if _worker else 0}"
 DATABASES = {"default": database_from_url(url=_database_url)}
+# As the launcher made it: what only a superuser may set in a database (`core.db.leakproof`) is set in the copy.
+DATABASES["default"]["TEST"] = {"TEMPLATE": DATABASES["default"]["NAME"]}
 CACHES = caches_from_url(url=REDIS_URL)
 CELERY_BROKER_URL = REDIS_URL
 

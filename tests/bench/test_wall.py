@@ -8,7 +8,6 @@ every row of the list (`access.queries.visible_to`), which is what lists avoid.
 from __future__ import annotations
 
 import copy
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +27,9 @@ from archive.queries import VIEW
 from core import wall
 from core.tenancy import all_tenants, signed_in, tenant
 from dicomweb import queries as dicomweb_queries
+from dicomweb.domain.levels import Level
+from dicomweb.domain.query import parse
+from dicomweb.queries.conditions import conditions
 from tests.access.factories import make_organisation, make_user
 from tests.archive.factories import deliver, make_archive, make_series
 from tests.teaching.factories import House, make_house, publish
@@ -36,7 +38,7 @@ pytestmark = [pytest.mark.bench, pytest.mark.django_db(transaction=True), pytest
 
 PEOPLE, ARCHIVES, STUDIES, LARGEST = 10_000, 1_000, 200_000, 100_000
 CASES = 20
-RUNS = 15
+ROUNDS, RUNS = 3, 15
 
 
 def multiply(model: Any, *, template: Any, count: int, source: str = "", **changed: str) -> None:
@@ -98,7 +100,7 @@ def fill() -> House:
         Patient, template=study.patient, count=STUDIES, source="JOIN archive_archive a ON a.ae_title = 'BENCH' || (1 + n % 999)",
         archive_id=f"CASE WHEN n <= {LARGEST} THEN {largest.pk} ELSE a.id END",
         public_id="'p' || n", patient_id="'BENCH' || n", patient_name="'Name' || md5(n::text) || '^Given' || n % 977",
-        search_name="'name' || md5(n::text) || ' given' || n % 977",
+        search_name="'NAME' || upper(md5(n::text)) || ' GIVEN' || n % 977",
     )  # fmt: skip
     multiply(
         Study, template=study, count=STUDIES, source="JOIN archive_patient p ON p.public_id = 'p' || n",
@@ -112,14 +114,18 @@ def fill() -> House:
 
 
 def measure(ask: Callable[[], Any]) -> float:
-    """Milliseconds, the median of several runs after one that warms up."""
+    """Milliseconds, the least of several runs after one that warms up: what others do on the machine only adds."""
     ask()
     taken = []
     for _run in range(RUNS):
         begun = time.perf_counter()
         ask()
         taken.append((time.perf_counter() - begun) * 1000)
-    return statistics.median(taken)
+    return min(taken)
+
+
+def least(*rounds: dict[str, float]) -> dict[str, float]:
+    return {name: min(one[name] for one in rounds) for name in rounds[0]}
 
 
 def test_cost_of_the_filter_and_of_the_wall() -> None:
@@ -143,33 +149,44 @@ def test_cost_of_the_filter_and_of_the_wall() -> None:
         return visible_to(reader, unfiltered(), VIEW)
 
     with tenant(organisation):
-        named = matching_studies(archive=largest, word="name4f1a")
+        named = matching_studies(archive=largest, word="4f1a0")
     month = Q(study_date_parsed__range=("2015-01-01", "2015-02-01"), modalities__contains=["MR"])
+    part_of_a_name = conditions(parse([("PatientName", "*4f1a0*")]), level=Level.STUDY)
     questions: dict[str, tuple[Callable[[User], QuerySet[Study]], Callable[[QuerySet[Study]], Any]]] = {
         "study list, first page": (as_the_page_asks, first_page),
         "study list, count": (as_the_page_asks, lambda rows: rows.count()),
         "study list, words": (as_the_page_asks, lambda rows: first_page(rows.filter(pk__in=named))),
         "QIDO by patient ID": (as_dicomweb_asks, lambda rows: first_page(rows.filter(patient__patient_id="BENCH777"))),
+        "QIDO by part of a name": (as_dicomweb_asks, lambda rows: first_page(rows.filter(part_of_a_name))),
         "QIDO by date and modality": (as_dicomweb_asks, lambda rows: first_page(rows.filter(month))),
     }
+
+    def through(door: Callable[[], QuerySet[Study]]) -> dict[str, float]:
+        return {name: measure(lambda read=read: read(door())) for name, (_door, read) in questions.items()}
+
+    def asked_by(user: User) -> dict[str, float]:
+        return {
+            name: measure(lambda door=door, read=read: read(door(user))) for name, (door, read) in questions.items()
+        }
+
+    rounds = []
     with signed_in(user_id=reader.pk), tenant(organisation):
-        wall.drop_walls(connection)
-        plain = {name: measure(lambda read=read: read(unfiltered())) for name, (_door, read) in questions.items()}
-        wall.raise_walls(connection)
-        asked, by_case = (
-            {
-                name: measure(lambda door=door, read=read, user=user: read(door(user)))
-                for name, (door, read) in questions.items()
-            }
-            for user in (reader, learner)
-        )
-        inside = {name: measure(lambda read=read: read(by_filter())) for name, (_door, read) in questions.items()}
+        for _round in range(ROUNDS):
+            wall.drop_walls(connection)
+            plain = through(unfiltered)
+            in_the_open = {name: read(unfiltered()) for name, (_door, read) in questions.items()}
+            wall.raise_walls(connection)
+            rounds.append((plain, asked_by(reader), asked_by(learner), through(by_filter)))
+            # Each question finds something, and a reader finds through the wall what is there without it.
+            assert all(in_the_open.values())
+            assert {name: read(door(reader)) for name, (door, read) in questions.items()} == in_the_open
         for name, (door, read) in questions.items():
             for user in (reader, learner):
                 with CaptureQueriesContext(connection) as captured:
                     read(door(user))
                 assert len(captured) == 2, name  # whether a role opens the archive, and the list
         assert as_the_page_asks(learner).count() == CASES
+    plain, asked, by_case, inside = (least(*one) for one in zip(*rounds, strict=True))
     print(f"\n{PEOPLE:,} people, {ARCHIVES:,} archives, {STUDIES:,} studies, {LARGEST:,} of them in the archive asked")
     print(f"{'ms':28}{'plain':>10}{'reader':>10}{'ratio':>8}{'learner':>10}{'ratio':>8}{'filter on rows':>16}")
     for name, unwalled in plain.items():

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from core import wall
+from core.checks import HOW_TO_MARK
 
 
 class Command(BaseCommand):
@@ -39,3 +40,6 @@ class Command(BaseCommand):
         if found:
             raise CommandError(f"The wall has {len(found)} holes.")
         self.stdout.write(f"The wall stands around {len(wall.walls())} tables.")
+        slow = wall.slow_searches(connection)
+        if slow:
+            self.stdout.write(f"{slow} {HOW_TO_MARK}")
