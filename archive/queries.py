@@ -101,7 +101,7 @@ def series_metadata(series: Series) -> bytes:
 
 def studies(*, user: Any, archive: Archive) -> QuerySet[Study]:
     rows = Study.objects.filter(archive=archive).select_related("patient")
-    return visible_within(user, rows, VIEW, is_open=may(user, VIEW, archive))
+    return visible_within(user, rows, VIEW, is_open=may(user, VIEW, archive), container=archive)
 
 
 def series_of(*, user: Any, study: Study) -> QuerySet[Series]:

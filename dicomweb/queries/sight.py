@@ -51,7 +51,7 @@ def require_some_sight(*, user: Any, archive: Archive) -> None:
 
 def only_seen(rows: QuerySet[Any], *, user: Any, archive: Archive) -> QuerySet[Any]:
     """Of rows of one archive those that the caller may see: who sees a study for a case may not see the reports in it."""
-    return visible_within(user, rows, VIEW, is_open=sees_all(user=user, archive=archive))
+    return visible_within(user, rows, VIEW, is_open=sees_all(user=user, archive=archive), container=archive)
 
 
 def require_sight(*, user: Any, archive: Archive, row: Study | Series) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q
 
+from access import hooks
 from access.models import ApiToken, Organisation, User
 from access.queries import may, visible_to, visible_within
 from access.services import grant_role
 from archive.models import Archive, Instance, Series, Study
-from archive.queries import VIEW
+from archive.queries import VIEW, studies
 from core.tenancy import tenant
 from tests.access.factories import make_member
 from tests.archive.factories import deliver, make_series
@@ -43,20 +46,17 @@ def looking_as(person: User, *, viewer: User) -> User:
 
 
 def ways(user: Any, *, archive: Archive, organisation: Organisation) -> list[tuple[set[int], set[int]]]:
-    """For studies, series and instances: what the filter gives, and what lists ask."""
+    """For studies, series and instances, each with the archive known and not: what the filter gives, what lists ask."""
     found = []
     with tenant(organisation):
         is_open = may(user, VIEW, archive)
         for model in MODELS:
             rows = model.objects.filter(archive=archive)
-            listed = visible_within(user, rows, VIEW, is_open=is_open)
-            found.append(
-                (
-                    set(visible_to(user, rows, VIEW).values_list("pk", flat=True)),
-                    set(listed.values_list("pk", flat=True)),
-                )
-            )
-            assert listed.count() == len(found[-1][1])  # none twice
+            by_filter = set(visible_to(user, rows, VIEW).values_list("pk", flat=True))
+            for container in (archive, None):
+                listed = visible_within(user, rows, VIEW, is_open=is_open, container=container)
+                found.append((by_filter, set(listed.values_list("pk", flat=True))))
+                assert listed.count() == len(found[-1][1])  # none twice
     return found
 
 
@@ -105,8 +105,9 @@ def people(house: House) -> dict[str, tuple[Any, int]]:
 def test_lists_and_pages_agree_on_what_each_person_sees(house: House) -> None:
     for name, (person, expected) in people(house).items():
         found = ways(person, archive=house.archive, organisation=house.organisation)
-        for model, (by_filter, by_list) in zip(MODELS, found, strict=True):
-            assert by_list == by_filter, (name, model.__name__)
+        assert len(found) == 2 * len(MODELS)
+        for number, (by_filter, by_list) in enumerate(found):
+            assert by_list == by_filter, (name, MODELS[number // 2].__name__)
         assert len(found[0][0]) == expected, name
 
 
@@ -116,3 +117,72 @@ def test_a_list_by_another_reason_leaves_out_the_reports(house: House) -> None:
         listed = visible_within(house.learner, rows, VIEW, is_open=False)
         assert {series.modality for series in listed} == {"MR"}
         assert {series.modality for series in rows} == {"MR", "SR"}
+
+
+def ours(archive: Archive) -> Any:
+    return Archive.objects.filter(pk=archive.pk).values("pk")
+
+
+def one(archive: Archive) -> Any:
+    return Study.objects.filter(archive=archive).order_by("pk").values("pk")[:1]
+
+
+# A reason, and how many of the five studies it gives.
+REASONS: dict[str, tuple[Callable[[Archive], Q], int]] = {
+    "the archive": (lambda archive: Q(archive__in=ours(archive)), 5),
+    "the archive or one": (lambda archive: Q(pk__in=one(archive)) | Q(archive__in=ours(archive)), 5),
+    "the archive, and what none has": (lambda archive: Q(archive__in=ours(archive)) & Q(description="none such"), 0),
+    "one, or the archive and what none has": (
+        lambda archive: Q(pk__in=one(archive)) | (Q(archive__in=ours(archive)) & Q(description="none such")),
+        1,
+    ),
+    "not the archive": (lambda archive: ~Q(archive__in=ours(archive)), 0),
+    "not the archive or one": (lambda archive: ~(Q(archive__in=ours(archive)) | Q(pk__in=one(archive))), 0),
+    "all but one": (lambda archive: Q(archive__in=ours(archive)) & ~Q(pk__in=one(archive)), 4),
+    "nested": (lambda archive: Q(Q(Q(description="none such") | Q(archive__in=ours(archive)))), 5),
+    "no archive": (lambda archive: Q(archive__in=Archive.objects.none().values("pk")), 0),
+    "another archive": (lambda archive: Q(archive__in=Archive.objects.exclude(pk=archive.pk).values("pk")), 0),
+    "nothing": (lambda archive: Q(pk__in=[]), 0),
+    "no condition": (lambda archive: Q(), 0),
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_a_reason_opens_the_archive_only_when_it_does_by_itself(
+    house: House, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    reason, expected = REASONS[name]
+    monkeypatch.setattr(hooks, "_visibility", {})
+    hooks.register_visibility(Study, lambda *, user, permission: reason(house.archive))
+    hooks.register_visibility(Study, lambda *, user, permission: None)
+    with tenant(house.organisation):
+        rows = Study.objects.filter(archive=house.archive)
+        listed = visible_within(house.member, rows, VIEW, is_open=False, container=house.archive)
+        assert set(listed) == set(visible_to(house.member, rows, VIEW))
+        assert listed.count() == expected
+
+
+def test_a_list_for_another_reason_takes_as_many_queries_however_much_there_is(
+    house: House, django_assert_num_queries: Any
+) -> None:
+    def ask() -> None:
+        # Whether a role opens the archive, whether another reason does, and the list.
+        with tenant(house.organisation), django_assert_num_queries(3):
+            list(studies(user=house.learner, archive=house.archive))
+
+    ask()
+    for _case in range(3):
+        publish(house)
+    ask()
+
+
+def test_among_is_in(house: House) -> None:
+    with tenant(house.organisation):
+        rows = Study.objects.filter(archive=house.archive)
+        some, none = one(house.archive), Study.objects.none().values("pk")
+        patients = Study.objects.filter(pk__in=some).order_by("pk").values("patient")
+        for queries in (("pk", some), ("pk", none), ("patient", patients), ("series__study__patient", patients)):
+            asked, answer = {f"{queries[0]}__among": queries[1]}, {f"{queries[0]}__in": queries[1]}
+            assert set(rows.filter(**asked)) == set(rows.filter(**answer))
+            assert set(rows.exclude(**asked)) == set(rows.exclude(**answer))
+        assert rows.filter(pk__among=some).count() == 1
