@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.bench, pytest.mark.django_db(transaction=True), pytest
 
 PEOPLE, ARCHIVES, STUDIES, LARGEST = 10_000, 1_000, 200_000, 100_000
 CASES = 20
-ROUNDS, RUNS = 3, 15
+ROUNDS, RUNS = 8, 6
 
 
 def multiply(model: Any, *, template: Any, count: int, source: str = "", **changed: str) -> None:
