@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.db.models import QuerySet
 from django.http import HttpRequest
+
+from access.models import User
+from core.ready import ready
+
+
+@ready(user_id=int)
+def _account(*, user_id: int) -> QuerySet[User]:
+    return User.objects.filter(pk=user_id)
 
 
 class PasswordBackend(ModelBackend):
@@ -21,6 +30,10 @@ class PasswordBackend(ModelBackend):
         user = find_account(username)
         # Without an account the password is hashed all the same: the time must not tell which names exist.
         return super().authenticate(request, username=user.username if user else "", password=password)
+
+    def get_user(self, user_id: Any) -> Any:
+        user = _account.first(user_id=int(user_id))
+        return user if user is not None and self.user_can_authenticate(user) else None
 
     def has_perm(self, *args: Any, **kwargs: Any) -> bool:
         return False

@@ -75,6 +75,16 @@ def organisations_of(user: User) -> QuerySet[Organisation]:
     return Organisation.objects.filter(pk__in=memberships_open_to(user).values("organisation")).order_by("name")
 
 
+@ready(user_id=int)
+def _organisations_of_plain(*, user_id: int) -> QuerySet[Organisation]:
+    return organisations_of(User(pk=user_id))
+
+
+def organisations_to_switch_to(user: User) -> list[Organisation]:
+    """The same, for every page."""
+    return _organisations_of_plain.all(user_id=user.pk) if is_plain(user) else list(organisations_of(user))
+
+
 def organisations_open_to(user: User) -> list[Organisation]:
     """The same, asked on the person's behalf whoever asks: for what befalls an account in each of its organisations,
     such as a sign-in that is only just happening or was refused."""

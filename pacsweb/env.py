@@ -64,6 +64,16 @@ def _switch(raw: str) -> bool:
     raise ValueError("yes or no")
 
 
+def _demo(raw: str) -> str:
+    """The size of the demo content; empty for none."""
+    if raw.strip().lower() == "small":
+        return "small"
+    try:
+        return "full" if _switch(raw) else ""
+    except ValueError:
+        raise ValueError("yes, small or no") from None
+
+
 def _path(raw: str) -> Path:
     return Path(raw).expanduser().absolute()
 
@@ -261,9 +271,11 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         name="PACSWEB_DEMO",
-        read=_switch,
-        default=True,
-        meaning="Load the demo content at the first start of an empty data folder; off in production.",
+        read=_demo,
+        default="full",
+        default_text="yes",
+        meaning="Load the demo content at the first start of an empty data folder: `yes`, `small` (coarse images, in "
+        "less than half the time) or `no`; off in production.",
     ),
     Variable(
         name="PACSWEB_POSTGRES_BIN",

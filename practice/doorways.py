@@ -15,7 +15,6 @@ from core import home
 from core.palette import Hit
 from practice import queries, services
 from practice import results as read
-from practice.models import Attempt
 from teaching import queries as teaching
 from teaching.permissions import LEARN
 
@@ -27,16 +26,14 @@ def hear_looks(*, session: Any, events: Sequence[Any]) -> None:
 
 
 def may_practise(request: Any) -> bool:
-    if Attempt.objects.filter(user=request.user).exists():
+    if queries.has_begun(request.user):
         return True
-    return rights.holds_anywhere(request, LEARN) and queries.readable_versions(request.user).exists()
+    return rights.holds_anywhere(request, LEARN) and queries.has_something_to_read(request.user)
 
 
 def waiting(request: Any) -> int | None:
     """Assigned cases not read yet, and repetitions due."""
-    rows = queries.assigned_rows(request.user)
-    assigned = sum(row["total"] - row["read"] for row in rows)
-    return assigned + len(queries.due_versions(request.user)) or None
+    return queries.waiting(request.user) or None
 
 
 def learner_figures(request: Any) -> list[home.Figure]:

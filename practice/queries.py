@@ -9,9 +9,10 @@ from django.db.models import Exists, Max, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from access.models import ContainerRole
-from access.queries import containers_with
+from access.models import ContainerRole, User
+from access.queries import containers_with, is_plain
 from core.errors import NotFound
+from core.ready import ready
 from practice.models import Attempt, Card
 from teaching import queries as teaching
 from teaching import vocabulary
@@ -20,9 +21,9 @@ from teaching.domain import markup
 from teaching.models import Assignment, AssignmentCase, CaseVersion, Course, CourseCase, Library
 
 
-def readable_versions(user: Any) -> QuerySet[CaseVersion]:
+def readable_versions(user: Any, *, at: datetime | None = None) -> QuerySet[CaseVersion]:
     """What may be read as an unknown now."""
-    return teaching.learnable(user)
+    return teaching.learnable(user, at=at)
 
 
 def attempts_of(user: Any) -> QuerySet[Attempt]:
@@ -40,8 +41,8 @@ def own_attempt(user: Any, public_id: str) -> Attempt:
     return found
 
 
-def open_assignments(user: Any) -> QuerySet[Assignment]:
-    return teaching.assignments_of_learner(user)
+def open_assignments(user: Any, *, at: datetime | None = None) -> QuerySet[Assignment]:
+    return teaching.assignments_of_learner(user, at=at)
 
 
 def has_read_for(*, user: Any, case_id: int, assignment: Assignment) -> bool:
@@ -187,6 +188,67 @@ def due_versions(user: Any, *, moment: datetime | None = None) -> list[tuple[Car
         if candidates:
             found.append((card, min(candidates, key=lambda v: _longest_ago(last_read.get(v.case_id), v))))
     return found
+
+
+def _unread(user: Any, *, at: datetime) -> QuerySet[AssignmentCase]:
+    """What `assigned_rows` shows as not read."""
+    read = Attempt.objects.filter(
+        user=user,
+        state__in=Attempt.REVEALED_STATES,
+        assignment=OuterRef("assignment"),
+        version__case=OuterRef("case"),
+    )
+    assignments = open_assignments(user, at=at).select_related(None)
+    rows: QuerySet[AssignmentCase] = AssignmentCase.objects.filter(~Exists(read), assignment__in=assignments)
+    return rows.only("pk").order_by()
+
+
+def _due(user: Any, *, at: datetime) -> QuerySet[Card]:
+    """The cards of `due_versions`."""
+    versions = readable_versions(user, at=at).filter(diagnosis_group=OuterRef("diagnosis_group"))
+    rows: QuerySet[Card] = Card.objects.filter(Exists(versions), user=user, due_at__lte=at)
+    return rows.only("pk").order_by()
+
+
+@ready(scoped=True, user_id=int, at=datetime)
+def _unread_of_plain(*, user_id: int, at: datetime) -> QuerySet[AssignmentCase]:
+    return _unread(User(pk=user_id, is_active=True), at=at)
+
+
+@ready(scoped=True, user_id=int, at=datetime)
+def _due_of_plain(*, user_id: int, at: datetime) -> QuerySet[Card]:
+    return _due(User(pk=user_id, is_active=True), at=at)
+
+
+@ready(scoped=True, user_id=int, at=datetime)
+def _readable_of_plain(*, user_id: int, at: datetime) -> QuerySet[CaseVersion]:
+    rows = readable_versions(User(pk=user_id, is_active=True), at=at)
+    return rows.select_related(None).only("pk").order_by()[:1]
+
+
+@ready(scoped=True, user_id=int)
+def _begun(*, user_id: int) -> QuerySet[Attempt]:
+    rows: QuerySet[Attempt] = Attempt.objects.filter(user_id=user_id).only("pk").order_by()[:1]
+    return rows
+
+
+def waiting(user: Any) -> int:
+    """Assigned cases not read yet, and repetitions due: two queries, for every page."""
+    now = timezone.now()
+    if is_plain(user):
+        return sum(len(rows.all(user_id=user.pk, at=now)) for rows in (_unread_of_plain, _due_of_plain))
+    return _unread(user, at=now).count() + _due(user, at=now).count()
+
+
+def has_begun(user: Any) -> bool:
+    """Whether the person ever began a read."""
+    return _begun.first(user_id=user.pk) is not None
+
+
+def has_something_to_read(user: Any) -> bool:
+    if is_plain(user):
+        return _readable_of_plain.first(user_id=user.pk, at=timezone.now()) is not None
+    return readable_versions(user).exists()
 
 
 def _longest_ago(moment: datetime | None, version: CaseVersion) -> tuple[bool, float, int]:

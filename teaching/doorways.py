@@ -44,7 +44,7 @@ def may_teach(request: Any) -> bool:
 def reviews_waiting(request: Any) -> int | None:
     if not rights.holds_anywhere(request, "teaching.review_cases"):
         return None
-    return queries.reviews_asked_of(request.user).count() or None
+    return queries.count_reviews_asked_of(request.user) or None
 
 
 def home_sections(request: Any) -> list[home.Section]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from django.db.models import F, Q, QuerySet
@@ -21,17 +22,17 @@ TELLING_MODALITIES: Final = (
 )  # fmt: skip
 
 
-def learnable(user: Any) -> Q:
+def learnable(user: Any, *, at: datetime | None = None) -> Q:
     """On `Case`: published cases that a role lets the person read as unknowns."""
-    libraries = containers_with(user=user, permission=LEARN, container=Library)
-    courses = containers_with(user=user, permission=LEARN, container=Course)
+    libraries = containers_with(user=user, permission=LEARN, container=Library, at=at)
+    courses = containers_with(user=user, permission=LEARN, container=Course, at=at)
     in_course = CourseCase.objects.filter(course__in=courses.values("pk")).values("case")
     return Q(state=Case.State.PUBLISHED) & (Q(library__in=libraries.values("pk")) | Q(pk__in=in_course))
 
 
-def learnable_versions(user: Any) -> QuerySet[CaseVersion]:
+def learnable_versions(user: Any, *, at: datetime | None = None) -> QuerySet[CaseVersion]:
     """The current version of each case the person may read as an unknown."""
-    cases: QuerySet[Case] = Case.objects.filter(learnable(user))
+    cases: QuerySet[Case] = Case.objects.filter(learnable(user, at=at))
     found: QuerySet[CaseVersion] = CaseVersion.objects.filter(pk__in=cases.values("current_version"))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
@@ -10,8 +11,10 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from access.queries import containers_with, visible_to
+from access.models import User
+from access.queries import containers_with, is_plain, visible_to
 from archive.models import Archive, Series, Study
+from core.ready import ready
 from teaching.domain import checklist
 from teaching.models import Assignment, Case, CaseVersion, Course, CourseCase, Library, Review
 from teaching.permissions import TELLING_MODALITIES, learnable_versions
@@ -141,17 +144,30 @@ def is_approved(*, case: Case) -> bool:
     return Review.objects.filter(case=case, verdict=Review.Verdict.APPROVED, revision=case.revision).exists()
 
 
-def reviews_asked_of(user: Any) -> QuerySet[Review]:
-    libraries = containers_with(user=user, permission="teaching.review_cases", container=Library)
+def reviews_asked_of(user: Any, *, at: datetime | None = None) -> QuerySet[Review]:
+    libraries = containers_with(user=user, permission="teaching.review_cases", container=Library, at=at)
     rows: QuerySet[Review] = Review.objects.filter(
         Q(reviewer=user) | Q(reviewer=None), verdict=Review.Verdict.WAITING, case__library__in=libraries.values("pk")
     )
     return rows.exclude(requested_by=user).select_related("case", "case__library", "requested_by")
 
 
-def learnable(user: Any) -> QuerySet[CaseVersion]:
+@ready(scoped=True, user_id=int, at=datetime)
+def _reviews_of_plain(*, user_id: int, at: datetime) -> QuerySet[Review]:
+    rows = reviews_asked_of(User(pk=user_id, is_active=True), at=at)
+    return rows.select_related(None).only("pk").order_by()
+
+
+def count_reviews_asked_of(user: Any) -> int:
+    """The same counted, for every page."""
+    if is_plain(user):
+        return len(_reviews_of_plain.all(user_id=user.pk, at=timezone.now()))
+    return reviews_asked_of(user).count()
+
+
+def learnable(user: Any, *, at: datetime | None = None) -> QuerySet[CaseVersion]:
     """The current versions the person may read as unknowns."""
-    return learnable_versions(user).select_related("case")
+    return learnable_versions(user, at=at).select_related("case")
 
 
 def search_unknowns(rows: QuerySet[CaseVersion], text: str) -> QuerySet[CaseVersion]:
@@ -164,11 +180,12 @@ def search_unknowns(rows: QuerySet[CaseVersion], text: str) -> QuerySet[CaseVers
     return rows.filter(learner_search=query | prefix if prefix is not None else query)
 
 
-def assignments_of_learner(user: Any) -> QuerySet[Assignment]:
+def assignments_of_learner(user: Any, *, at: datetime | None = None) -> QuerySet[Assignment]:
     """Open assignments that concern the person as a learner."""
-    courses = containers_with(user=user, permission="teaching.learn", container=Course)
+    now = at or timezone.now()
+    courses = containers_with(user=user, permission="teaching.learn", container=Course, at=now)
     rows: QuerySet[Assignment] = Assignment.objects.filter(
-        course__in=courses.values("pk"), withdrawn_at=None, opens_at__lte=timezone.now()
+        course__in=courses.values("pk"), withdrawn_at=None, opens_at__lte=now
     )
     mine = Exists(Assignment.persons.through.objects.filter(assignment=OuterRef("pk"), user=user))
     return rows.filter(Q(audience=Assignment.Audience.COURSE) | mine).select_related("course")

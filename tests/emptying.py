@@ -31,7 +31,7 @@ class Emptying:
     def empty(self) -> None:
         try:
             is_done = self._delete()
-        except OperationalError:  # a server of the test still holds rows
+        except OperationalError:  # what a server of the test still writes
             is_done = False
         if not is_done:
             call_command("flush", verbosity=0, interactive=False)
@@ -47,7 +47,7 @@ class Emptying:
             for table in guarded:
                 cursor.execute(f'ALTER TABLE "{table}" DISABLE TRIGGER USER')
             for table in filled:
-                cursor.execute(f'DELETE FROM "{table}"')
+                cursor.execute(f'DELETE FROM "{table}"')  # noqa: S608 - a table's name
             # Foreign keys are asked now: a table with such questions open cannot get its triggers back.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             for table in guarded:
@@ -58,7 +58,8 @@ class Emptying:
 def _rows_in(cursor: Any, *, tables: Any) -> dict[str, int]:
     """How many rows each table that has any holds, counted no further than MANY + 1."""
     counts = " UNION ALL ".join(
-        f"SELECT '{table}', count(*) FROM (SELECT 1 FROM \"{table}\" LIMIT {MANY + 1}) AS part" for table in tables
+        f"SELECT '{table}', count(*) FROM (SELECT 1 FROM \"{table}\" LIMIT {MANY + 1}) AS part"  # noqa: S608
+        for table in tables
     )
-    cursor.execute(f"SELECT * FROM ({counts}) AS counted(name, rows) WHERE rows > 0")
+    cursor.execute(f"SELECT * FROM ({counts}) AS counted(name, rows) WHERE rows > 0")  # noqa: S608
     return dict(cursor.fetchall())

@@ -1,4 +1,7 @@
-"""Directories at work: the password on the ordinary form, and the nightly look at who is still there."""
+"""Directories at work: the password on the ordinary form, and the nightly look at who is still there.
+
+The LDAP library is loaded where a directory is asked: it takes half a second, and most processes never ask one.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from django.utils import timezone
 from access import hooks
 from access.errors import PeopleQuotaReached
 from access.models import RoleGrant, User
-from access.single_sign_on import arriving, ldap, queries, rights
+from access.single_sign_on import arriving, queries, rights
 from access.single_sign_on.errors import ProviderUnreachable, SecretUnreadable, SignOnRefused
 from access.single_sign_on.models import Directory
 from core.tenancy import all_tenants, tenant
@@ -36,6 +39,8 @@ def arrive(*, username: str, password: str, request: Any) -> Arrival | None:
 
     Raises `SignOnRefused` when the password was right and the person may not come in, or no directory could be asked.
     """
+    from access.single_sign_on import ldap
+
     name, at, slug = username.strip().rpartition("@")
     if not at or not name or not password:
         return None
@@ -80,6 +85,8 @@ def linked(user: User) -> list[tuple[Directory, str]]:
 def takes_password(*, user: User, password: str) -> bool:
     """Whether a directory says that this is the person's password; false too when none answers."""
     name = user.username.rpartition("@")[0]
+    from access.single_sign_on import ldap
+
     for directory, identifier in linked(user):
         try:
             entry = ldap.authenticate(directory, name=name, password=password)
@@ -95,6 +102,8 @@ def sync(*, directory: Directory) -> int:
 
     Returns how many memberships ended. When the directory does not answer nothing is changed. Safe to repeat.
     """
+    from access.single_sign_on import ldap
+
     accounts = list(SocialAccount.objects.filter(provider=directory.public_id).select_related("user"))
     with tenant(directory.organisation):
         here = set(

@@ -19,7 +19,7 @@ def my_organisations(context: template.Context) -> list[Organisation]:
     request = context.get("request")
     if request is None or not request.user.is_authenticated:
         return []
-    return list(queries.organisations_of(request.user))
+    return queries.organisations_to_switch_to(request.user)
 
 
 @register.inclusion_tag("access/break_glass/banner.html", takes_context=True)

@@ -56,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
         if asked.command == "restore":
             backup.restore(env=env, folders=folders, source=asked.folder.absolute())
             return 0
-        return {"down": down, "status": status, "logs": logs, "demo": demo}[asked.command](folders=folders)
+        if asked.command == "demo":
+            return demo(folders=folders, size=env.get("PACSWEB_DEMO") or "full")
+        return {"down": down, "status": status, "logs": logs}[asked.command](folders=folders)
     except (LaunchError, SettingError) as error:
         complain(str(error))
         return 1
@@ -171,7 +173,7 @@ def logs(*, folders: Folders) -> int:
     return 0
 
 
-def demo(*, folders: Folders) -> int:
+def demo(*, folders: Folders, size: str) -> int:
     services = LocalServices.read(data=folders.data)
     if services is None or not lock_is_held(folders=folders):
         raise LaunchError(
@@ -181,4 +183,4 @@ def demo(*, folders: Folders) -> int:
         folders=folders, database_url=services.database_url, redis_url=services.redis_url, tree=str(folders.data)
     )
     (folders.run / "demo.json").unlink(missing_ok=True)
-    return 0 if steps.load_demo(folders=folders, environment=environment) else 1
+    return 0 if steps.load_demo(folders=folders, environment=environment, size=size) else 1

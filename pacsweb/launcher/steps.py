@@ -60,7 +60,7 @@ def demo_is_wanted(*, folders: Folders, asked: bool) -> bool:
 
 
 def load_demo(
-    *, folders: Folders, environment: Mapping[str, str], is_stopping: Callable[[], bool] = lambda: False
+    *, folders: Folders, environment: Mapping[str, str], size: str, is_stopping: Callable[[], bool] = lambda: False
 ) -> bool:
     """Load the demonstration content, showing its progress. False when that failed; PACSWeb runs all the same."""
     say("loading the demonstration content (only this time)")
@@ -68,7 +68,7 @@ def load_demo(
     with log.open("a", encoding="utf-8") as output:
         process = subprocess.Popen(
             processes.wrapped(
-                command=[sys.executable, str(ROOT / "manage.py"), "load_demo"],
+                command=[sys.executable, str(ROOT / "manage.py"), "load_demo", "--size", size],
                 run_as=processes.RunAs.myself(),
                 death_signal=signal.SIGTERM,
             ),

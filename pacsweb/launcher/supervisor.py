@@ -102,7 +102,10 @@ class Supervisor:
             self._add(plan=plan)
         self._wait_until_ready(environment=environment)
         if steps.demo_is_wanted(folders=self.folders, asked=self._demo_is_asked(environment=environment)):
-            steps.load_demo(folders=self.folders, environment=environment, is_stopping=lambda: self._stop_asked)
+            steps.load_demo(
+                folders=self.folders, environment=environment, size=self.env.get("PACSWEB_DEMO"),
+                is_stopping=lambda: self._stop_asked,
+            )  # fmt: skip
         self._check_stop()
         self.state.ready = True
         self.state.address = self.doors.address

@@ -11,7 +11,7 @@ from tests.roof.trees import Tree
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    tree = Tree.at(tmp_path_factory.mktemp("whole") / "var", PACSWEB_DEMO="yes")
+    tree = Tree.at(tmp_path_factory.mktemp("whole") / "var", PACSWEB_DEMO="small")
     try:
         tree.up()
         yield System(tree=tree)

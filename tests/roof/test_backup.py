@@ -58,8 +58,8 @@ class System:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    tree = Tree.at(tmp_path_factory.mktemp("kept") / "var")
+def system(rested: Tree, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    tree = rested.copied(tmp_path_factory.mktemp("kept") / "var")
     try:
         tree.up()
         found = System(tree=tree, token="")

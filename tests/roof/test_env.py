@@ -58,6 +58,7 @@ def test_missing_secret_file_is_named(tmp_path: Path) -> None:
         ("PACSWEB_HTTP_PORT", "70000", "a port number"),
         ("PACSWEB_WEB_WORKERS", "0", "at least 1"),
         ("PACSWEB_DEBUG", "maybe", "yes or no"),
+        ("PACSWEB_DEMO", "tiny", "yes, small or no"),
         ("PACSWEB_LOG_FORMAT", "xml", "one of json, console"),
         ("PACSWEB_STORAGE_URL", "/srv/images", "file:// or s3://"),
         ("PACSWEB_STORAGE_URL", "s3:///images", "the name of a bucket"),

@@ -20,11 +20,11 @@ pytestmark = [pytest.mark.tree, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
+def running(rested: Tree, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
     """One tree for the tests that leave it running. Its folder is closed to others, as below root's home."""
     folder = tmp_path_factory.mktemp("tree")
     folder.chmod(0o700)
-    tree = Tree.at(folder / "var")
+    tree = rested.copied(folder / "var")
     tree.up()
     yield tree
     tree.down()
@@ -129,44 +129,34 @@ def test_manage_commands_in_another_terminal_reach_the_running_database(running:
     assert done.returncode == 0, done.stderr
 
 
-def test_killed_supervisor_leaves_no_orphan_and_loses_nothing(tmp_path: Path) -> None:
-    tree = Tree.at(tmp_path / "var")
-    tree.up()
-    try:
-        with tree.database() as connection:
-            connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 10000) AS number")
-        tree.broker().set("kept", "yes")
-        tree.kill_supervisor()
-        # Without anybody's help the tree ends by itself …
-        deadline = time.monotonic() + 30
-        while tree.living():
-            assert time.monotonic() < deadline, f"still there: {tree.living()}"
-            time.sleep(0.1)
-        # … and the next start finds everything.
-        started = time.monotonic()
-        tree.up()
-        assert time.monotonic() - started < 60
-        with tree.database() as connection:
-            assert connection.execute("SELECT count(*) FROM kept").fetchone() == (10000,)
-        assert tree.broker().get("kept") == b"yes"
-    finally:
-        tree.down()
-    assert tree.living() == []
+def test_killed_supervisor_leaves_no_orphan_and_loses_nothing(running: Tree) -> None:
+    with running.database() as connection:
+        connection.execute("CREATE TABLE kept AS SELECT generate_series(1, 10000) AS number")
+    running.broker().set("kept", "yes")
+    running.kill_supervisor()
+    # Without anybody's help the tree ends by itself …
+    deadline = time.monotonic() + 30
+    while running.living():
+        assert time.monotonic() < deadline, f"still there: {running.living()}"
+        time.sleep(0.1)
+    # … and the next start finds everything.
+    started = time.monotonic()
+    running.up()
+    assert time.monotonic() - started < 60
+    with running.database() as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (10000,)
+    assert running.broker().get("kept") == b"yes"
 
 
-def test_start_right_after_a_kill_ends_what_is_left(tmp_path: Path) -> None:
-    tree = Tree.at(tmp_path / "var")
-    tree.up()
-    try:
-        for name in ("postgres", "web"):
-            # Frozen processes cannot follow their parent; only the next start can end them.
-            os.kill(tree.child(name)["pid"], signal.SIGSTOP)
-        tree.kill_supervisor()
-        tree.up()
-        assert tree.health() == 200
-    finally:
-        tree.down()
-    assert tree.living() == []
+def test_start_right_after_a_kill_ends_what_is_left(running: Tree) -> None:
+    frozen = [running.child(name)["pid"] for name in ("postgres", "web")]
+    for pid in frozen:
+        # Frozen processes cannot follow their parent; only the next start can end them.
+        os.kill(pid, signal.SIGSTOP)
+    running.kill_supervisor()
+    running.up()
+    assert running.health() == 200
+    assert not set(frozen) & set(running.living())
 
 
 def test_given_database_and_broker_are_used_and_none_is_started(running: Tree, tmp_path: Path) -> None:
@@ -191,8 +181,8 @@ def test_down_twice_is_no_error(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout.strip()) == (0, "nothing runs")
 
 
-def test_newer_schema_is_one_sentence(tmp_path: Path) -> None:
-    tree = Tree.at(tmp_path / "var")
+def test_newer_schema_is_one_sentence(rested: Tree, tmp_path: Path) -> None:
+    tree = rested.copied(tmp_path / "var")
     tree.up()
     with tree.database() as connection:
         connection.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('core', '9999_future', now())")

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from access import sudo
 from access.forms import add_errors
 from access.models import Organisation
-from access.single_sign_on import adapter, ldap, queries, rights, services
+from access.single_sign_on import adapter, queries, rights, services
 from access.single_sign_on.errors import SecretUnreadable, SignOnRefused
 from access.single_sign_on.forms import PreviewForm, RuleForm, TryForm, form_for
 from access.single_sign_on.models import Directory, IdentityProvider, SignOn
@@ -220,6 +220,8 @@ def preview(request: HttpRequest, organisation: str, kind: str, sign_on: str) ->
 @require_POST
 def look_up(request: HttpRequest, organisation: str, kind: str, sign_on: str) -> HttpResponse:
     """Ask the directory for one person and show what would follow."""
+    from access.single_sign_on import ldap
+
     row = _found(request, kind, sign_on)
     if not isinstance(row, Directory):
         raise NotFound
