@@ -93,6 +93,7 @@ def door() -> Door:
             StudyDate="20240131",
             StudyTime="180000",
             Modality="XA",
+            AccessionNumber="B5",
             StudyDescription="Knee right",
         ),
     ]
