@@ -2,7 +2,8 @@
 
 Each list is measured four ways in one run: without filter and without wall; as the page and DICOMweb ask it, behind the wall,
 for a reader of the archive and for a learner who sees some of its studies for cases; and with the filter as a condition on
-every row of the list (`access.queries.visible_to`), which is what lists avoid.
+every row of the list (`access.queries.visible_to`), which is what lists avoid. At last the same as a person and a program
+meet it: whole requests, with and without.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models import Q, QuerySet
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from access.models import User
 from access.queries import visible_to
@@ -29,6 +32,7 @@ from core.tenancy import all_tenants, signed_in, tenant
 from dicomweb import queries as dicomweb_queries
 from dicomweb.domain.levels import Level
 from dicomweb.domain.query import parse
+from dicomweb.queries import sight
 from dicomweb.queries.conditions import conditions
 from tests.access.factories import make_organisation, make_user
 from tests.archive.factories import deliver, make_archive, make_series
@@ -128,7 +132,44 @@ def least(*rounds: dict[str, float]) -> dict[str, float]:
     return {name: min(one[name] for one in rounds) for name in rounds[0]}
 
 
-def test_cost_of_the_filter_and_of_the_wall() -> None:
+def whole_requests(house: House) -> dict[str, Callable[[], Any]]:
+    place = {"organisation": house.organisation.slug, "archive": house.archive.slug}
+    page = reverse("archive:study-list", kwargs=place)
+    search = f"/o/{place['organisation']}/dicomweb/{place['archive']}/studies"
+    client = Client()
+    client.force_login(house.member)
+
+    def ask(address: str) -> Any:
+        answer = client.get(address)
+        assert answer.status_code == 200, answer.content[:300]
+        return answer
+
+    return {
+        "page of the study list": lambda: ask(page),
+        "page, by a word": lambda: ask(f"{page}?q=4f1a0"),
+        "QIDO request by patient ID": lambda: ask(f"{search}?PatientID=BENCH777"),
+        "QIDO request by date": lambda: ask(f"{search}?StudyDate=20150101-20150201&limit=50"),
+    }
+
+
+def measure_requests(house: House, *, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole requests of a reader: as they are, and without wall and without asking what the reader may see in the list."""
+    requests = whole_requests(house)
+    rounds = []
+    for _round in range(ROUNDS):
+        wall.drop_walls(connection)
+        with monkeypatch.context() as patch:
+            for module in (archive_queries, sight):
+                patch.setattr(module, "may", lambda *_asked: True)
+            plain = {name: measure(ask) for name, ask in requests.items()}
+        wall.raise_walls(connection)
+        rounds.append((plain, {name: measure(ask) for name, ask in requests.items()}))
+    plain, asked = (least(*one) for one in zip(*rounds, strict=True))
+    for name, unwalled in plain.items():
+        print(f"{name:28}{unwalled:10.1f}{asked[name]:10.1f}{asked[name] / unwalled:8.2f}")
+
+
+def test_cost_of_the_filter_and_of_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
     house = fill()
     organisation, largest, reader, learner = house.organisation, house.archive, house.member, house.learner
 
@@ -194,3 +235,4 @@ def test_cost_of_the_filter_and_of_the_wall() -> None:
         ratios = [(found[name], found[name] / unwalled) for found in (asked, by_case)]
         columns = "".join(f"{taken:10.1f}{ratio:8.2f}" for taken, ratio in ratios)
         print(f"{name:28}{unwalled:10.1f}{columns}{inside[name]:16.1f}")
+    measure_requests(house, monkeypatch=monkeypatch)
