@@ -10,7 +10,7 @@ from types import FrameType
 from typing import IO
 
 from pacsweb.env import ROOT, Environment
-from pacsweb.launcher import processes, readiness, steps
+from pacsweb.launcher import processes, readiness, steps, warden
 from pacsweb.launcher.child import Child, Plan
 from pacsweb.launcher.folders import Folders, explain
 from pacsweb.launcher.leftovers import reap
@@ -44,6 +44,7 @@ class Supervisor:
         self.tree = str(folders.data)
         self._stop_asked = False
         self._lock: IO[str] | None = None
+        self._life: int | None = None
 
     # The whole life ------------------------------------------------------------------------------------------------
 
@@ -56,6 +57,8 @@ class Supervisor:
         try:
             previous = TreeState.read(folders=self.folders)
             reap(folders=self.folders, tree=self.tree, state=previous)
+            # Open until this process ends, however it does.
+            self._life = warden.station(folders=self.folders, tree=self.tree)
             self._start(previous=previous)
             say(f"ready {self.doors.address}")
             if when_ready is not None:

@@ -148,6 +148,19 @@ def test_killed_supervisor_leaves_no_orphan_and_loses_nothing(running: Tree) -> 
     assert running.broker().get("kept") == b"yes"
 
 
+def test_what_hangs_when_the_supervisor_is_killed_is_ended_without_another_start(running: Tree) -> None:
+    frozen = [running.child(name)["pid"] for name in ("postgres", "web", "dicom", "worker-heavy")]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    running.kill_supervisor()
+    deadline = time.monotonic() + 90
+    while running.living():
+        assert time.monotonic() < deadline, f"still there: {running.living()}"
+        time.sleep(0.1)
+    running.up()
+    assert running.health() == 200
+
+
 def test_start_right_after_a_kill_ends_what_is_left(running: Tree) -> None:
     frozen = [running.child(name)["pid"] for name in ("postgres", "web")]
     for pid in frozen:
