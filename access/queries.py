@@ -6,6 +6,7 @@ API, DICOMweb and DIMSE all ask here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -303,6 +304,21 @@ def is_plain(user: User | AnonymousUser) -> bool:
         return False
     token: ApiToken | None = user.api_token
     return token is None or not (token.containers or token.shut_out_of)
+
+
+def ready_for_plain(build: Callable[..., QuerySet[Row]]) -> Callable[[Any], list[Row]]:
+    """Decorates `build(user, *, at)`, a query of rows of the organisation in scope, which every page asks: for a plain
+    person made ready, for all others as it is written. Called with the person, it gives the rows as of now."""
+
+    @ready(scoped=True, user_id=int, at=datetime)
+    def of_plain(*, user_id: int, at: datetime) -> QuerySet[Row]:
+        return build(User(pk=user_id, is_active=True), at=at)
+
+    def ask(user: Any) -> list[Row]:
+        now = timezone.now()
+        return of_plain.all(user_id=user.pk, at=now) if is_plain(user) else list(build(user, at=now))
+
+    return ask
 
 
 @cache

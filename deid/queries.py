@@ -8,15 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from access import rights
 from access.models import Organisation, User
-from access.queries import containers_with, get_visible, is_plain, require, visible_to
+from access.queries import containers_with, get_visible, ready_for_plain, require, visible_to
 from archive.models import Archive, Study
 from archive.storage import storage
 from core.errors import NotFound
-from core.ready import ready
 from deid.domain import files, pipeline
 from deid.domain.changes import Change
 from deid.domain.screening import Reason
@@ -143,16 +141,13 @@ def is_concerned(request: Any) -> bool:
     """Whether the list of runs has a place in the person's navigation."""
     if not rights.holds_anywhere(request, "archive.add_images"):
         return False
-    if is_plain(request.user):
-        return _target_of_plain.first(user_id=request.user.pk, at=timezone.now()) is not None
-    return targets_for(user=request.user, organisation=request.organisation).exists()
+    return bool(_targets(request.user))
 
 
-@ready(scoped=True, user_id=int, at=datetime)
-def _target_of_plain(*, user_id: int, at: datetime) -> QuerySet[Archive]:
-    """Only roles let anybody add images: no other reason to see an archive gives that."""
-    person = User(pk=user_id, is_active=True)
-    rows = containers_with(user=person, permission="archive.add_images", container=Archive, at=at)
+@ready_for_plain
+def _targets(user: Any, *, at: datetime) -> QuerySet[Archive]:
+    """Whether there are any. Only roles let anybody add images: no other reason to see an archive gives that."""
+    rows = containers_with(user=user, permission="archive.add_images", container=Archive, at=at)
     return rows.exclude(purpose=Archive.Purpose.CLINICAL).only("pk")[:1]
 
 

@@ -9,8 +9,8 @@ from django.db.models import Exists, Max, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from access.models import ContainerRole, User
-from access.queries import containers_with, is_plain
+from access.models import ContainerRole
+from access.queries import containers_with, ready_for_plain
 from core.errors import NotFound
 from core.ready import ready
 from practice.models import Attempt, Card
@@ -190,6 +190,7 @@ def due_versions(user: Any, *, moment: datetime | None = None) -> list[tuple[Car
     return found
 
 
+@ready_for_plain
 def _unread(user: Any, *, at: datetime) -> QuerySet[AssignmentCase]:
     """What `assigned_rows` shows as not read."""
     read = Attempt.objects.filter(
@@ -203,6 +204,7 @@ def _unread(user: Any, *, at: datetime) -> QuerySet[AssignmentCase]:
     return rows.only("pk").order_by()
 
 
+@ready_for_plain
 def _due(user: Any, *, at: datetime) -> QuerySet[Card]:
     """The cards of `due_versions`."""
     versions = readable_versions(user, at=at).filter(diagnosis_group=OuterRef("diagnosis_group"))
@@ -210,20 +212,9 @@ def _due(user: Any, *, at: datetime) -> QuerySet[Card]:
     return rows.only("pk").order_by()
 
 
-@ready(scoped=True, user_id=int, at=datetime)
-def _unread_of_plain(*, user_id: int, at: datetime) -> QuerySet[AssignmentCase]:
-    return _unread(User(pk=user_id, is_active=True), at=at)
-
-
-@ready(scoped=True, user_id=int, at=datetime)
-def _due_of_plain(*, user_id: int, at: datetime) -> QuerySet[Card]:
-    return _due(User(pk=user_id, is_active=True), at=at)
-
-
-@ready(scoped=True, user_id=int, at=datetime)
-def _readable_of_plain(*, user_id: int, at: datetime) -> QuerySet[CaseVersion]:
-    rows = readable_versions(User(pk=user_id, is_active=True), at=at)
-    return rows.select_related(None).only("pk").order_by()[:1]
+@ready_for_plain
+def _one_to_read(user: Any, *, at: datetime) -> QuerySet[CaseVersion]:
+    return readable_versions(user, at=at).select_related(None).only("pk").order_by()[:1]
 
 
 @ready(scoped=True, user_id=int)
@@ -234,10 +225,7 @@ def _begun(*, user_id: int) -> QuerySet[Attempt]:
 
 def waiting(user: Any) -> int:
     """Assigned cases not read yet, and repetitions due: two queries, for every page."""
-    now = timezone.now()
-    if is_plain(user):
-        return sum(len(rows.all(user_id=user.pk, at=now)) for rows in (_unread_of_plain, _due_of_plain))
-    return _unread(user, at=now).count() + _due(user, at=now).count()
+    return len(_unread(user)) + len(_due(user))
 
 
 def has_begun(user: Any) -> bool:
@@ -246,9 +234,7 @@ def has_begun(user: Any) -> bool:
 
 
 def has_something_to_read(user: Any) -> bool:
-    if is_plain(user):
-        return _readable_of_plain.first(user_id=user.pk, at=timezone.now()) is not None
-    return readable_versions(user).exists()
+    return bool(_one_to_read(user))
 
 
 def _longest_ago(moment: datetime | None, version: CaseVersion) -> tuple[bool, float, int]:

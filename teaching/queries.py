@@ -11,10 +11,8 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from access.models import User
-from access.queries import containers_with, is_plain, visible_to
+from access.queries import containers_with, ready_for_plain, visible_to
 from archive.models import Archive, Series, Study
-from core.ready import ready
 from teaching.domain import checklist
 from teaching.models import Assignment, Case, CaseVersion, Course, CourseCase, Library, Review
 from teaching.permissions import TELLING_MODALITIES, learnable_versions
@@ -152,17 +150,14 @@ def reviews_asked_of(user: Any, *, at: datetime | None = None) -> QuerySet[Revie
     return rows.exclude(requested_by=user).select_related("case", "case__library", "requested_by")
 
 
-@ready(scoped=True, user_id=int, at=datetime)
-def _reviews_of_plain(*, user_id: int, at: datetime) -> QuerySet[Review]:
-    rows = reviews_asked_of(User(pk=user_id, is_active=True), at=at)
-    return rows.select_related(None).only("pk").order_by()
+@ready_for_plain
+def _reviews(user: Any, *, at: datetime) -> QuerySet[Review]:
+    return reviews_asked_of(user, at=at).select_related(None).only("pk").order_by()
 
 
 def count_reviews_asked_of(user: Any) -> int:
     """The same counted, for every page."""
-    if is_plain(user):
-        return len(_reviews_of_plain.all(user_id=user.pk, at=timezone.now()))
-    return reviews_asked_of(user).count()
+    return len(_reviews(user))
 
 
 def learnable(user: Any, *, at: datetime | None = None) -> QuerySet[CaseVersion]:

@@ -14,7 +14,6 @@ from django.db import OperationalError, connection, transaction
 from core.tenancy import all_tenants
 
 MADE_BY_MIGRATE = ("auth_permission", "django_content_type")
-NOT_EMPTIED = (*MADE_BY_MIGRATE, "django_migrations")
 # Of a table with more rows than this, deleting row by row is the slower way.
 MANY = 5000
 
@@ -42,7 +41,7 @@ class Emptying:
             rows = _rows_in(cursor, tables=tables)
             if {table: rows.get(table) for table in MADE_BY_MIGRATE} != self._made or max(rows.values()) > MANY:
                 return False
-            filled = [table for table in rows if table not in NOT_EMPTIED]
+            filled = [table for table in rows if table not in MADE_BY_MIGRATE]
             guarded = [table for table in filled if table in self._guarded]
             for table in guarded:
                 cursor.execute(f'ALTER TABLE "{table}" DISABLE TRIGGER USER')

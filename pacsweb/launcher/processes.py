@@ -49,11 +49,12 @@ def start(
     output: IO[bytes] | int,
     cwd: Path,
     death_signal: int = signal.SIGTERM,
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     """Start in a session of its own. Call from the main thread: the kernel ties the child to the thread."""
     return subprocess.Popen(
         wrapped(command=command, run_as=run_as, death_signal=death_signal),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=output,
         stderr=subprocess.STDOUT,
         env=dict(environment),

@@ -9,7 +9,6 @@ what is left as the next start would (`leftovers`), and ends itself. A next star
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -31,15 +30,15 @@ def station(*, folders: Folders, tree: str) -> int:
     reading, writing = os.pipe()
     try:
         with (folders.log / "supervisor.log").open("ab") as log:
-            subprocess.Popen(
-                processes.wrapped(
-                    command=[sys.executable, "-m", "pacsweb.launcher.warden", tree],
-                    run_as=processes.RunAs.myself(),
-                    death_signal=NO_SIGNAL,
-                ),
-                stdin=reading, stdout=log, stderr=log, cwd=ROOT, start_new_session=True,
-                env={**os.environ, processes.TREE_VARIABLE: tree},
-            )  # fmt: skip
+            processes.start(
+                command=[sys.executable, "-m", "pacsweb.launcher.warden", tree],
+                environment={**os.environ, processes.TREE_VARIABLE: tree},
+                run_as=processes.RunAs.myself(),
+                output=log.fileno(),
+                cwd=ROOT,
+                death_signal=NO_SIGNAL,
+                stdin=reading,
+            )
     finally:
         os.close(reading)
     return writing

@@ -164,7 +164,7 @@ def test_what_hangs_when_the_supervisor_is_killed_is_ended_without_another_start
 def test_start_right_after_a_kill_ends_what_is_left(running: Tree) -> None:
     frozen = [running.child(name)["pid"] for name in ("postgres", "web")]
     for pid in frozen:
-        # Frozen processes cannot follow their parent; only the next start can end them.
+        # Frozen processes cannot follow their parent; this start, before the warden, ends them.
         os.kill(pid, signal.SIGSTOP)
     running.kill_supervisor()
     running.up()
