@@ -175,10 +175,14 @@ class Study(TenantModel, TimeStampedModel):
         constraints = [models.UniqueConstraint(fields=["archive", "study_instance_uid"], name="study_in_archive")]
         indexes = [
             models.Index(fields=["archive", "-study_date", "-id"]),
-            models.Index(fields=["archive", "-last_received_at"]),
+            # The order in which a study list opens, with what settles ties: a delivery has one moment for all.
+            models.Index(fields=["archive", "-last_received_at", "-id"], name="study_newest"),
             models.Index(fields=["archive", "accession_number"]),
             models.Index(fields=["study_instance_uid"]),
             models.Index(fields=["last_received_at"], condition=models.Q(settled_at=None), name="study_unsettled"),
+            models.Index(
+                fields=["archive", "settled_at"], condition=models.Q(settled_at__isnull=False), name="study_settled"
+            ),
             models.Index(
                 fields=["settled_at"],
                 condition=models.Q(announced_at=None, settled_at__isnull=False),
@@ -228,7 +232,12 @@ class Series(TenantModel, TimeStampedModel):
         constraints = [
             models.UniqueConstraint(fields=["archive", "series_instance_uid"], name="series_in_archive"),
         ]
-        indexes = [models.Index(fields=["study", "series_number"])]
+        indexes = [
+            models.Index(fields=["study", "series_number"]),
+            # What the filters of a long list offer (`core.db.distinct`).
+            models.Index(fields=["archive", "modality"], name="series_modality"),
+            models.Index(fields=["archive", "body_part"], name="series_body_part"),
+        ]
 
     def __str__(self) -> str:
         return self.public_id

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO
+from datetime import datetime
+from typing import Any, BinaryIO, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 from django.urls import reverse
 
 from access.queries import get_visible, may, visible_to, visible_within
@@ -100,8 +101,30 @@ def series_metadata(series: Series) -> bytes:
 
 
 def studies(*, user: Any, archive: Archive) -> QuerySet[Study]:
-    rows = Study.objects.filter(archive=archive).select_related("patient")
-    return visible_within(user, rows, VIEW, is_open=may(user, VIEW, archive), container=archive)
+    return studies_seen(user=user, archive=archive).rows
+
+
+class Seen(NamedTuple):
+    rows: QuerySet[Study]
+    is_whole: bool
+    """Whether these are all studies of the archive, for whatever reason it is open."""
+
+
+def studies_seen(*, user: Any, archive: Archive) -> Seen:
+    every = Study.objects.filter(archive=archive).select_related("patient")
+    rows = visible_within(user, every, VIEW, is_open=may(user, VIEW, archive), container=archive)
+    # What opens the whole archive leaves the list as it is; every other reason is a condition on it.
+    return Seen(rows=rows, is_whole=rows is every)
+
+
+def newest_change(*, archive: Archive) -> tuple[datetime | None, datetime | None]:
+    """When the newest image came to the archive and when a study settled last."""
+    rows = Study.objects.filter(archive=archive)
+    # The first row in the order of an index each: two maxima in one query may read every row.
+    received = rows.order_by("-last_received_at", "-pk").values("last_received_at")[:1]
+    settled = rows.exclude(settled_at=None).order_by("-settled_at").values("settled_at")[:1]
+    both = Archive.objects.filter(pk=archive.pk).values_list(Subquery(received), Subquery(settled))
+    return both.get()
 
 
 def series_of(*, user: Any, study: Study) -> QuerySet[Series]:

@@ -171,7 +171,7 @@ class AlbumStudyTable(StudyTable):
         rows = self._all
         if self.sort_column is not None:
             tie = "-pk" if self.descending else "pk"
-            rows = rows.order_by(*self.sort_column.ordering(descending=self.descending), tie)
+            rows = rows.order_by(*self.sort_column.ordering(descending=self.descending, model=rows.model), tie)
         return list(rows.values_list("public_id", flat=True))
 
     def row_url(self, row: Any) -> str:

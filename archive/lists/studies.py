@@ -20,15 +20,23 @@ from archive import reading
 from archive.domain.text import fold
 from archive.models import Archive, Instance, Patient, Series, Study
 from audit import services as audit
+from core.db.distinct import distinct_values
 from core.tables import Choice, Column, DateRange, Flag, Table
-from core.tables.filters import Chip, Filter, Option
+from core.tables.filters import Bound, Chip, Filter, Option
 
 UID_WORD = re.compile(r"^[0-9]+(?:\.[0-9]+)+$")
 LONGEST_WORD = 64
+MOST_OPTIONS = 100
 
 
+@dataclass(frozen=True)
 class ListedValue(Choice):
-    """A choice among the values of a JSON list column; every row may count under several."""
+    """A choice among the values of a JSON list column; every row may count under several.
+
+    The list of a study holds what `series_field` of its series says.
+    """
+
+    series_field: str = ""
 
     def narrow(self, queryset: QuerySet[Any], state: list[str]) -> QuerySet[Any]:
         condition = Q()
@@ -39,11 +47,16 @@ class ListedValue(Choice):
     def options(self, queryset: QuerySet[Any], state: list[str], *, counted: bool) -> tuple[Option, ...]:
         unnested = Func(F(self.field), function="jsonb_array_elements_text", output_field=TextField())
         rows = queryset.order_by().annotate(one_value=unnested).values("one_value").annotate(n=Count("pk"))
-        counts = {row["one_value"]: row["n"] for row in rows.order_by("one_value")[:100]}
+        counts = {row["one_value"]: row["n"] for row in rows.order_by("one_value")[:MOST_OPTIONS]}
         return tuple(
             Option(value, value, counts.get(value, 0) if counted else None, value in state)
             for value in dict.fromkeys([*counts, *state])
         )
+
+    def options_within(self, archive: Archive, state: list[str]) -> tuple[Option, ...]:
+        """The values of a whole archive, not counted."""
+        values = distinct_values(Series.objects.filter(archive=archive), self.series_field, most=MOST_OPTIONS)
+        return tuple(Option(value, value, None, value in state) for value in dict.fromkeys([*values, *state]))
 
 
 KEY_PATTERN = re.compile(r"^[0-9a-z-]{1,40}$")
@@ -188,9 +201,9 @@ class StudyTable(Table):
         ),
     )
     filters = (
-        ListedValue("modality", gettext_lazy("Modality"), field="modalities"),
+        ListedValue("modality", gettext_lazy("Modality"), field="modalities", series_field="modality"),
         DateRange("date", gettext_lazy("Study date"), field="study_date_parsed"),
-        ListedValue("body", gettext_lazy("Body part"), field="body_parts"),
+        ListedValue("body", gettext_lazy("Body part"), field="body_parts", series_field="body_part"),
         Flag("new", gettext_lazy("Last 24 hours"), condition=Q(last_received_at__gte=Now() - timedelta(hours=24))),
         Flag("arriving", gettext_lazy("Still arriving"), condition=Q(settled_at=None)),
         One("patient", gettext_lazy("Patient"), field="patient__public_id", shown=gettext_lazy("one patient")),
@@ -207,6 +220,15 @@ class StudyTable(Table):
         for word in words.split()[:8]:
             queryset = queryset.filter(pk__in=matching_studies(archive=self.archive, word=word[:LONGEST_WORD]))
         return queryset
+
+    def options_of(self, bound: Bound) -> Sequence[Option]:
+        """A list too long to be counted offers values without counts. Where it is a whole archive they are those of its
+        series, which an index tells at once; whatever narrows it, the rows themselves are asked."""
+        one = bound.filter
+        is_whole = bool(self.context.get("is_whole_archive")) and not self.is_narrowed_besides(one)
+        if isinstance(one, ListedValue) and is_whole and not self.is_counted:
+            return one.options_within(self.archive, bound.state)
+        return super().options_of(bound)
 
     @property
     def archive(self) -> Archive:

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import Max
 from django.http import HttpResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -36,8 +35,9 @@ INSTANCES_SHOWN = 200
 @require_GET
 def study_list(request: Any, organisation: str, archive: str) -> HttpResponse:
     found = load_archive(request, archive)
+    seen = queries.studies_seen(user=request.user, archive=found)
     table = lists.StudyTable(
-        request=request, queryset=queries.studies(user=request.user, archive=found), context={"archive": found}
+        request=request, queryset=seen.rows, context={"archive": found, "is_whole_archive": seen.is_whole}
     )
     note_search(request, found, table)
     context: dict[str, Any] = {"change_mark": change_mark(found)}
@@ -50,10 +50,7 @@ def study_list(request: Any, organisation: str, archive: str) -> HttpResponse:
 
 def change_mark(archive: Archive) -> str:
     """Differs as soon as a study came, grew, or settled."""
-    newest = Study.objects.filter(archive=archive).aggregate(
-        received=Max("last_received_at"), settled=Max("settled_at")
-    )
-    moments = [newest["received"], newest["settled"]]
+    moments = queries.newest_change(archive=archive)
     return "-".join(f"{moment.timestamp():.3f}" if moment else "0" for moment in moments)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from django.db.models import F
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import F, Field, ForeignKey, Model
 from django.db.models.expressions import Expression, OrderBy
 from django.template.loader import get_template
 from django.utils import timezone
@@ -91,9 +92,37 @@ class Column:
         words = str(value)
         return f"'{words}" if words.startswith(FORMULA_STARTS) else words
 
-    def ordering(self, *, descending: bool) -> list[OrderBy]:
+    def ordering(self, *, descending: bool, model: type[Model]) -> list[OrderBy]:
+        """Rows without a value come last either way.
+
+        Where there always is a value the order says nothing about it: PostgreSQL takes an index for `DESC` and none that
+        it has for `DESC NULLS LAST`, and would sort the whole list for its first page.
+        """
         if self.sort is None:
             return []
         parts = [self.sort] if isinstance(self.sort, (str, Expression)) else list(self.sort)
-        expressions = [F(part) if isinstance(part, str) else part for part in parts]
-        return [OrderBy(expression, descending=descending, nulls_last=True) for expression in expressions]
+        return [
+            OrderBy(
+                F(part) if isinstance(part, str) else part,
+                descending=descending,
+                nulls_last=True if may_be_empty(model, part) else None,
+            )
+            for part in parts
+        ]
+
+
+def may_be_empty(model: type[Model], part: str | Expression) -> bool:
+    """Whether what a list is ordered by can be NULL: everything but columns that cannot, on the row or reached from it
+    by relations that cannot."""
+    if not isinstance(part, str):
+        return True
+    found: type[Model] | None = model
+    for step in part.split("__"):
+        try:
+            field = found._meta.pk if step == "pk" and found else found._meta.get_field(step) if found else None
+        except FieldDoesNotExist:
+            return True
+        if not isinstance(field, Field) or field.null:
+            return True
+        found = field.related_model if isinstance(field, ForeignKey) else None
+    return False

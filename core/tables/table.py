@@ -18,7 +18,7 @@ from django.utils.translation import ngettext_lazy
 
 from core import saved_views as view_store
 from core.tables.columns import Column
-from core.tables.filters import Bound, Chip, Filter
+from core.tables.filters import Bound, Chip, Filter, Option
 from core.whole_numbers import read_whole_number
 
 CSV_LIMIT = 50_000
@@ -182,7 +182,7 @@ class Table:
     def queryset(self) -> QuerySet[Any]:
         """All rows that the address asks for, in its order; the primary key settles ties so that pages are stable."""
         rows = self._narrowed()
-        ordering = self.sort_column.ordering(descending=self.descending) if self.sort_column else []
+        ordering = self.sort_column.ordering(descending=self.descending, model=rows.model) if self.sort_column else []
         if not ordering and not rows.ordered:
             return rows.order_by("pk")
         if not ordering:
@@ -350,15 +350,17 @@ class Table:
     def facets(self) -> list[Bound]:
         """The filters with their options; counts respect the other filters and the search."""
         return [
-            Bound(
-                filter=bound.filter,
-                state=bound.state,
-                options=bound.filter.options(
-                    self._narrowed(without=bound.filter), bound.state, counted=self.is_counted
-                ),
-            )
-            for bound in self.bound
+            Bound(filter=bound.filter, state=bound.state, options=tuple(self.options_of(bound))) for bound in self.bound
         ]
+
+    def options_of(self, bound: Bound) -> Sequence[Option]:
+        """What a filter offers. A list that knows the values without reading its rows answers by itself."""
+        rows = self._narrowed(without=bound.filter)
+        return bound.filter.options(rows, bound.state, counted=self.is_counted)
+
+    def is_narrowed_besides(self, one: Filter) -> bool:
+        """Whether words or another filter narrow the list."""
+        return bool(self.words) or any(bound.is_active and bound.filter is not one for bound in self.bound)
 
     @property
     def chips(self) -> list[tuple[Chip, str]]:

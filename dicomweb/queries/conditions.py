@@ -15,7 +15,7 @@ from dicomweb.domain import levels
 from dicomweb.domain.levels import Level
 from dicomweb.domain.query import AnyOf, Key, Matcher, Numbers, Query, Range, Wildcard
 from dicomweb.queries.index import COLUMNS, UPPER_INDEXED, level_of, unsupported
-from dicomweb.queries.patterns import json_path, latest_time, like, regex
+from dicomweb.queries.patterns import indexed_words, json_path, latest_time, like, regex
 
 
 class JsonPathExists(Func):
@@ -136,16 +136,20 @@ def _name_condition(matcher: Matcher, *, prefix: str) -> Q:
     """Person names match without regard to case, in any of their component groups (PS3.4 C.2.2.2.1).
 
     Accents do not count either in names of one group and at the beginning of others: the folded form knows no groups.
+    The folded form does hold the words of all groups, though, so they narrow down both by its index first.
     """
     patterns = matcher.patterns if isinstance(matcher, Wildcard) else ()
     result = Q()
     for pattern in patterns:
-        result |= Q(Like(F(f"{prefix}search_name"), Value(like(fold(pattern)))))
+        one = Q(Like(F(f"{prefix}search_name"), Value(like(fold(pattern)))))
         raw = like(pattern)
         in_groups = Q()
         for form in (raw, f"{raw}=%", f"%={raw}", f"%={raw}=%"):
             in_groups |= Q(ILike(F(f"{prefix}patient_name"), Value(form)))
-        result |= Q(**{f"{prefix}patient_name__contains": "="}) & in_groups
+        one |= Q(**{f"{prefix}patient_name__contains": "="}) & in_groups
+        for word in indexed_words(pattern):
+            one &= Q(**{f"{prefix}search_name__contains": word})
+        result |= one
     return result
 
 

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 
+from archive.domain.text import fold
 from dicomweb.domain.query import AnyOf, Key, Numbers, Range
+
+# A trigram index holds threes of letters.
+SHORTEST_INDEXED = 3
 
 
 def like(pattern: str) -> str:
     """DICOM wildcards as a LIKE pattern; what LIKE would take for wildcards is escaped."""
     escaped = re.sub(r"([\\%_])", r"\\\1", pattern)
     return escaped.replace("*", "%").replace("?", "_")
+
+
+def indexed_words(pattern: str) -> list[str]:
+    """Words that the folded form of every name matched by the pattern holds, as far as a trigram index finds them.
+
+    Of Latin letters only: they join with nothing but accents, which folding takes away. A syllable of Hangul or of a script
+    of India may fold to another letter beside its neighbours, and what stands beside it here is the wildcard's.
+    """
+    words: list[str] = []
+    for piece in re.split(r"[*?]", pattern):
+        if all(character.isascii() or unicodedata.name(character, "").startswith("LATIN ") for character in piece):
+            words += [word for word in fold(piece).split() if len(word) >= SHORTEST_INDEXED]
+    return words
 
 
 def latest_time(high: str) -> str:

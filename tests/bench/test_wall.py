@@ -25,7 +25,7 @@ from access.queries import visible_to
 from access.services import grant_role
 from archive import queries as archive_queries
 from archive.lists.studies import matching_studies
-from archive.models import Archive, Patient, Study
+from archive.models import Archive, Patient, Series, Study
 from archive.queries import VIEW
 from core import wall
 from core.tenancy import all_tenants, signed_in, tenant
@@ -42,6 +42,9 @@ pytestmark = [pytest.mark.bench, pytest.mark.django_db(transaction=True), pytest
 
 PEOPLE, ARCHIVES, STUDIES, LARGEST = 10_000, 1_000, 200_000, 100_000
 CASES = 20
+# Half of the examinations are MR, the others of nine modalities; of forty parts of the body.
+MODALITY = "CASE WHEN n % 2 = 0 THEN 'MR' ELSE ('{CT,CR,DX,US,MG,NM,PT,XA,OT}'::text[])[1 + n / 2 % 9] END"
+BODY_PART = "'PART' || (n / 3 % 40)"
 ROUNDS, RUNS = 8, 6
 
 
@@ -90,6 +93,7 @@ def fill() -> House:
     grant_role(actor=None, container=largest, role="reader", user=reader)
     with tenant(organisation):
         study = Study.objects.select_related("patient").get()
+        series = study.series.get()
     for _case in range(CASES):
         publish(house)
     multiply(User, template=make_user(), count=PEOPLE, username="'person-' || n || '@bench'")
@@ -111,6 +115,14 @@ def fill() -> House:
         archive_id="p.archive_id", patient_id="p.id", public_id="'s' || n", study_instance_uid="'1.2.3.' || n",
         accession_number="'ACC' || n", description="'Examination ' || md5((n % 5003)::text)",
         study_date="to_char(date '2010-01-01' + n % 5000, 'YYYYMMDD')", study_date_parsed="date '2010-01-01' + n % 5000",
+        modalities=f"jsonb_build_array({MODALITY})", body_parts=f"jsonb_build_array({BODY_PART})",
+        last_received_at="now() - (n * 7919 % 300000) * interval '5 minutes'",
+        settled_at="now() - (n * 7919 % 300000) * interval '5 minutes' + interval '10 seconds'",
+    )  # fmt: skip
+    multiply(
+        Series, template=series, count=STUDIES, source="JOIN archive_study s ON s.public_id = 's' || n",
+        archive_id="s.archive_id", study_id="s.id", public_id="'r' || n", series_instance_uid="'1.2.4.' || n",
+        modality=MODALITY, body_part=BODY_PART,
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")

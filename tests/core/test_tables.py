@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.test import RequestFactory
+from django.utils import timezone
 from django.utils.translation import ngettext_lazy
 
 from access.models import Organisation, User
@@ -87,6 +89,25 @@ def test_ties_are_settled_so_that_pages_never_overlap(place: Organisation, owner
     with tenant(place):
         seen = [title for page in (1, 2, 3) for title in titles(table(place, f"sort=state&page={page}"))]
     assert len(seen) == len(set(seen)) == 60
+
+
+def test_rows_without_a_value_come_last_in_both_directions_and_cost_no_index_where_there_are_none(
+    place: Organisation, owner: User
+) -> None:
+    with tenant(place):
+        for title in "ab":
+            jobs.start(organisation=place, owner=owner, kind="a", title=title, total=1)
+        Job.objects.filter(title="b").update(finished_at=timezone.now())
+        last = Column("end", "End", sort=("finished_at", "title", "owner__username"))
+        for descending in (False, True):
+            order = last.ordering(descending=descending, model=Job)
+            assert [one.nulls_last for one in order] == [True, None, None]
+            assert [row.title for row in Job.objects.order_by(*order)] == ["b", "a"]
+        # What is no column of a row, or may be missing on the way to it, may be NULL for all that is known.
+        for part in ("added_by_a_query", "title__length", "finished_at__date", Upper("title")):
+            (one,) = Column("x", "X", sort=part).ordering(descending=True, model=Job)
+            assert one.nulls_last is True
+        assert "NULLS" not in str(table(place, "sort=-title").queryset.query)
 
 
 def test_other_organisations_rows_are_neither_shown_nor_counted(place: Organisation, owner: User) -> None:

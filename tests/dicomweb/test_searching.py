@@ -12,6 +12,13 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
 
+from archive.domain.text import fold
+from archive.models import Study
+from core.tenancy import tenant
+from dicomweb.domain.levels import Level
+from dicomweb.domain.query import parse
+from dicomweb.queries import conditions, search_studies
+from dicomweb.queries.patterns import indexed_words
 from tests.archive.factories import deliver, make_archive, make_dataset, to_bytes
 from tests.dicomweb.factories import Door, content, make_reader
 
@@ -313,3 +320,79 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_rows(door: Door)
 def test_uids_are_found_that_only_this_tenant_has(door: Door) -> None:
     assert found(door, "PatientName=Smith*") == ["5"]
     assert door.json(f"/studies?StudyInstanceUID={generate_uid()}") == []
+
+
+NAMES = [
+    "Anderson^Persephone",
+    "Müller^Jörg",
+    "Mu\u0308ller^Anna",
+    "STRASSER^Groß",
+    "Wang^XiaoDong=王^小東",
+    "Yamada^Tarou=山田^太郎=やまだ^たろう",
+    "Hong^Gildong=洪^吉洞=홍^길동",
+    "\u1112\u1169\u11bc^Jamo=\u1112\u1169\u11bc",
+    "=김^희중",
+    "ŁÓDŹ^Żaneta=Łódź^Persson",
+    "O'Person_%\\^A=B^Per*son",
+    "İnönü^İpek=ınönü^ipek",
+    "Kelvin^\u212aate=\u212aelvin^Kate",
+    "de la  Cruz^  Maria ",
+    "\uff30\uff25\uff32\uff33^\uff26ull=\uff30\uff25\uff32\uff33\uff2f\uff2e",
+    "",
+]
+PATTERNS = [
+    "*ERS*", "*ers*", "*PERSON*", "Ander*", "*sep?one", "*son^per*", "M?ller*", "Müll*", "*Mu\u0308ll*", "*müller*", "*strass*",
+    "*straß*", "*gro?*", "*groß", "wang*", "*^xiao*", "小東", "*小東*", "王^*", "*山田*", "やまだ*", "山田^太郎", "*洪*", "*길동",
+    "*\u1112*", "*\u1169\u11bc*", "홍*", "김*", "*희중", "*łódź*", "łó*", "*żan*", "*person_%*", "*_%\\*", "*b^per*", "per\\*",
+    "*inönü*", "ınönü*", "*ipek", "*İpe*", "*kate*", "*kelvin*", "*\u212aate*", "de la*", "*la  cruz*", "*cruz^  m*", "*maria*",
+    "*\uff50\uff45\uff52\uff53*", "*PERS*", "*yamada^tarou=*", "*yamada=*", "*tarou*太郎*", "Yam*=*", "???", "**son", "*'person*",
+]  # fmt: skip
+
+
+def test_words_looked_up_first_change_nothing_that_a_name_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = make_archive()
+    reader = make_reader(archive)
+    deliver(archive, [to_bytes(make_dataset(PatientName="A^B"))])
+    with tenant(archive.organisation):
+        study = Study.objects.select_related("patient").get()
+        for number, name in enumerate(NAMES):
+            patient = study.patient
+            patient.pk, patient.public_id, patient.patient_id = None, f"name{number}", f"N{number}"
+            patient.patient_name, patient.search_name = name, fold(name)[:400]
+            patient.save(force_insert=True)
+            study.pk, study.public_id, study.study_instance_uid = None, f"name{number}", f"1.2.{number}"
+            study.patient = patient
+            study.save(force_insert=True)
+
+        def found(pattern: str) -> list[str]:
+            page = search_studies(user=reader, archive=archive, query=parse([("PatientName", pattern)]), most=100)
+            return [row.patient.patient_name for row in page.rows]
+
+        narrowed = {pattern: found(pattern) for pattern in PATTERNS}
+        monkeypatch.setattr(conditions, "indexed_words", lambda _pattern: [])
+        assert {pattern: found(pattern) for pattern in PATTERNS} == narrowed
+    # Not one list for all: most find a name, some none.
+    assert sum(bool(names) for names in narrowed.values()) > 40
+    assert set(narrowed["*ERS*"]) > {"Anderson^Persephone", "ŁÓDŹ^Żaneta=Łódź^Persson"}
+    assert narrowed["*小東*"] == ["Wang^XiaoDong=王^小東"]
+
+
+@pytest.mark.parametrize("pattern", ["*ERS*", "*ers^jo?n*", "müll*", "*zzz*=*"])
+def test_a_part_of_a_name_is_looked_up_in_the_index_of_names(pattern: str) -> None:
+    archive = make_archive()
+    with tenant(archive.organisation), connection.cursor() as cursor:
+        rows = Study.objects.filter(conditions.conditions(parse([("PatientName", pattern)]), level=Level.STUDY))
+        sql, parameters = rows.filter(archive=archive).query.sql_with_params()
+        for way in ("seqscan", "indexscan", "nestloop"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+        cursor.execute(f"EXPLAIN {sql}", parameters)
+        assert "Index Scan on patient_search_name" in "\n".join(line for (line,) in cursor.fetchall())
+
+
+def test_words_for_the_index_are_whole_and_of_letters_that_fold_alone() -> None:
+    assert indexed_words("*ers^jo?n*") == ["ERS"]
+    assert indexed_words("Müller^Jörg") == ["MULLER", "JORG"]
+    assert indexed_words("de la Cruz*straße=ab") == ["CRUZ", "STRASSE"]
+    letters = ("山田太郎*", "홍길동", "\u1112\u1169\u11bc*", "王xyz", "\uff30\uff25\uff32", "\u212aelvin")
+    for nothing in ("", "*", "ab*cd", *letters):
+        assert indexed_words(nothing) == []

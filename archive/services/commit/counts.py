@@ -96,7 +96,8 @@ def write_changes(batch: Batch, *, changes: Changes, studies: dict[str, Study], 
         row.save(update_fields=[*SERIES_FILL, *SERIES_COUNTED, "updated_at"])
     for uid, level in sorted(changes.studies.items()):
         study = studies[uid]
-        members = [row for row in series.values() if row.study_id == study.pk]
+        # A series whose files all were refused goes again, and leaves no word in its study.
+        members = [row for row in series.values() if row.study_id == study.pk and row.instance_count]
         _fill(study, level=level, columns=STUDY_FILL, attributes="study_attributes")
         study.modalities = sorted({*study.modalities, *(row.modality for row in members)} - {""})
         study.body_parts = sorted({*study.body_parts, *(row.body_part for row in members)} - {""})
