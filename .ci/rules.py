@@ -9,7 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 APPS = (
-    "access", "archive", "audit", "core", "deid", "dicomweb", "dimse", "pacsweb", "practice", "teaching", "viewer",
+    "access", "archive", "audit", "core", "deid", "dicomweb", "dimse", "pacsweb", "practice", "teaching", "trials",
+    "viewer",
 )  # fmt: skip
 LONGEST_FILE = 600
 LONG_FILES = {Path("pacsweb/demo/phantoms/chest_ct.py"): "one phantom: mostly the table of its anatomy"}

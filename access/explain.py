@@ -95,6 +95,7 @@ def _chain(*, user: User, codename: str, container: RoleContainer, organisation:
     ]
     if not grants:
         chain.append(Reason(False, _("The person has none of them here, and never had.")))
+    chain += [Reason(False, str(words)) for words in _confining(user=user, codename=codename, container=container)]
     if user.is_installation_administrator:
         chain.append(Reason(False, _("Administering the installation opens nothing here.")))
     if hooks.visibility_words():
@@ -106,6 +107,16 @@ def _chain(*, user: User, codename: str, container: RoleContainer, organisation:
             )
         )
     return chain
+
+
+def _confining(*, user: User, codename: str, container: RoleContainer) -> list[object]:
+    """Why roles on the container do not count for this person."""
+    permission = f"{container._meta.app_label}.{codename}"
+    return [
+        one.words
+        for one in hooks.confinements(type(container))
+        if permission not in one.spared and one.grants(container).filter(user=user).exists()
+    ]
 
 
 def _grant_reason(grant: RoleGrant, *, container: RoleContainer, is_active: bool) -> Reason:

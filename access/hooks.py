@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
 
 
 class VisibilityProvider(Protocol):
     def __call__(self, *, user: Any, permission: str) -> Q | None:
         """The rows that `user` may see for a reason other than a role on the container; None when there are none."""
+
+
+class ConfiningRule(Protocol):
+    def __call__(self, *, user: Any, at: datetime | None = None) -> QuerySet[Any]:
+        """Primary keys of the containers that the person's confining roles keep shut, as a lazy query of one value.
+
+        A token that is limited to other places, or a membership that sleeps, does not lift it.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confinement:
+    """A role that confines: who holds one on a container of kind `by` enjoys no role on the containers of `rule`.
+
+    So a role that is given later, or by a rule of single sign-on, cannot open beside it what it is there to keep shut.
+    `spared` permissions ("archive.add_images") hold all the same. `grants(container)` gives the confining grants that keep
+    one container shut; `words` say to people why.
+    """
+
+    by: str
+    rule: ConfiningRule
+    grants: Callable[[Any], QuerySet[Any]]
+    words: Any
+    spared: frozenset[str] = frozenset()
 
 
 class ActListener(Protocol):
@@ -34,6 +60,7 @@ class Explainer(Protocol):
 
 _explainers: list[Explainer] = []
 _visibility: dict[type[Model], list[VisibilityProvider]] = {}
+_confinements: dict[type[Model], list[Confinement]] = {}
 _listeners: list[ActListener] = []
 
 
@@ -46,6 +73,26 @@ def register_visibility(model: type[Model], provider: VisibilityProvider) -> Non
 
 def visibility_providers(model: type[Model]) -> tuple[VisibilityProvider, ...]:
     return tuple(_visibility.get(model, ()))
+
+
+def register_confinement(container: type[Model], confinement: Confinement) -> None:
+    """Keep containers of a kind shut to people whose role elsewhere confines them, whatever other roles they hold."""
+    known = _confinements.setdefault(container, [])
+    if confinement not in known:
+        known.append(confinement)
+
+
+def confinements(container: type[Model]) -> tuple[Confinement, ...]:
+    return tuple(_confinements.get(container, ()))
+
+
+def confined_people(container: Any) -> dict[int, str]:
+    """Who is confined on one container, by primary key, and why."""
+    return {
+        pk: str(one.words)
+        for one in confinements(type(container))
+        for pk in one.grants(container).values_list("user", flat=True)
+    }
 
 
 def on_act(listener: ActListener) -> Callable[..., None]:

@@ -53,7 +53,7 @@ def containers_of(organisation: Organisation) -> list[RoleContainer]:
         rows = (
             Organisation.objects.filter(pk=organisation.pk) if model is Organisation else model._default_manager.all()
         )
-        found.extend(rows)
+        found.extend(rows.select_related(*model.NAMED_WITH) if model.NAMED_WITH else rows)
     return found
 
 

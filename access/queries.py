@@ -144,6 +144,9 @@ def containers_with(
     organisation = "pk" if container is Organisation else "organisation_id"
     membership = memberships_open_to(user).filter(organisation_id=OuterRef(organisation))
     allowed = rows.filter(Exists(grants), Exists(membership)).order_by()
+    for confinement in hooks.confinements(container):
+        if permission not in confinement.spared:
+            allowed = allowed.exclude(pk__in=confinement.rule(user=user, at=at))
     token: ApiToken | None = user.api_token
     if token is not None and token.containers:
         allowed = allowed.filter(_within_reach(token, container=container, path="", codename=codename))

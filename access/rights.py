@@ -17,7 +17,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from access import queries
+from access import hooks, queries
 from access.models import ContainerRole, Membership, Organisation, RoleContainer, RoleGrant
 from access.people import container_classes
 from core.ready import Ready, ready
@@ -49,8 +49,19 @@ def of(*, user: Any, organisation: Organisation) -> Rights:
                     continue
                 if held.role in model.roles_with(codename):
                     found[kind, held.container_id].add(f"{label}.{codename}")
-        rights = {key: frozenset(permissions) for key, permissions in found.items()}
+            _confine(found, model=model, user=user, kinds={held.container_kind for held in roles.values()})
+        rights = {key: frozenset(permissions) for key, permissions in found.items() if permissions}
     return _as_seen_by(user, rights=rights, organisation=organisation)
+
+
+def _confine(found: dict[tuple[str, int], set[str]], *, model: type[RoleContainer], user: Any, kinds: set[str]) -> None:
+    """Take away what a confining role keeps shut; asked only of people who hold one of that kind."""
+    for confinement in hooks.confinements(model):
+        if confinement.by not in kinds:
+            continue
+        for pk in confinement.rule(user=user):
+            if (key := (model.container_kind(), pk)) in found:
+                found[key] &= confinement.spared
 
 
 @ready(scoped=True, user_id=int, at=datetime)

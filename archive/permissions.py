@@ -44,6 +44,10 @@ class Rights:
         return self._known[permission]
 
     @property
+    def view(self) -> bool:
+        return self._may(VIEW)
+
+    @property
     def add(self) -> bool:
         return self._may(ADD)
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from access.queries import get_visible, may, visible_to, visible_within
 from archive.domain import frames
 from archive.errors import NotAnImage
-from archive.models import Archive, Delivery, Instance, Series, Study
+from archive.models import Archive, Delivery, Instance, QuarantinedFile, Series, Study
 from archive.services import derive
 from archive.storage import storage
 
@@ -28,6 +28,18 @@ def archives(*, user: Any, permission: str = VIEW) -> QuerySet[Archive]:
 def get_archive(*, user: Any, slug: str, permission: str = VIEW) -> Archive:
     """Load and authorise. Raises `NotFound` or `Forbidden`."""
     return get_visible(user, Archive.objects.select_related("organisation"), permission, slug=slug)
+
+
+def deliveries(*, user: Any, archive: Archive) -> QuerySet[Delivery]:
+    """What came in. Who may send without seeing the archive (`access.hooks.Confinement`) sees what they sent."""
+    rows: QuerySet[Delivery] = Delivery.objects.filter(archive=archive)
+    return rows if may(user, VIEW, archive) else rows.filter(actor=user)
+
+
+def quarantined(*, user: Any, archive: Archive) -> QuerySet[QuarantinedFile]:
+    """What was refused, as `deliveries`."""
+    rows: QuerySet[QuarantinedFile] = QuarantinedFile.objects.filter(archive=archive)
+    return rows if may(user, VIEW, archive) else rows.filter(delivery__actor=user)
 
 
 def delivery_url(delivery: Delivery) -> str:

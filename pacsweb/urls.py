@@ -22,5 +22,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("teaching.api_urls")),
     path("api/v1/", include("practice.api_urls")),
     path("", include("teaching.urls")),
+    path("", include("trials.urls")),
     path("", include("practice.urls")),
 ]

@@ -118,6 +118,8 @@ class RoleContainer(models.Model):
     """
 
     ROLES: ClassVar[dict[str, tuple[Any, tuple[str, ...]]]] = {}
+    #: Relations that the container's name needs, for lists of many.
+    NAMED_WITH: ClassVar[tuple[str, ...]] = ()
 
     class Meta:
         abstract = True
@@ -134,6 +136,11 @@ class RoleContainer(models.Model):
     @classmethod
     def assignable_permissions(cls) -> frozenset[str]:
         return frozenset(codename for _label, codenames in cls.ROLES.values() for codename in codenames)
+
+    @property
+    def parent_container(self) -> RoleContainer | None:
+        """The container that this one is a part of: who manages that gives roles here, too."""
+        return None
 
     @property
     def owning_organisation(self) -> Organisation:

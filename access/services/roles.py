@@ -62,13 +62,18 @@ def role_group(*, container: RoleContainer, role: str) -> ContainerRole:
 
 
 def may_manage_roles(*, actor: User, container: RoleContainer) -> bool:
-    """Administrators of the organisation, and managers of the container itself, give its roles."""
+    """Administrators of the organisation, and managers of the container itself or of what it is a part of, give its
+    roles."""
     if queries.may(actor, "access.manage_people", container.owning_organisation):
         return True
     if isinstance(container, Organisation):
         return False
-    codename = f"manage_{container._meta.model_name}"
-    return queries.may(actor, f"{container._meta.app_label}.{codename}", container)
+    place: RoleContainer | None = container
+    while place is not None:
+        if queries.may(actor, f"{place._meta.app_label}.manage_{place._meta.model_name}", place):
+            return True
+        place = place.parent_container
+    return False
 
 
 def authorise(*, actor: User | None, container: RoleContainer) -> None:

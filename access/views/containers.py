@@ -19,8 +19,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from access import explain as explaining
+from access import hooks, queries, services, sudo
 from access import people as people_service
-from access import queries, services, sudo
 from access.forms import ExplainForm, GrantForm, add_errors
 from access.models import Organisation, RoleContainer, RoleGrant
 from access.views.accounts import signed_in_person
@@ -114,7 +114,9 @@ class GrantTable(Table):
 
     def prepare(self, rows: Any) -> None:
         container: RoleContainer = self.context["container"]
+        confined = hooks.confined_people(container)
         for row in rows:
+            row.confined_by = confined.get(row.user_id, "")
             role = row.container_role.role
             row.role_label = str(container.ROLES[role][0]) if role in container.ROLES else role
             row.is_fixed = isinstance(container, Organisation) and role == "member"

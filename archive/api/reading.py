@@ -120,7 +120,8 @@ class Deliveries(ArchiveMixin, generics.ListAPIView[Delivery]):
     def get_queryset(self) -> Any:
         if self.is_schema:
             return Delivery.objects.none()
-        return Delivery.objects.filter(archive=self.get_archive()).select_related("actor").order_by("-opened_at")
+        rows = queries.deliveries(user=self.request.user, archive=self.get_archive())
+        return rows.select_related("actor").order_by("-opened_at")
 
 
 class Quarantine(ArchiveMixin, generics.ListAPIView[QuarantinedFile]):
@@ -133,4 +134,5 @@ class Quarantine(ArchiveMixin, generics.ListAPIView[QuarantinedFile]):
     def get_queryset(self) -> Any:
         if self.is_schema:
             return QuarantinedFile.objects.none()
-        return QuarantinedFile.objects.filter(archive=self.get_archive()).order_by("-received_at", "-pk")
+        rows = queries.quarantined(user=self.request.user, archive=self.get_archive())
+        return rows.order_by("-received_at", "-pk")

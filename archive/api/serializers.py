@@ -178,7 +178,7 @@ class UploadStudySerializer(serializers.Serializer[Any]):
     study_date = serializers.CharField()
     modalities = serializers.ListField(child=serializers.CharField())
     instance_count = serializers.IntegerField()
-    url = serializers.CharField(help_text="Page of the study.")
+    url = serializers.CharField(help_text="Page of the study; empty for who may send to the archive and not see it.")
 
 
 class UnpackingSerializer(serializers.Serializer[Any]):

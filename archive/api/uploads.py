@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -13,11 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from access.models import User
+from access.queries import may
 from archive import lists, queries, reading, services
 from archive.api.common import ArchiveMixin, body_of, person, whole_number
 from archive.api.serializers import OutcomeSerializer, PieceSerializer, UploadSerializer, UploadStudySerializer
-from archive.models import Archive, Delivery, Study
-from archive.permissions import ADD
+from archive.models import Archive, Delivery, Instance, Study
+from archive.permissions import ADD, VIEW
 from archive.services import uploads as uploading
 from core.models import Job
 
@@ -66,7 +68,7 @@ class Uploads(UploadMixin, APIView):
         delivery = services.open_delivery(
             archive=self.get_archive(), source=Delivery.Source.UPLOAD, actor=person(request), request=request._request
         )
-        return Response(upload_json(delivery), status=status.HTTP_201_CREATED)
+        return Response(upload_json(delivery, user=person(request)), status=status.HTTP_201_CREATED)
 
 
 class UploadDetail(UploadMixin, APIView):
@@ -76,7 +78,7 @@ class UploadDetail(UploadMixin, APIView):
 
     @extend_schema(responses=UploadSerializer)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response(upload_json(self.get_upload()))
+        return Response(upload_json(self.get_upload(), user=person(request)))
 
 
 class UploadClose(UploadMixin, APIView):
@@ -86,7 +88,7 @@ class UploadClose(UploadMixin, APIView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         delivery = self.get_upload()
         services.close_delivery(delivery=delivery)
-        return Response(upload_json(self.get_upload()))
+        return Response(upload_json(self.get_upload(), user=person(request)))
 
 
 class UploadStudies(UploadMixin, APIView):
@@ -102,8 +104,7 @@ class UploadStudies(UploadMixin, APIView):
         delivery = self.get_upload()
         uids = request.query_params.getlist("study")[:50]
         rows = queries.studies(user=request.user, archive=delivery.archive).filter(study_instance_uid__in=uids)
-        organisation = delivery.organisation.slug
-        return Response([study_json(study, archive=delivery.archive, organisation=organisation) for study in rows])
+        return Response(studies_json(rows, user=person(request), archive=delivery.archive))
 
 
 class UploadFiles(UploadMixin, APIView):
@@ -164,10 +165,10 @@ class UploadPieces(UploadMixin, APIView):
         return Response(document, status=status.HTTP_409_CONFLICT if refused else status.HTTP_200_OK)
 
 
-def upload_json(delivery: Delivery) -> dict[str, Any]:
-    studies = Study.objects.filter(instances__delivery=delivery).distinct().select_related("patient")[:200]
+def upload_json(delivery: Delivery, *, user: User) -> dict[str, Any]:
+    came_here = Instance.objects.filter(delivery=delivery).order_by().values("study")
+    studies = queries.studies(user=user, archive=delivery.archive).filter(pk__in=came_here)[:200]
     jobs = Job.objects.filter(kind="archive.unpack", owner=delivery.actor, result__delivery=str(delivery.pk))
-    organisation = delivery.organisation.slug
     return {
         "id": str(delivery.pk),
         "state": delivery.state,
@@ -188,11 +189,17 @@ def upload_json(delivery: Delivery) -> dict[str, Any]:
             }
             for job in jobs.order_by("created_at")[:100]
         ],
-        "studies": [study_json(study, archive=delivery.archive, organisation=organisation) for study in studies],
+        "studies": studies_json(studies, user=user, archive=delivery.archive),
     }
 
 
-def study_json(study: Study, *, archive: Archive, organisation: str) -> dict[str, Any]:
+def studies_json(studies: Iterable[Study], *, user: User, archive: Archive) -> list[dict[str, Any]]:
+    # The page of a study is the archive's own: who sees the study for another reason has no way in there.
+    organisation = archive.organisation.slug if may(user, VIEW, archive) else ""
+    return [_study_json(study, archive=archive, organisation=organisation) for study in studies]
+
+
+def _study_json(study: Study, *, archive: Archive, organisation: str) -> dict[str, Any]:
     return {
         "id": study.public_id,
         "study_instance_uid": study.study_instance_uid,
@@ -201,5 +208,5 @@ def study_json(study: Study, *, archive: Archive, organisation: str) -> dict[str
         "study_date": reading.shown_date(study.study_date),
         "modalities": study.modalities,
         "instance_count": study.instance_count,
-        "url": lists.detail_url(organisation=organisation, archive=archive, study=study),
+        "url": lists.detail_url(organisation=organisation, archive=archive, study=study) if organisation else "",
     }

@@ -10,6 +10,7 @@ from archive.lists.studies import (
     detail_url,
     matching_studies,
     thumbnail_url,
+    thumbnails,
     viewer_url,
 )
 
@@ -22,5 +23,6 @@ __all__ = [
     "detail_url",
     "matching_studies",
     "thumbnail_url",
+    "thumbnails",
     "viewer_url",
 ]

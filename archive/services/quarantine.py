@@ -12,6 +12,7 @@ from access.queries import require
 from archive import spool
 from archive.errors import StillQuarantined
 from archive.models import Delivery, QuarantinedFile
+from archive.permissions import ADD, VIEW
 from archive.services import removal
 from archive.services.deliveries import close_delivery, open_delivery, write_one
 from archive.services.index import index_delivery
@@ -29,7 +30,9 @@ def release(*, actor: User, file: QuarantinedFile, request: Any = None) -> None:
     """
     with tenant(file.organisation):
         archive = file.archive
-        require(actor, "archive.add_images", archive)
+        require(actor, ADD, archive)
+        if file.delivery.actor_id != actor.pk:
+            require(actor, VIEW, archive)
         _claim(file, state=QuarantinedFile.State.RELEASED, actor=actor)
         try:
             outcome = _try_again(actor=actor, file=file, request=request)

@@ -29,12 +29,12 @@ def page_context(request: Any, archive: Archive, *, tab: str = "") -> dict[str, 
         "archive": archive,
         "rights": rights,
         "tab": tab,
-        "quarantine_count": _kept(archive) if rights.add else None,
+        "quarantine_count": _kept(request.user, archive) if rights.add else None,
     }
 
 
-def _kept(archive: Archive) -> int:
-    return archive.quarantined_files.filter(state="kept").count()
+def _kept(user: Any, archive: Archive) -> int:
+    return queries.quarantined(user=user, archive=archive).filter(state="kept").count()
 
 
 def note_search(request: Any, archive: Archive, table: Table) -> None:

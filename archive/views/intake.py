@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -14,9 +14,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
-from archive import lists
+from archive import lists, queries
 from archive.errors import StillQuarantined
-from archive.models import Archive, Delivery, QuarantinedFile, Study
+from archive.models import Archive, Instance, QuarantinedFile
 from archive.permissions import ADD, DELETE, EXPORT
 from archive.services import quarantine as quarantine_service
 from archive.storage import storage
@@ -71,7 +71,7 @@ def upload_words() -> dict[str, str]:
 @require_GET
 def delivery_list(request: Any, organisation: str, archive: str) -> HttpResponse:
     found = load_archive(request, archive, ADD)
-    rows = Delivery.objects.filter(archive=found).select_related("actor")
+    rows = queries.deliveries(user=request.user, archive=found).select_related("actor")
     table = lists.DeliveryTable(request=request, queryset=rows, context={"archive": found})
     return table.respond("archive/delivery_list.html", page_context(request, found, tab="deliveries"))
 
@@ -79,21 +79,28 @@ def delivery_list(request: Any, organisation: str, archive: str) -> HttpResponse
 @require_GET
 def delivery_detail(request: Any, organisation: str, archive: str, delivery: Any) -> HttpResponse:
     found = load_archive(request, archive, ADD)
-    row = Delivery.objects.select_related("actor").filter(archive=found, pk=delivery).first()
+    row = queries.deliveries(user=request.user, archive=found).select_related("actor").filter(pk=delivery).first()
     if row is None:
         raise NotFound
+    context = page_context(request, found, tab="deliveries")
+    came_here = Instance.objects.filter(delivery=row).order_by().values("study")
     studies = list(
-        Study.objects.filter(instances__delivery=row)
-        .annotate(from_here=Count("instances"))
+        queries.studies(user=request.user, archive=found)
+        .filter(pk__in=came_here)
+        .annotate(from_here=Count("instances", filter=Q(instances__delivery=row)))
         .select_related("patient")
         .order_by("-from_here")[:200]
     )
     for study in studies:
-        study.detail_url = lists.detail_url(organisation=organisation, archive=found, study=study)
+        study.detail_url = (
+            lists.detail_url(organisation=organisation, archive=found, study=study)
+            if context["rights"].view
+            else ""
+        )
     reasons = (
         row.quarantined_files.order_by().values("code", "reason").annotate(n=Count("pk")).order_by("-n", "code")[:50]
     )
-    context = page_context(request, found, tab="deliveries") | {
+    context |= {
         "delivery": row,
         "studies": studies,
         "reasons": list(reasons),
@@ -105,7 +112,7 @@ def delivery_detail(request: Any, organisation: str, archive: str, delivery: Any
 @require_GET
 def quarantine(request: Any, organisation: str, archive: str) -> HttpResponse:
     found = load_archive(request, archive, ADD)
-    rows = QuarantinedFile.objects.filter(archive=found).select_related("delivery", "delivery__actor")
+    rows = queries.quarantined(user=request.user, archive=found).select_related("delivery", "delivery__actor")
     if "state" not in request.GET:
         rows = rows.filter(state=QuarantinedFile.State.KEPT)
     table = lists.QuarantineTable(request=request, queryset=rows, context={"archive": found})
@@ -147,8 +154,8 @@ def selected_files(request: Any, archive: Archive) -> list[QuarantinedFile]:
     keys = list(dict.fromkeys(request.POST.getlist("selected")))
     if not keys or len(keys) > SELECTED_LIMIT:
         raise Invalid(_("Choose between 1 and %(n)s files.") % {"n": SELECTED_LIMIT})
-    rows = QuarantinedFile.objects.select_related("archive", "archive__organisation")
-    found = list(rows.filter(archive=archive, public_id__in=keys))
+    rows = queries.quarantined(user=request.user, archive=archive)
+    found = list(rows.select_related("archive", "archive__organisation").filter(public_id__in=keys))
     if len(found) != len(keys):
         raise NotFound
     return found

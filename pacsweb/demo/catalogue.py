@@ -369,6 +369,19 @@ for _visit_name, _date, _diameters in (("baseline", "20250106", (24.0, 15.0)), (
         ),
         archive="demo/trial-lung", group="chest-c",
     )  # fmt: skip
+_add(
+    "lung-02-001-baseline", anonymous("LUNG-02-001", sex="F", birth="19660101"), "20250122", "143000", "CT chest baseline", "",
+    lambda visit, size: chest_ct(
+        visit, body=WOMAN, size=size,
+        findings=(Nodule("Target 1, left upper lobe", (70.0, 30.0, 90.0), 21.0, "solid", 0.3, 0.5),),
+    ),
+    archive="demo/trial-lung", group="chest-b",
+)  # fmt: skip
+# Its Patient ID is mistyped: it waits until somebody says whose it is.
+_add(
+    "lung-mistyped", anonymous("LUNG-1-002", sex="F", birth="19580101"), "20250203", "100500", "Chest radiograph screening", "",
+    lambda visit, size: chest_xray(visit, film=FILM_B, size=size), archive="demo/trial-lung", group="film-b",
+)  # fmt: skip
 _PARTNER = "Partner University Hospital"
 _add(
     "partner-film", Person("PU-77120", "Andersson^Karin", "19770317", "F", "ISO_IR 100", "PARTNER", 1.71, 66.0), "20250415",

@@ -109,6 +109,7 @@ INSTALLED_APPS = [
     "deid",
     "viewer",
     "teaching",
+    "trials",
     "practice",
     "pacsweb",
 ]

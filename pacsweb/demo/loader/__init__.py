@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.tenancy import tenant
-from pacsweb.demo.loader import albums, images, learning, reads
+from pacsweb.demo.loader import albums, images, learning, reads, trials
 from pacsweb.demo.loader.accounts import make_accounts
 from pacsweb.demo.loader.containers import make_containers
 
@@ -25,3 +25,5 @@ def load(*, say: Callable[[str], None], size: str = "full", processes: int = 2) 
         reads.load_reads(house=house, say=say)
         albums.load_album(house=house, say=say)
     images.settle(house=house, say=say)
+    with tenant(house.demo):
+        trials.load_trial(house=house, say=say)

@@ -29,7 +29,6 @@ ARCHIVES: dict[str, tuple[str, str, str, dict[str, tuple[str, ...]]]] = {
         {
             "manager": ("admin@demo", "coordinator@demo"),
             "contributor": ("site@demo",),
-            "reader": ("reader1@demo", "reader2@demo", "adjudicator@demo"),
         },
     ),
     "partner/clinical": ("Clinical archive", "PARTNER", "clinical", {"manager": ("educator@partner",)}),

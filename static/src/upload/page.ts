@@ -342,8 +342,7 @@ class UploadPage {
 
   #study(study: UploadedStudy): HTMLLIElement {
     const line = document.createElement('li');
-    const link = document.createElement('a');
-    link.href = study.url;
+    const entry = study.url ? Object.assign(document.createElement('a'), { href: study.url }) : document.createElement('div');
     const name = Object.assign(document.createElement('strong'), { textContent: study.patient_name || '–' });
     const facts = Object.assign(document.createElement('span'), {
       className: 'muted',
@@ -353,8 +352,8 @@ class UploadPage {
       className: 'end num muted',
       textContent: this.#say(study.instance_count === 1 ? 'image' : 'images', { n: grouped(study.instance_count) }),
     });
-    link.append(name, facts, images);
-    line.append(link);
+    entry.append(name, facts, images);
+    line.append(entry);
     return line;
   }
 

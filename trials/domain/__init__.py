@@ -1,0 +1,1 @@
+"""Rules of trials in pure Python."""

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Conflict
+
+
+class Closed(Conflict):
+    code = "closed"
+    default_message = _("It is closed: it can be looked at, not changed. A coordinator can reopen it.")
+
+
+class WrongState(Conflict):
+    code = "wrong-state"
+    default_message = _("The subject is in another state than you thought. Reload the page.")
+
+
+class AlreadyMatched(Conflict):
+    code = "already-matched"
+    default_message = _("Somebody has matched this study in the meantime. Nothing was changed.")

@@ -1,0 +1,120 @@
+"""The read side of trials: every row has passed the permission filter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from access.models import RoleGrant
+from access.queries import containers_with, unexpired, visible_to
+from archive.models import Archive, Study
+from archive.permissions import MANAGE as MANAGE_ARCHIVE
+from archive.permissions import VIEW as VIEW_ARCHIVE
+from trials.domain import lifecycle
+from trials.models import Site, Subject, SubjectStudy, Trial
+from trials.permissions import VIEW, VIEW_SITE, VIEW_SUBJECTS
+
+
+def trials(user: Any) -> QuerySet[Trial]:
+    return visible_to(user, Trial.objects.select_related("archive", "organisation"), VIEW).order_by("protocol_id")
+
+
+def sites(user: Any, *, trial: Trial) -> QuerySet[Site]:
+    return visible_to(user, Site.objects.filter(trial=trial).select_related("trial__organisation"), VIEW_SITE)
+
+
+def subjects(user: Any, *, trial: Trial) -> QuerySet[Subject]:
+    rows = Subject.objects.filter(trial=trial).select_related("site", "trial__organisation", "trial__archive")
+    return visible_to(user, rows, VIEW_SUBJECTS)
+
+
+def with_images(rows: QuerySet[Subject]) -> QuerySet[Subject]:
+    """With the number of studies of each and the date of the last (DA)."""
+    return rows.annotate(study_count=Count("subject_studies"), last_study=Max("subject_studies__study__study_date"))
+
+
+def with_counts(rows: QuerySet[Site]) -> QuerySet[Site]:
+    """With subjects, those enrolled, and studies of each site."""
+    studies = (
+        SubjectStudy.objects.filter(subject__site=OuterRef("pk"))
+        .order_by()
+        .values("subject__site")
+        .annotate(n=Count("pk"))
+        .values("n")
+    )
+    return rows.annotate(
+        subject_count=Count("subjects"),
+        enrolled_count=Count("subjects", filter=Q(subjects__state=lifecycle.ENROLLED)),
+        study_count=Coalesce(Subquery(studies), 0),
+    )
+
+
+def staff_counts(sites: list[Site]) -> dict[int, int]:
+    """How many people are staff of each site; one query."""
+    grants = (
+        RoleGrant.objects.filter(
+            unexpired(),
+            ended_at=None,
+            user__is_active=True,
+            container_role__container_kind=Site.container_kind(),
+            container_role__container_id__in=[site.pk for site in sites],
+        )
+        .order_by()
+        .annotate(site=F("container_role__container_id"))
+        .values("site")
+        .annotate(n=Count("user", distinct=True))
+    )
+    return {row["site"]: row["n"] for row in grants}
+
+
+def face_counts(user: Any, rows: list[Trial]) -> dict[int, dict[str, int]]:
+    """Sites and subjects of each trial, as far as the person sees them; two queries."""
+    ids = [trial.pk for trial in rows]
+    found: dict[int, dict[str, int]] = {pk: {} for pk in ids}
+    for name, seen in (
+        ("sites", visible_to(user, Site.objects.filter(trial__in=ids), VIEW_SITE)),
+        ("subjects", visible_to(user, Subject.objects.filter(trial__in=ids), VIEW_SUBJECTS)),
+    ):
+        for row in seen.order_by().values("trial").annotate(n=Count("pk")):
+            found[row["trial"]][name] = row["n"]
+    return found
+
+
+def images_of(user: Any, *, subject: Subject) -> QuerySet[SubjectStudy]:
+    """The subject's studies in order of their dates."""
+    seen = visible_to(user, Study.objects.filter(archive=subject.trial.archive_id), VIEW_ARCHIVE)
+    rows: QuerySet[SubjectStudy] = (
+        SubjectStudy.objects.filter(subject=subject, study__in=seen.values("pk"))
+        .select_related("study__patient", "study__archive", "study__organisation", "matched_by")
+        .order_by("study__study_date", "study__study_time", "pk")
+    )
+    return rows
+
+
+def waiting(user: Any, *, trial: Trial) -> QuerySet[Study]:
+    """Studies of the trial's archive that belong to no subject yet, for those who see all subjects."""
+    if not containers_with(user=user, permission=VIEW_SUBJECTS, container=Trial).filter(pk=trial.pk).exists():
+        return Study.objects.none()
+    rows = Study.objects.filter(archive=trial.archive_id, subject_study=None, instance_count__gt=0)
+    return visible_to(user, rows, VIEW_ARCHIVE).select_related("patient", "archive", "organisation")
+
+
+def waiting_counts(user: Any, *, permission: str) -> list[tuple[Trial, int]]:
+    """Open trials on which the person holds `permission` and whose archive has studies without a subject; one query."""
+    rows: QuerySet[Any] = containers_with(user=user, permission=permission, container=Trial).filter(closed_at=None)
+    lone = Q(archive__studies__subject_study=None, archive__studies__instance_count__gt=0)
+    counted = rows.annotate(lone=Count("archive__studies", filter=lone)).filter(lone__gt=0).order_by("protocol_id")
+    return [(trial, trial.lone) for trial in counted]
+
+
+def archives_for_trials(user: Any) -> QuerySet[Archive]:
+    """Trial archives that the person manages and that no trial has yet."""
+    rows = Archive.objects.filter(purpose=Archive.Purpose.TRIAL, trial=None).order_by("name")
+    return visible_to(user, rows, MANAGE_ARCHIVE)
+
+
+def find_subjects(rows: QuerySet[Subject], words: str) -> QuerySet[Subject]:
+    """By the beginning or any part of the Subject ID."""
+    return rows.filter(subject_id__icontains=words.strip()[:64]).order_by("subject_id")

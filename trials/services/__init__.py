@@ -1,0 +1,21 @@
+"""The write side of trials. Every function is one use case: authorise → check the state → act → audit."""
+
+from trials.services.containers import change_site, change_trial, close, create_site, create_trial, reopen
+from trials.services.matching import change_time_point, match_study, study_settled, unmatch_study
+from trials.services.subjects import add_subject, change_subject, move_on
+
+__all__ = [
+    "add_subject",
+    "change_site",
+    "change_subject",
+    "change_time_point",
+    "change_trial",
+    "close",
+    "create_site",
+    "create_trial",
+    "match_study",
+    "move_on",
+    "reopen",
+    "study_settled",
+    "unmatch_study",
+]

@@ -1,0 +1,197 @@
+"""Whose images are whose: by what the images say, or by a coordinator's hand."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Upper
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from access.models import RoleGrant
+from access.queries import require, unexpired
+from archive.models import Instance, Study
+from archive.queries import open_instance
+from core.errors import Invalid
+from trials.domain import lifecycle
+from trials.domain.matching import Said, agrees, folded, subject_named
+from trials.errors import AlreadyMatched
+from trials.models import Site, Subject, SubjectStudy, Trial
+from trials.permissions import MANAGE_SUBJECTS
+from trials.services import common
+
+logger = structlog.get_logger(__name__)
+
+TAGS: Final = {
+    "protocol_id": "ClinicalTrialProtocolID",
+    "site_id": "ClinicalTrialSiteID",
+    "subject_id": "ClinicalTrialSubjectID",
+    "time_point_id": "ClinicalTrialTimePointID",
+    "patient_id": "PatientID",
+}
+LONGEST: Final = 64
+#: Studies that a new subject is offered at once; the rest are matched when they settle anew, or by hand.
+WAITING_MOST: Final = 500
+
+
+def said_by(study: Study) -> Said:
+    """What the first image of a study says of trial, site and subject."""
+    instance = Instance.objects.filter(study=study).order_by("series_id", "instance_number", "pk").first()
+    if instance is None:
+        return Said(patient_id=study.patient.patient_id)
+    try:
+        with open_instance(instance) as file:
+            found = dcmread(file, specific_tags=list(TAGS.values()), stop_before_pixels=True)
+    except (OSError, ValueError, InvalidDicomError) as error:
+        logger.warning("trial_header_unreadable", kind=type(error).__name__, instance=instance.pk)
+        return Said(patient_id=study.patient.patient_id)
+    return Said(**{name: _text(found, keyword) for name, keyword in TAGS.items()})
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    value = dataset.get(keyword)
+    # Several values where the standard has one say nothing.
+    text = str(value).strip() if isinstance(value, str) else ""
+    return text if len(text) <= LONGEST and text.isprintable() and "\\" not in text else ""
+
+
+def study_settled(*, study: Study) -> None:
+    """A study of a trial's archive is complete: match it when it says whose it is. Safe to repeat."""
+    trial = Trial.objects.filter(archive_id=study.archive_id, closed_at=None).first()
+    if trial is None or SubjectStudy.objects.filter(study=study).exists():
+        return
+    said = said_by(study)
+    named = subject_named(said, protocol_id=trial.protocol_id)
+    if not named:
+        return
+    subject = (
+        Subject.objects.annotate(folded=Upper("subject_id"))
+        .select_related("site", "trial__organisation")
+        .filter(trial=trial, folded=named)
+        .first()
+    )
+    if subject is not None and _is_believed(study=study, subject=subject, said=said):
+        _match(study=study, subject=subject, time_point=said.time_point_id)
+
+
+def match_waiting(*, subject: Subject) -> int:
+    """Match the archive's studies that wait for this subject; returns how many. In the caller's transaction."""
+    wanted = folded(subject.subject_id)
+    waiting = (
+        Study.objects.filter(archive_id=subject.trial.archive_id, subject_study=None, settled_at__isnull=False)
+        .filter(patient__patient_id__iexact=subject.subject_id)
+        .select_related("patient")
+        .order_by("pk")[:WAITING_MOST]
+    )
+    matched = 0
+    for study in waiting:
+        said = said_by(study)
+        if subject_named(said, protocol_id=subject.trial.protocol_id) != wanted:
+            continue
+        if _is_believed(study=study, subject=subject, said=said):
+            matched += _match(study=study, subject=subject, time_point=said.time_point_id)
+    return matched
+
+
+def _is_believed(*, study: Study, subject: Subject, said: Said) -> bool:
+    """Not when the images name another site, the subject has left, or another site's staff sent them: these wait for a
+    coordinator."""
+    if not agrees(said, site_number=subject.site.number) or not lifecycle.is_editable(subject.state):
+        return False
+    senders = set(study.instances.order_by().values_list("delivery__actor", flat=True).distinct()) - {None}
+    sites = Site.objects.filter(trial=subject.trial).values("pk")
+    staff = RoleGrant.objects.filter(
+        unexpired(),
+        ended_at=None,
+        user__in=senders,
+        container_role__container_kind=Site.container_kind(),
+        container_role__container_id__in=sites,
+    ).values_list("user", "container_role__container_id")
+    own = {user for user, site in staff if site == subject.site_id}
+    return all(user in own for user, _site in staff)
+
+
+def _match(*, study: Study, subject: Subject, time_point: str, actor: Any = None, request: Any = None) -> bool:
+    """False when somebody was first."""
+    row = SubjectStudy(
+        organisation_id=study.organisation_id,
+        subject=subject,
+        study=study,
+        time_point=time_point,
+        matched_by=actor,
+        matched_at=timezone.now(),
+    )
+    common.validate(row)
+    try:
+        with transaction.atomic():
+            row.save()
+            common.tell(
+                action="study.matched",
+                trial=subject.trial,
+                target=study,
+                actor=actor,
+                request=request,
+                detail={"subject": subject.public_id},
+            )
+    except IntegrityError:
+        return False
+    return True
+
+
+@transaction.atomic
+def match_study(
+    *, actor: Any, study: Study, subject: Subject, time_point: str = "", request: Any = None
+) -> SubjectStudy:
+    """Say whose images these are. Raises `Forbidden`, `Closed`, `Invalid`, `AlreadyMatched`."""
+    trial = subject.trial
+    require(actor, MANAGE_SUBJECTS, trial)
+    common.require_open(trial=trial)
+    if study.archive_id != trial.archive_id:
+        raise Invalid(_("The study is not in the archive of this trial."))
+    if not _match(study=study, subject=subject, time_point=time_point.strip(), actor=actor, request=request):
+        raise AlreadyMatched
+    found: SubjectStudy = SubjectStudy.objects.get(study=study)
+    return found
+
+
+@transaction.atomic
+def change_time_point(*, actor: Any, row: SubjectStudy, time_point: str, request: Any = None) -> None:
+    trial = row.subject.trial
+    require(actor, MANAGE_SUBJECTS, trial)
+    common.require_open(trial=trial)
+    row.time_point = time_point.strip()
+    common.validate(row)
+    row.save(update_fields=["time_point"])
+    common.tell(
+        action="subject.changed",
+        trial=trial,
+        target=row.subject,
+        actor=actor,
+        request=request,
+        detail={"fields": ["time_point"]},
+    )
+
+
+@transaction.atomic
+def unmatch_study(*, actor: Any, row: SubjectStudy, request: Any = None) -> None:
+    """Take a study off its subject; it waits for matching again. Raises `Forbidden`, `Closed`, `AlreadyMatched`."""
+    trial = row.subject.trial
+    require(actor, MANAGE_SUBJECTS, trial)
+    common.require_open(trial=trial)
+    study, subject = row.study, row.subject
+    if SubjectStudy.objects.filter(pk=row.pk).delete()[0] != 1:
+        raise AlreadyMatched
+    common.sight_changed(subject.site)
+    common.tell(
+        action="study.unmatched",
+        trial=trial,
+        target=study,
+        actor=actor,
+        request=request,
+        detail={"subject": subject.public_id},
+    )

@@ -1,0 +1,111 @@
+"""Studies that belong to no subject yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from archive import lists as archive_lists
+from archive.models import Study
+from core.errors import Forbidden, Invalid, NotFound
+from trials import forms, lists, queries, services
+from trials.models import Subject, Trial
+from trials.permissions import MANAGE_SUBJECTS, VIEW_SUBJECTS
+from trials.services.matching import said_by
+from trials.views.common import answer, load_trial, page_context, posted
+
+OFFERED = 20
+
+
+def _load(request: Any, trial: str, *, permission: str) -> tuple[Trial, dict[str, Any]]:
+    found = load_trial(request, trial)
+    context = page_context(request, found, tab="waiting")
+    rights = context["rights"]
+    if not (rights.manage_subjects if permission == MANAGE_SUBJECTS else rights.view_subjects):
+        raise Forbidden
+    return found, context
+
+
+@require_GET
+def waiting(request: Any, organisation: str, trial: str) -> HttpResponse:
+    found, context = _load(request, trial, permission=VIEW_SUBJECTS)
+    rows = queries.waiting(request.user, trial=found)
+    table = lists.WaitingTable(request=request, queryset=rows, context=context)
+    return table.respond("trials/waiting.html", context)
+
+
+def _waiting_study(request: Any, trial: Trial, public_id: str) -> Study:
+    found = queries.waiting(request.user, trial=trial).filter(public_id=public_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+@require_http_methods(["GET", "POST"])
+def match(request: Any, organisation: str, trial: str, study: str) -> HttpResponse:
+    """Say whose images a study holds."""
+    found, context = _load(request, trial, permission=VIEW_SUBJECTS)
+    rights = context["rights"]
+    waiting = _waiting_study(request, found, study)
+    if request.method == "POST" and not rights.manage_subjects:
+        raise Forbidden
+    said = said_by(waiting)
+    form = forms.MatchForm(
+        posted(request), offered=_offers(request, found, said.subject_id or said.patient_id), initial=_initial(said)
+    )
+    if request.method == "POST" and form.is_valid():
+        key = form.cleaned_data["subject"]
+        subject = queries.subjects(request.user, trial=found).filter(public_id=key).first()
+        if subject is None:
+            form.add_error("subject", _("There is no such subject. Choose one of those that are offered."))
+        else:
+            try:
+                services.match_study(
+                    actor=request.user,
+                    study=waiting,
+                    subject=subject,
+                    time_point=form.cleaned_data["time_point"],
+                    request=request,
+                )
+            except Invalid as error:
+                forms.take_over(form, error)
+            else:
+                messages.success(request, _("The study was matched."))
+                return redirect("trials:subject", organisation=organisation, trial=trial, subject=subject.public_id)
+    context |= {
+        "form": form if rights.manage_subjects and not found.is_closed else None,
+        "study": waiting,
+        "said": said,
+        "picture": archive_lists.thumbnails([waiting.pk]).get(waiting.pk, ""),
+    }
+    return answer(request, "trials/match.html", context, form=form)
+
+
+def _initial(said: Any) -> dict[str, str]:
+    return {"time_point": said.time_point_id}
+
+
+def _words(subject: Subject) -> str:
+    return f"{subject.subject_id} · {subject.site.number} {subject.site.name}"
+
+
+def _offers(request: Any, trial: Trial, words: str) -> list[tuple[str, str]]:
+    """The subjects whose ID begins like the images', or the first ones."""
+    rows = queries.subjects(request.user, trial=trial)
+    near = list(queries.find_subjects(rows, words)[:OFFERED]) if words else []
+    return [(one.public_id, _words(one)) for one in near or rows.order_by("subject_id")[:OFFERED]]
+
+
+@require_GET
+def subject_choices(request: Any, organisation: str, trial: str) -> HttpResponse:
+    """Subjects for the field of the form, as the combobox asks for them."""
+    found, _context = _load(request, trial, permission=VIEW_SUBJECTS)
+    words = request.GET.get("q", "").replace("\x00", "")
+    rows = queries.find_subjects(queries.subjects(request.user, trial=found), words)[:OFFERED]
+    choices = [{"value": one.public_id, "label": one.subject_id, "note": one.site.number} for one in rows]
+    return JsonResponse(choices, safe=False)

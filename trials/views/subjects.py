@@ -1,0 +1,173 @@
+"""Subjects, and the images of one."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from archive import lists as archive_lists
+from audit import services as audit
+from core.errors import Forbidden, Invalid, NotFound
+from trials import forms, lists, queries, services
+from trials.domain import lifecycle
+from trials.models import Site, Subject, SubjectStudy, Trial
+from trials.services.subjects import FIELDS
+from trials.views.common import answer, load_subject, load_trial, page_context, posted
+
+
+@require_GET
+def subject_list(request: Any, organisation: str, trial: str) -> HttpResponse:
+    found = load_trial(request, trial)
+    context = page_context(request, found, tab="subjects")
+    if not context["sees_sites"]:
+        raise Forbidden(_("You read blinded in this trial: its subjects are not shown to you."))
+    rows = queries.with_images(queries.subjects(request.user, trial=found))
+    table = lists.SubjectTable(request=request, queryset=rows, context=context)
+    if not table.is_fragment_request:
+        context["may_enrol"] = bool(_sites_to_enrol_at(request, found, context["rights"]))
+    return table.respond("trials/subject_list.html", context)
+
+
+def _sites_to_enrol_at(request: Any, trial: Trial, rights: Any) -> list[Site]:
+    if trial.is_closed:
+        return []
+    open_sites = queries.sites(request.user, trial=trial).filter(closed_at=None)
+    return list(open_sites) if rights.manage_subjects else [site for site in open_sites if rights.enrols_at(site)]
+
+
+@require_http_methods(["GET", "POST"])
+def subject_new(request: Any, organisation: str, trial: str) -> HttpResponse:
+    found = load_trial(request, trial)
+    context = page_context(request, found, tab="subjects")
+    open_to = _sites_to_enrol_at(request, found, context["rights"])
+    if not open_to:
+        raise Forbidden(_("There is no open site of this trial at which you may enrol."))
+    sites = Site.objects.filter(pk__in=[site.pk for site in open_to]).select_related("trial__organisation")
+    form = forms.NewSubjectForm(posted(request), sites=sites, initial={"site": request.GET.get("site")})
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = services.add_subject(actor=request.user, request=request, **form.cleaned_data)
+        except Invalid as error:
+            forms.take_over(form, error)
+        else:
+            return redirect("trials:subject", organisation=organisation, trial=trial, subject=made.public_id)
+    return answer(request, "trials/subject_form.html", context | {"form": form}, form=form)
+
+
+@require_GET
+def subject(request: Any, organisation: str, trial: str, subject: str) -> HttpResponse:
+    found_trial = load_trial(request, trial)
+    found = load_subject(request, found_trial, subject)
+    context = page_context(request, found_trial, tab="subjects")
+    audit.record(
+        action="subject.viewed",
+        organisation=request.organisation,
+        actor=request.user,
+        target=found,
+        detail={"trial": found_trial.slug},
+        request=request,
+    )
+    rights = context["rights"]
+    is_open = not (found_trial.is_closed or found.site.is_closed)
+    may_change = is_open and rights.enrols_at(found.site)
+    context |= {
+        "subject": found,
+        "rows": _image_rows(request, found),
+        "may_change": may_change,
+        "may_match": is_open and rights.manage_subjects,
+        "is_editable": may_change and lifecycle.is_editable(found.state),
+        "actions": found.actions if may_change else (),
+        "unmatched": _just_unmatched(request, found) if rights.manage_subjects else None,
+    }
+    return answer(request, "trials/subject.html", context)
+
+
+def _image_rows(request: Any, subject: Subject) -> list[SubjectStudy]:
+    rows = list(queries.images_of(request.user, subject=subject))
+    pictures = archive_lists.thumbnails([row.study_id for row in rows])
+    for row in rows:
+        # Shown by the template; not a column.
+        setattr(row, "picture", pictures.get(row.study_id, ""))  # noqa: B010
+    return rows
+
+
+def _just_unmatched(request: Any, subject: Subject) -> dict[str, Any] | None:
+    """The study that was just taken off this subject, and its time point, while nobody has matched it anew."""
+    known = request.session.get("unmatched") if request.GET.get("unmatched") else None
+    if not known or known["subject"] != subject.public_id:
+        return None
+    study = queries.waiting(request.user, trial=subject.trial).filter(public_id=known["study"]).first()
+    return {"study": study, "time_point": known["time_point"]} if study is not None else None
+
+
+@require_http_methods(["GET", "POST"])
+def subject_edit(request: Any, organisation: str, trial: str, subject: str) -> HttpResponse:
+    found_trial = load_trial(request, trial)
+    found = load_subject(request, found_trial, subject)
+    context = page_context(request, found_trial, tab="subjects") | {"subject": found}
+    if not context["rights"].enrols_at(found.site):
+        raise Forbidden
+    form = forms.SubjectForm(posted(request), initial={name: getattr(found, name) for name in FIELDS})
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.change_subject(actor=request.user, subject=found, changes=form.cleaned_data, request=request)
+        except Invalid as error:
+            forms.take_over(form, error)
+        else:
+            messages.success(request, _("The subject was saved."))
+            return redirect("trials:subject", organisation=organisation, trial=trial, subject=subject)
+    return answer(request, "trials/subject_form.html", context | {"form": form}, form=form)
+
+
+@require_POST
+def subject_move(request: Any, organisation: str, trial: str, subject: str) -> HttpResponse:
+    """Enrol, complete, withdraw or resume."""
+    found = load_subject(request, load_trial(request, trial), subject)
+    services.move_on(
+        actor=request.user,
+        subject=found,
+        action=request.POST.get("action", ""),
+        reason=request.POST.get("reason", ""),
+        day=_day(request.POST.get("day", "")),
+        request=request,
+    )
+    messages.success(request, _("The subject is: %(state)s.") % {"state": found.get_state_display()})
+    return redirect("trials:subject", organisation=organisation, trial=trial, subject=subject)
+
+
+def _day(words: str) -> date | None:
+    try:
+        return date.fromisoformat(words.strip()) if words.strip() else None
+    except ValueError as error:
+        raise Invalid(_("Write the day as YYYY-MM-DD.")) from error
+
+
+@require_POST
+def subject_study(request: Any, organisation: str, trial: str, subject: str, study: str) -> HttpResponse:
+    """Change the time point of a study (`change=time-point`), or take it off the subject (`change=unmatch`)."""
+    found = load_subject(request, load_trial(request, trial), subject)
+    row = (
+        queries.images_of(request.user, subject=found)
+        .filter(study__public_id=study)
+        .select_related("study", "subject__trial__organisation", "subject__site__trial")
+        .first()
+    )
+    if row is None:
+        raise NotFound
+    address = {"organisation": organisation, "trial": trial, "subject": subject}
+    if request.POST.get("change") == "unmatch":
+        services.unmatch_study(actor=request.user, row=row, request=request)
+        request.session["unmatched"] = {"study": study, "subject": subject, "time_point": row.time_point}
+        return redirect(reverse("trials:subject", kwargs=address) + "?unmatched=1")
+    services.change_time_point(
+        actor=request.user, row=row, time_point=request.POST.get("time_point", ""), request=request
+    )
+    messages.success(request, _("The time point was saved."))
+    return redirect("trials:subject", **address)
