@@ -21,6 +21,7 @@ from pacsweb.demo.catalogue import ENTRIES
 from pacsweb.demo.loader.accounts import PEOPLE
 from practice.models import Attempt, Card
 from teaching.models import Assignment, Case, CaseStudy, Course, Library, TruthMark
+from trials.models import SubjectStudy, Trial
 
 # The whole demo is loaded, twice: seconds on a quiet machine, minutes on a busy one.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
@@ -30,7 +31,7 @@ def _counts() -> dict[str, int]:
     with all_tenants():
         return {
             model._meta.label: model.objects.count()
-            for label in ("access", "archive", "deid", "teaching", "practice", "audit")
+            for label in ("access", "archive", "deid", "teaching", "trials", "practice", "audit")
             for model in apps.get_app_config(label).get_models()
         }
 
@@ -107,6 +108,17 @@ def test_the_demo_is_whole_and_loading_it_again_changes_nothing(loaded: Path) ->
         assert {run.state for run in DeidentificationRun.objects.exclude(source_study__modalities=["US"])} == {
             "completed"
         }
+
+        lung = Trial.objects.get(organisation__slug="demo")
+        assert lung.sites.count() == 2
+        matched = SubjectStudy.objects.filter(subject__trial=lung)
+        assert Counter(matched.values_list("subject__subject_id", "time_point")) == {
+            ("LUNG-01-001", "Baseline"): 1,
+            ("LUNG-01-001", "Week 8"): 1,
+            ("LUNG-02-001", "Baseline"): 1,
+        }
+        waiting = Study.objects.filter(archive=lung.archive, subject_study=None)
+        assert [study.patient.patient_id for study in waiting] == ["LUNG-1-002"]
 
         assert Course.objects.count() == 2
         assert Assignment.objects.count() == 4
