@@ -18,7 +18,7 @@ from access import services as access
 from access.break_glass import services as break_glass
 from access.grant_policy import change_policy
 from access.models import Directory, IdentityProvider, Invitation, Organisation, RoleGrant, User
-from access.services import grant_role, joining
+from access.services import grant_role, joining, revoke_role
 from access.sharing import services as sharing
 from access.single_sign_on import services as sign_ons
 from archive import services as archive_services
@@ -39,6 +39,7 @@ from tests.archive.factories import deliver, make_archive, make_series
 from tests.dicomweb.factories import settle
 from tests.practice.test_reads import answers, own_mark
 from tests.teaching.factories import House, make_case, make_study, publish
+from trials import services as trials
 from viewer.services import open_session
 
 #: Each person holds one role beside membership, but for the educator, whose work takes two: contributor of the archives
@@ -57,11 +58,17 @@ ROLES = (
     "course_reviewer",
     "course_learner",
     "educator",
+    "coordinator",
+    "trial_reader",
+    "adjudicator",
+    "monitor",
+    "site_staff",
 )
 #: Those for whom the organisation does not exist: everything in the other hospital, or the whole installation.
 STRANGERS = ("stranger", "installation")
 
 STUDY_UID, SERIES_UID, FRAME_UID = "1.2.826.0.1.3680043.8.1", "1.2.826.0.1.3680043.8.2", "1.2.826.0.1.3680043.8.4"
+TRIAL_UID = "1.2.826.0.1.3680043.8.5"
 TEACHING_UID = "1.2.826.0.1.3680043.8.3"
 _numbers = itertools.count(1)
 
@@ -115,6 +122,7 @@ def make_world(*, slug: str, word: str) -> World:
     with tenant(organisation):
         _fill_archive(world, clinical=clinical, study=study, word=word)
         _fill_teaching(world, house=house, study=study, word=word)
+        _fill_trials(world, word=word, number=number)
     _fill_people(world, study=study)
     return world
 
@@ -272,6 +280,49 @@ def _fill_teaching(world: World, *, house: House, study: Study, word: str) -> No
         "run": run.public_id,
     }
     world.of_app["deid"] = {"archive": house.archive.slug}
+
+
+def _fill_trials(world: World, *, word: str, number: int) -> None:
+    """A trial with two sites; the staff is of the first, to which the values in the addresses belong."""
+    people, organisation = world.people, world.organisation
+    administrator = people["administrator"]
+    images = make_archive(
+        organisation,
+        slug="imaging",
+        name=f"{word} imaging",
+        ae_title=f"TRIAL{number}",
+        purpose=Archive.Purpose.TRIAL,
+        actor=administrator,
+    )
+    trial = trials.create_trial(
+        actor=administrator,
+        organisation=organisation,
+        archive=images,
+        slug="lung",
+        protocol_id=f"{word}-LUNG",
+        name=f"{word} lung trial",
+        sponsor=f"{word} Research",
+    )
+    for role in ("coordinator", "adjudicator", "monitor"):
+        grant_role(actor=None, container=trial, role=role, user=people[role])
+    grant_role(actor=None, container=trial, role="reader", user=people["trial_reader"])
+    site, _other = (
+        trials.create_site(actor=administrator, trial=trial, number=key, name=f"{word} {name}")
+        for key, name in (("01", "North wing"), ("02", "South wing"))
+    )
+    grant_role(actor=None, container=site, role="staff", user=people["site_staff"])
+    subject = trials.add_subject(actor=administrator, site=site, subject_id=f"{word}-01-001")
+    study = make_study(images, PatientID=subject.subject_id, StudyInstanceUID=f"{TRIAL_UID}.1")
+    waiting = make_study(images, PatientID=f"{word}-nobody", StudyInstanceUID=f"{TRIAL_UID}.2")
+    settle(images)
+    # Who set it up and gave the roles has none: administering opens nothing.
+    revoke_role(actor=None, container=trial, role="coordinator", user=administrator)
+    revoke_role(actor=None, container=images, role="manager", user=administrator)
+    world.of_app["trials"] = {
+        "trial": trial.slug, "site": site.public_id, "subject": subject.public_id, "study": study.public_id,
+    }  # fmt: skip
+    for route in ("trials:match", "trials:waiting-images"):
+        world.of_route[route] = {"study": waiting.public_id}
 
 
 def _fill_people(world: World, *, study: Study) -> None:
