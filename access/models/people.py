@@ -143,6 +143,11 @@ class RoleContainer(models.Model):
         return None
 
     @property
+    def written_as(self) -> str:
+        """How a list of people names the container, as in "reader@clinical"; lower case."""
+        return self.slug  # type: ignore[attr-defined, no-any-return]
+
+    @property
     def owning_organisation(self) -> Organisation:
         return self if isinstance(self, Organisation) else self.organisation  # type: ignore[attr-defined]
 

@@ -92,8 +92,7 @@ def _known_roles(organisation: Organisation) -> dict[str, str]:
     twice: set[str] = set()
     for container in people.containers_of(organisation):
         for role in container.ROLES:
-            is_own = isinstance(container, Organisation)
-            word = role if is_own else f"{role}@{container.slug}"  # type: ignore[attr-defined]
+            word = role if isinstance(container, Organisation) else f"{role}@{container.written_as}"
             if word in found:
                 twice.add(word)
             found[word] = f"{container.container_kind()}:{container.pk}:{role}"

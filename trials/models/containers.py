@@ -127,6 +127,10 @@ class Site(RoleContainer, TenantModel, TimeStampedModel):
         return self.closed_at is not None
 
     @property
+    def written_as(self) -> str:
+        return f"{self.trial.slug}/{self.number}".lower()
+
+    @property
     def parent_container(self) -> RoleContainer | None:
         return self.trial
 

@@ -30,7 +30,7 @@ def site(request: Any, organisation: str, trial: str, site: str) -> HttpResponse
         context |= {
             "site": found,
             "staff": people_with_role(container=found, role="staff").order_by("display_name", "username"),
-            "may_enrol": context["rights"].enrols_at(found),
+            "may_enrol": not (found_trial.is_closed or found.is_closed) and context["rights"].enrols_at(found),
         }
     return table.respond("trials/site.html", context)
 

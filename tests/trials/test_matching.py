@@ -1,0 +1,157 @@
+"""Whose images are whose: by what they say, by who sent them, by a coordinator's hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from access.services import grant_role
+from archive.models import Study
+from archive.services.deletion import StillUsed, delete_study
+from audit.models import Event
+from core.errors import Forbidden, Invalid
+from core.tenancy import tenant
+from tests.archive.factories import make_archive
+from tests.trials.factories import House, make_house, make_images
+from trials import services
+from trials.errors import AlreadyMatched, Closed
+from trials.models import Subject, SubjectStudy
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def house() -> Any:
+    house = make_house()
+    grant_role(actor=None, container=house.archive, role="contributor", user=house.staff)
+    grant_role(actor=None, container=house.archive, role="contributor", user=house.other_staff)
+    with tenant(house.organisation):
+        yield house
+
+
+def subject_of(study: Study) -> str:
+    row = SubjectStudy.objects.filter(study=study).select_related("subject").first()
+    return row.subject.subject_id if row else ""
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ({"PatientID": "S-01-001"}, "S-01-001"),
+        ({"PatientID": "s-01-001 "}, "S-01-001"),
+        ({"PatientID": "X-77", "ClinicalTrialSubjectID": "S-01-001"}, "S-01-001"),
+        ({"PatientID": "S-01-001", "ClinicalTrialSiteID": "01"}, "S-01-001"),
+        ({"PatientID": "S-01-001", "ClinicalTrialSiteID": "02"}, ""),
+        ({"PatientID": "S-01-001", "ClinicalTrialProtocolID": "ANOTHER"}, ""),
+        ({"PatientID": "S-01-001", "ClinicalTrialSubjectID": "S-09-009"}, ""),
+        ({"PatientID": "S-01-00"}, ""),
+        ({"PatientID": ""}, ""),
+        ({"PatientID": None}, ""),
+        ({"PatientID": "S-01-001", "ClinicalTrialSubjectID": ["S-01-001", "S-02-001"]}, "S-01-001"),
+        ({"PatientID": "%"}, ""),
+    ],
+)
+def test_images_are_matched_by_what_they_say(house: House, elements: dict[str, Any], expected: str) -> None:
+    assert subject_of(make_images(house.archive, **elements)) == expected
+
+
+def test_the_time_point_in_the_images_is_taken_when_it_can_be(house: House) -> None:
+    for said, expected in (("BL", "BL"), ("x" * 64, "x" * 64), (["A", "B"], ""), (None, "")):
+        study = make_images(house.archive, PatientID="S-01-001", ClinicalTrialTimePointID=said)
+        assert SubjectStudy.objects.get(study=study).time_point == expected
+
+
+def test_what_another_sites_staff_sent_waits_for_a_coordinator(house: House) -> None:
+    assert subject_of(make_images(house.archive, PatientID="S-01-001", actor=house.staff)) == "S-01-001"
+    assert subject_of(make_images(house.archive, PatientID="S-01-001", actor=house.other_staff)) == ""
+    assert subject_of(make_images(house.archive, PatientID="S-01-001", actor=house.administrator)) == "S-01-001"
+
+
+def test_subjects_that_left_get_no_more_images_by_themselves(house: House) -> None:
+    services.move_on(actor=house.coordinator, subject=house.subject, action="withdraw", reason="Consent withdrawn")
+    study = make_images(house.archive, PatientID="S-01-001")
+    assert subject_of(study) == ""
+    subject = Subject.objects.select_related("trial__organisation").get(pk=house.subject.pk)
+    services.match_study(actor=house.coordinator, study=study, subject=subject)
+    assert subject_of(study) == "S-01-001"
+
+
+def test_nothing_is_matched_in_a_closed_trial_or_an_archive_without_one(house: House) -> None:
+    services.close(actor=house.coordinator, place=house.trial, reason="Over")
+    study = make_images(house.archive, PatientID="S-01-001")
+    assert subject_of(study) == ""
+    with pytest.raises(Closed):
+        services.match_study(actor=house.coordinator, study=study, subject=house.subject)
+    elsewhere = make_archive(house.organisation, purpose="trial")
+    assert subject_of(make_images(elsewhere, PatientID="S-01-001")) == ""
+
+
+def test_hearing_of_a_study_twice_matches_it_once(house: House) -> None:
+    study = make_images(house.archive, PatientID="S-01-001")
+    row = SubjectStudy.objects.get(study=study)
+    services.study_settled(study=study)
+    assert SubjectStudy.objects.get(study=study).pk == row.pk
+    assert Event.objects.filter(action="study.matched", target_id=study.public_id).count() == 1
+
+
+def test_images_that_came_first_wait_for_their_subject(house: House) -> None:
+    early = make_images(house.archive, PatientID="S-01-002")
+    misleading = make_images(house.archive, PatientID="S-01-002", ClinicalTrialSiteID="02")
+    strange = make_images(house.archive, PatientID="S-01-002", ClinicalTrialSubjectID="S-01-777")
+    services.add_subject(actor=house.staff, site=house.site, subject_id="S-01-002")
+    assert subject_of(early) == "S-01-002"
+    assert subject_of(misleading) == subject_of(strange) == ""
+
+
+def test_a_mistyped_subject_gets_its_images_when_the_id_is_put_right(house: House) -> None:
+    subject = services.add_subject(actor=house.staff, site=house.site, subject_id="S-01-020")
+    study = make_images(house.archive, PatientID="S-01-002")
+    assert subject_of(study) == ""
+    services.change_subject(actor=house.staff, subject=subject, changes={"subject_id": "S-01-002"})
+    assert subject_of(study) == "S-01-002"
+
+
+def test_a_coordinator_matches_and_takes_off_and_nobody_else_does(house: House) -> None:
+    study = make_images(house.archive, PatientID="mistyped")
+    for person in (house.monitor, house.reader, house.adjudicator, house.staff, house.member):
+        with pytest.raises(Forbidden):
+            services.match_study(actor=person, study=study, subject=house.subject)
+    row = services.match_study(actor=house.coordinator, study=study, subject=house.subject, time_point=" Week 8 ")
+    assert (row.time_point, row.matched_by) == ("Week 8", house.coordinator)
+    with pytest.raises(AlreadyMatched):
+        services.match_study(actor=house.coordinator, study=study, subject=house.other_subject)
+    for person in (house.monitor, house.reader, house.staff, house.member):
+        with pytest.raises(Forbidden):
+            services.unmatch_study(actor=person, row=row)
+        with pytest.raises(Forbidden):
+            services.change_time_point(actor=person, row=row, time_point="Week 9")
+    services.unmatch_study(actor=house.coordinator, row=row)
+    with pytest.raises(AlreadyMatched):
+        services.unmatch_study(actor=house.coordinator, row=row)
+    assert subject_of(study) == ""
+
+
+def test_studies_of_another_archive_or_organisation_are_never_matched(house: House) -> None:
+    stranger = make_house()
+    with tenant(stranger.organisation):
+        foreign = make_images(stranger.archive, PatientID="nobody")
+    for study in (foreign, make_images(make_archive(house.organisation, purpose="trial"), PatientID="S-01-001")):
+        with pytest.raises(Invalid):
+            services.match_study(actor=house.coordinator, study=study, subject=house.subject)
+
+
+@pytest.mark.parametrize("time_point", ["a\\b", "x" * 65, "a\nb", "\x00"])
+def test_a_time_point_that_dicom_cannot_carry_is_refused(house: House, time_point: str) -> None:
+    study = make_images(house.archive, PatientID="mistyped")
+    with pytest.raises(Invalid):
+        services.match_study(actor=house.coordinator, study=study, subject=house.subject, time_point=time_point)
+    row = SubjectStudy.objects.select_related("subject__trial__organisation").get(study=house.study)
+    with pytest.raises(Invalid):
+        services.change_time_point(actor=house.coordinator, row=row, time_point=time_point)
+
+
+def test_a_study_that_a_trial_needs_is_not_deleted_under_it(house: House) -> None:
+    with pytest.raises(StillUsed):
+        delete_study(actor=house.administrator, study=house.study)
+    assert Study.objects.filter(pk=house.study.pk).exists()

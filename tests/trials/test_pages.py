@@ -1,0 +1,354 @@
+"""The pages of trials: what each shows to whom, what it does with input, with how many queries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from access.models import User
+from access.services import grant_role
+from audit.models import Event
+from core.tenancy import tenant
+from tests.archive.factories import make_archive
+from tests.trials.factories import House, make_house, make_images
+from trials import services
+from trials.models import Site, SubjectStudy
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def house() -> House:
+    return make_house()
+
+
+def url(house: House, name: str, **more: Any) -> str:
+    values: dict[str, Any] = {"organisation": house.organisation.slug}
+    if name not in ("home", "trial-new"):
+        values["trial"] = house.trial.slug
+    return reverse(f"trials:{name}", kwargs={**values, **more})
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def words(client: Client, address: str) -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200, (address, answer.status_code)
+    return answer.content.decode()
+
+
+def test_each_person_finds_their_part_of_the_trial(house: House) -> None:
+    stranger = make_house()
+    for person, sees, not_sees in (
+        (house.coordinator, ["Hospital 01", "Hospital 02", "New site", "Settings"], ["You read blinded"]),
+        (house.monitor, ["Hospital 01", "Hospital 02"], ["New site", "Settings"]),
+        (house.staff, ["Hospital 01"], ["Hospital 02", "New site", "Settings", "Without a subject"]),
+        (house.reader, ["You read blinded"], ["Hospital 01", "Hospital 02", "Subjects"]),
+    ):
+        page = words(signed_in(person), url(house, "trial"))
+        assert [word for word in sees if word not in page] == [], person
+        assert [word for word in not_sees if word in page] == [], person
+    assert signed_in(house.member).get(url(house, "trial")).status_code == 403
+    assert signed_in(house.member).get(url(house, "home")).status_code == 403
+    assert signed_in(stranger.coordinator).get(url(house, "trial")).status_code == 404
+    assert signed_in(house.reader).get(url(house, "subjects")).status_code == 403
+
+
+def test_lists_count_and_show_only_what_the_person_sees(house: House) -> None:
+    for person, subjects, sites in ((house.coordinator, 2, 2), (house.monitor, 2, 2), (house.staff, 1, 1)):
+        client = signed_in(person)
+        rows = client.get(url(house, "subjects")).context["table"].rows
+        assert len(rows) == subjects
+        trial = client.get(url(house, "home")).context["table"].rows[0].object
+        assert (trial.site_count, trial.subject_count) == (sites, subjects)
+    trial = signed_in(house.reader).get(url(house, "home")).context["table"].rows[0].object
+    assert (trial.site_count, trial.subject_count) == (None, None)
+
+
+def test_staff_never_learn_what_blinded_readers_call_a_subject(house: House) -> None:
+    for person, knows in ((house.coordinator, True), (house.monitor, True), (house.staff, False)):
+        client = signed_in(person)
+        pages = [
+            words(client, url(house, "subject", subject=house.subject.public_id)),
+            words(client, url(house, "subjects") + "?format=csv&cols=subject&cols=reading"),
+            words(client, url(house, "subjects") + "?cols=subject&cols=reading&sort=reading"),
+        ]
+        assert [house.subject.reading_id in page for page in pages] == [knows] * 3, person
+
+
+def test_setting_up_a_trial_from_an_empty_organisation(house: House) -> None:
+    client = signed_in(house.administrator)
+    page = words(client, url(house, "trial-new"))
+    assert "A trial archive comes first" in page
+    archive = make_archive(house.organisation, purpose="trial", actor=house.administrator)
+    assert "A trial archive comes first" not in words(client, url(house, "trial-new"))
+    good = {"protocol_id": "NEW-1", "name": "Another trial", "slug": "another", "archive": archive.slug}
+    for field, value in (("protocol_id", house.trial.protocol_id), ("slug", "new"), ("archive", house.archive.slug)):
+        answer = client.post(url(house, "trial-new"), {**good, field: value})
+        assert answer.status_code == 422
+        assert list(answer.context["form"].errors) == [field]
+    answer = client.post(url(house, "trial-new"), good)
+    assert (answer.status_code, answer["Location"]) == (302, f"/o/{house.organisation.slug}/trials/another/")
+    assert "No sites yet" in words(client, answer["Location"])
+    assert signed_in(house.coordinator).post(url(house, "trial-new"), good).status_code == 403
+
+
+def test_a_site_is_added_changed_closed_and_reopened(house: House) -> None:
+    client = signed_in(house.coordinator)
+    answer = client.post(url(house, "site-new"), {"number": "03", "name": "Third"})
+    assert answer.status_code == 302
+    with tenant(house.organisation):
+        site = Site.objects.get(trial=house.trial, number="03")
+    place = {"site": site.public_id}
+    assert "nobody yet" in words(client, url(house, "site", **place))
+    taken = client.post(url(house, "site-settings", **place), {"number": "01", "name": "Third"})
+    assert (taken.status_code, list(taken.context["form"].errors)) == (422, ["number"])
+    # The head of the page shows what is kept, not what was typed.
+    assert "03 Third" in taken.content.decode()
+    client.post(url(house, "site-settings", **place), {"number": "03", "name": "Third hospital", "contact": "Ann"})
+    assert "Third hospital" in words(client, url(house, "site", **place))
+    assert client.post(url(house, "site-turn", **place), {"change": "close", "reason": ""}).status_code == 400
+    assert client.post(url(house, "site-turn", **place), {"change": "close", "reason": "Full"}).status_code == 302
+    page = words(client, url(house, "site", **place))
+    assert "The site is closed" in page
+    assert "Full" in page
+    assert "New subject" not in page
+    client.post(url(house, "site-turn", **place), {"change": "reopen", "reason": "Not full"})
+    assert "New subject" in words(client, url(house, "site", **place))
+
+
+def test_a_closed_trial_offers_nothing_to_change(house: House) -> None:
+    client = signed_in(house.coordinator)
+    client.post(url(house, "turn"), {"change": "close", "reason": "Over"})
+    for name in ("trial", "subjects", "settings", "waiting"):
+        page = words(client, url(house, name))
+        assert "The trial is closed" in page, name
+        assert "New site" not in page
+        assert "New subject" not in page
+    subject = words(client, url(house, "subject", subject=house.subject.public_id))
+    assert "Take off" not in subject
+    assert "Withdraw" not in subject
+    assert client.get(url(house, "subject-new")).status_code == 403
+
+
+def test_staff_add_a_subject_at_their_site_and_cannot_choose_another(house: House) -> None:
+    client = signed_in(house.staff)
+    page = words(client, url(house, "subject-new"))
+    assert "Hospital 01" in page
+    assert "Hospital 02" not in page
+    answer = client.post(url(house, "subject-new"), {"site": house.other_site.public_id, "subject_id": "S-02-002"})
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["site"])
+    answer = client.post(
+        url(house, "subject-new"),
+        {"site": house.site.public_id, "subject_id": "S-01-002", "sex": "F", "birth_year": "1950"},
+    )
+    assert answer.status_code == 302
+    page = words(client, answer["Location"])
+    assert "S-01-002" in page
+    assert "1950" in page
+    for fields in ({"subject_id": "S-01-002"}, {"subject_id": "Doe^Jane"}, {"subject_id": "a\x00b"}, {}):
+        again = client.post(url(house, "subject-new"), {"site": house.site.public_id, **fields})
+        assert (again.status_code, list(again.context["form"].errors)) == (422, ["subject_id"])
+
+
+def test_a_subject_of_another_site_trial_or_house_is_not_found_under_this_one(house: House) -> None:
+    stranger = make_house()
+    client = signed_in(house.staff)
+    assert client.get(url(house, "subject", subject=house.other_subject.public_id)).status_code == 403
+    assert client.get(url(house, "subject", subject=stranger.subject.public_id)).status_code == 404
+    assert client.get(url(house, "site", site=house.other_site.public_id)).status_code == 403
+    coordinator = signed_in(house.coordinator)
+    for name in ("subject", "subject-edit"):
+        assert coordinator.get(url(house, name, subject=stranger.subject.public_id)).status_code == 404
+    assert coordinator.get(url(house, "match", study=stranger.study.public_id)).status_code == 404
+    # A study that is there, under a subject that it does not belong to.
+    wrong = {"subject": house.subject.public_id, "study": house.other_study.public_id}
+    assert coordinator.post(url(house, "subject-study", **wrong), {"change": "unmatch"}).status_code == 404
+
+
+def test_taking_a_study_off_can_be_undone(house: House) -> None:
+    client = signed_in(house.coordinator)
+    place = {"subject": house.subject.public_id, "study": house.study.public_id}
+    client.post(url(house, "subject-study", **place), {"change": "time-point", "time_point": "Baseline"})
+    assert "Baseline" in words(client, url(house, "subject", subject=house.subject.public_id))
+    answer = client.post(url(house, "subject-study", **place), {"change": "unmatch"})
+    page = words(client, answer["Location"])
+    assert "The study was taken off this subject" in page
+    assert house.study.public_id not in answer["Location"]
+    # As it stands in the form of the notice.
+    undone = client.post(
+        url(house, "match", study=house.study.public_id),
+        {"subject": house.subject.public_id, "time_point": "Baseline"},
+    )
+    assert undone.status_code == 302
+    assert "The study was taken off" not in words(client, answer["Location"])
+    with tenant(house.organisation):
+        row = SubjectStudy.objects.get(study=house.study)
+        assert (row.subject, row.time_point, row.matched_by) == (house.subject, "Baseline", house.coordinator)
+
+
+def test_matching_by_hand_offers_those_who_are_near_and_takes_no_other(house: House) -> None:
+    study = make_images(house.archive, PatientID="S-02")
+    stranger = make_house()
+    client = signed_in(house.coordinator)
+    page = words(client, url(house, "match", study=study.public_id))
+    assert house.other_subject.public_id in page
+    assert house.subject.public_id not in page
+    for key in ("", "nobody", stranger.subject.public_id, "\x00"):
+        answer = client.post(url(house, "match", study=study.public_id), {"subject": key})
+        assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["subject"])
+    answer = client.post(
+        url(house, "match", study=study.public_id), {"subject": house.subject.public_id, "time_point": "a\\b"}
+    )
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["time_point"])
+    found = client.get(url(house, "subject-choices") + "?q=02").json()
+    assert [one["label"] for one in found] == ["S-02-001"]
+    assert len(client.get(url(house, "subject-choices") + "?q=%00").json()) == 2
+    monitor = signed_in(house.monitor)
+    assert "Type a Subject ID" not in words(monitor, url(house, "match", study=study.public_id))
+    refused = monitor.post(url(house, "match", study=study.public_id), {"subject": house.subject.public_id})
+    assert refused.status_code == 403
+
+
+def test_the_viewer_shows_the_chosen_time_point_and_the_others_beside_it(house: House) -> None:
+    later = make_images(house.archive, PatientID="S-01-001", StudyDate="20240401")
+    for person in (house.coordinator, house.monitor, house.staff):
+        for chosen, other in ((house.study, later), (later, house.study)):
+            place = {"subject": house.subject.public_id, "study": chosen.public_id}
+            manifest = signed_in(person).get(url(house, "images", **place) + "?format=json").json()
+            uids = [study["uid"] for study in manifest["studies"]]
+            assert uids == [chosen.study_instance_uid, other.study_instance_uid]
+            assert manifest["annotations"]["save"] is None
+    opened = Event.objects.filter(action="viewer.opened", organisation=house.organisation)
+    assert {event.explained_by for event in opened} == {f"trial {house.trial.slug}"}
+
+
+def test_a_study_without_a_subject_can_be_looked_at_before_it_is_matched(house: House) -> None:
+    study = make_images(house.archive, PatientID="mistyped")
+    for person, status in ((house.coordinator, 200), (house.monitor, 200), (house.staff, 403), (house.reader, 403)):
+        client = signed_in(person)
+        assert client.get(url(house, "waiting-images", study=study.public_id)).status_code == status
+    matched = url(house, "waiting-images", study=house.study.public_id)
+    assert signed_in(house.coordinator).get(matched).status_code == 404
+
+
+def test_the_exported_list_is_told_to_the_trail(house: House) -> None:
+    client = signed_in(house.staff)
+    lines = words(client, url(house, "subjects") + "?format=csv").strip().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == ["S-01-001"]
+    with tenant(house.organisation):
+        event = Event.objects.get(action="subject.list_exported")
+        assert event.detail["count"] == 1
+
+
+HOSTILE = ("\x00", "%00", "../../etc/passwd", "<script>alert(1)</script>", "' OR 1=1 --", "𝒳" * 300, "9" * 40)
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_hostile_words_in_addresses_and_forms_are_answered(house: House, value: str) -> None:
+    client = signed_in(house.coordinator)
+    for name in ("home", "trial", "subjects", "waiting"):
+        for key in ("q", "sort", "page", "per", "cols", "state", "site", "closed", "format"):
+            answer = client.get(url(house, name), {key: value})
+            assert answer.status_code in (200, 302), (name, key)
+            assert b"<script>alert" not in answer.content
+    place = {"subject": house.subject.public_id}
+    for data in (
+        {"action": value}, {"action": "withdraw", "reason": value}, {"action": "enrol", "day": value},
+    ):  # fmt: skip
+        answer = client.post(url(house, "subject-move", **place), data)
+        assert answer.status_code in (302, 400, 409), data
+    page = words(client, url(house, "subject", **place))
+    assert "<script>alert" not in page
+    for name, data in (
+        ("settings", {"protocol_id": value, "name": value, "sponsor": value, "description": value}),
+        ("site-new", {"number": value, "name": value, "investigator": value, "contact": value}),
+        ("subject-new", {"site": value, "subject_id": value, "sex": value, "birth_year": value, "enrolled_on": value}),
+    ):
+        assert client.post(url(house, name), data).status_code in (302, 422), name
+
+
+def test_lists_take_as_many_queries_however_long_they_are(house: House) -> None:
+    client = signed_in(house.coordinator)
+    staff = signed_in(house.staff)
+    pages = [
+        (client, url(house, "home")),
+        (client, url(house, "trial")),
+        (client, url(house, "subjects")),
+        (client, url(house, "waiting")),
+        (client, url(house, "site", site=house.site.public_id)),
+        (client, url(house, "subject", subject=house.subject.public_id)),
+        (staff, url(house, "trial")),
+        (staff, url(house, "subjects")),
+    ]
+    make_images(house.archive, PatientID="mistyped")
+
+    def count() -> list[int]:
+        found = []
+        for person, address in pages:
+            person.get(address)
+            with CaptureQueriesContext(
+                connection,
+            ) as captured:
+                assert person.get(address).status_code == 200
+            found.append(len(captured))
+        return found
+
+    before = count()
+    with tenant(house.organisation):
+        for number in range(5):
+            site = services.create_site(actor=house.coordinator, trial=house.trial, number=f"1{number}", name="More")
+            grant_role(actor=None, container=site, role="staff", user=house.member)
+            services.add_subject(actor=house.coordinator, site=house.site, subject_id=f"S-01-1{number}")
+            make_images(house.archive, PatientID=f"mistyped-{number}")
+            make_images(house.archive, PatientID="S-01-001")
+    assert count() == before
+    assert max(before) < 40, before
+
+
+def test_coordinators_are_told_of_images_without_a_subject(house: House) -> None:
+    home = reverse("core:home", kwargs={"organisation": house.organisation.slug})
+    title = "Images without a subject"
+    assert title not in words(signed_in(house.coordinator), home)
+    make_images(house.archive, PatientID="mistyped")
+    assert title in words(signed_in(house.coordinator), home)
+    for person in (house.monitor, house.staff, house.reader):
+        assert title not in words(signed_in(person), home)
+    elsewhere = make_house()
+    other_home = reverse("core:home", kwargs={"organisation": elsewhere.organisation.slug})
+    assert title not in words(signed_in(elsewhere.coordinator), other_home)
+
+
+def test_searching_everything_finds_trials_and_subjects_one_sees(house: House) -> None:
+    address = reverse("core:palette", kwargs={"organisation": house.organisation.slug})
+    for person, found in ((house.coordinator, True), (house.staff, False), (house.reader, False)):
+        answer = words(signed_in(person), f"{address}?q=S-02-001")
+        assert (house.other_subject.public_id in answer) is found, person
+        assert house.trial.slug in words(signed_in(person), f"{address}?q={house.trial.protocol_id}")
+    assert house.trial.slug not in words(signed_in(house.member), f"{address}?q={house.trial.protocol_id}")
+
+
+def test_the_page_of_a_container_says_who_is_confined(house: House) -> None:
+    grant_role(actor=None, container=house.archive, role="reader", user=house.staff)
+    grant_role(actor=None, container=house.archive, role="reader", user=house.member)
+    address = reverse(
+        "access:container",
+        kwargs={
+            "organisation": house.organisation.slug,
+            "kind": house.archive.container_kind(),
+            "container": house.archive.pk,
+        },
+    )
+    rows = signed_in(house.administrator).get(address).context["table"].rows
+    confined = {row.object.user: bool(row.object.confined_by) for row in rows}
+    assert confined[house.staff]
+    assert not confined[house.member]
