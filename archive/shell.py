@@ -78,7 +78,9 @@ def waiting(request: HttpRequest) -> home.Section | None:
     organisation: Any = request.organisation  # type: ignore[attr-defined]
     rows = visible_to(request.user, QuarantinedFile.objects.filter(state=QuarantinedFile.State.KEPT), ADD)
     # Who may send without seeing the archive decides on what they sent (`archive.queries.quarantined`).
-    rows = rows.filter(Q(archive__in=queries.archives(user=request.user).values("pk")) | Q(delivery__actor=request.user))
+    rows = rows.filter(
+        Q(archive__in=queries.archives(user=request.user).values("pk")) | Q(delivery__actor=request.user)
+    )
     counted = rows.order_by().values("archive__slug", "archive__name").annotate(n=Count("pk")).order_by("archive__name")
     entries = [
         home.Entry(

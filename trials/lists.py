@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import Q
 from django.urls import reverse
@@ -91,7 +91,7 @@ class SiteTable(Table):
 class SubjectTable(Table):
     key = "trial-subjects"
     noun = ngettext_lazy("%(n)s subject", "%(n)s subjects", "n")
-    columns = (
+    columns: ClassVar[Sequence[Column]] = (
         Column("subject", gettext_lazy("Subject"), sort="subject_id", value="subject_id", primary=True),
         Column("site", gettext_lazy("Site"), sort="site__number", value="site.number"),
         Column(

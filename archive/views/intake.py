@@ -92,11 +92,9 @@ def delivery_detail(request: Any, organisation: str, archive: str, delivery: Any
         .order_by("-from_here")[:200]
     )
     for study in studies:
-        study.detail_url = (
-            lists.detail_url(organisation=organisation, archive=found, study=study)
-            if context["rights"].view
-            else ""
-        )
+        # Shown by the template; not a column.
+        address = lists.detail_url(organisation=organisation, archive=found, study=study)
+        setattr(study, "detail_url", address if context["rights"].view else "")  # noqa: B010
     reasons = (
         row.quarantined_files.order_by().values("code", "reason").annotate(n=Count("pk")).order_by("-n", "code")[:50]
     )

@@ -228,8 +228,9 @@ def test_the_viewer_shows_the_chosen_time_point_and_the_others_beside_it(house: 
             uids = [study["uid"] for study in manifest["studies"]]
             assert uids == [chosen.study_instance_uid, other.study_instance_uid]
             assert manifest["annotations"]["save"] is None
-    opened = Event.objects.filter(action="viewer.opened", organisation=house.organisation)
-    assert {event.explained_by for event in opened} == {f"trial {house.trial.slug}"}
+    with tenant(house.organisation):
+        opened = Event.objects.filter(action="viewer.opened")
+        assert {event.explained_by for event in opened} == {f"trial {house.trial.slug}"}
 
 
 def test_a_study_without_a_subject_can_be_looked_at_before_it_is_matched(house: House) -> None:

@@ -170,4 +170,4 @@ def subject_study(request: Any, organisation: str, trial: str, subject: str, stu
         actor=request.user, row=row, time_point=request.POST.get("time_point", ""), request=request
     )
     messages.success(request, _("The time point was saved."))
-    return redirect("trials:subject", **address)
+    return redirect(reverse("trials:subject", kwargs=address))

@@ -342,7 +342,9 @@ class UploadPage {
 
   #study(study: UploadedStudy): HTMLLIElement {
     const line = document.createElement('li');
-    const entry = study.url ? Object.assign(document.createElement('a'), { href: study.url }) : document.createElement('div');
+    const entry = study.url
+      ? Object.assign(document.createElement('a'), { href: study.url })
+      : document.createElement('div');
     const name = Object.assign(document.createElement('strong'), { textContent: study.patient_name || '–' });
     const facts = Object.assign(document.createElement('span'), {
       className: 'muted',
