@@ -29,7 +29,7 @@ PICTURE = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\.(png|svg|webp)\Z")
 ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 #: People's guides come first, in the order of their work; what is not named follows by title.
-FIRST = ("trainee", "educator", "officer", "archive", "viewer", "deidentification", "operations")
+FIRST = ("trainee", "educator", "trials", "officer", "archive", "viewer", "deidentification", "operations")
 
 
 class Html(str):

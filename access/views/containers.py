@@ -299,7 +299,7 @@ def people_choices(request: HttpRequest, organisation: str, kind: str, container
     if words:
         rows = rows.filter(Q(display_name__icontains=words) | Q(username__icontains=words) | Q(email__icontains=words))
     found_people = [{"value": one.username, "label": str(one), "note": one.username} for one in rows[:CHOICES_SHOWN]]
-    return JsonResponse(found_people, safe=False)
+    return JsonResponse({"results": found_people})
 
 
 # All containers ---------------------------------------------------------------------------------------------------------

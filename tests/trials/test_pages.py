@@ -210,9 +210,9 @@ def test_matching_by_hand_offers_those_who_are_near_and_takes_no_other(house: Ho
         url(house, "match", study=study.public_id), {"subject": house.subject.public_id, "time_point": "a\\b"}
     )
     assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["time_point"])
-    found = client.get(url(house, "subject-choices") + "?q=02").json()
+    found = client.get(url(house, "subject-choices") + "?q=02").json()["results"]
     assert [one["label"] for one in found] == ["S-02-001"]
-    assert len(client.get(url(house, "subject-choices") + "?q=%00").json()) == 2
+    assert len(client.get(url(house, "subject-choices") + "?q=%00").json()["results"]) == 2
     monitor = signed_in(house.monitor)
     assert "Type a Subject ID" not in words(monitor, url(house, "match", study=study.public_id))
     refused = monitor.post(url(house, "match", study=study.public_id), {"subject": house.subject.public_id})

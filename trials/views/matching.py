@@ -108,4 +108,4 @@ def subject_choices(request: Any, organisation: str, trial: str) -> HttpResponse
     words = request.GET.get("q", "").replace("\x00", "")
     rows = queries.find_subjects(queries.subjects(request.user, trial=found), words)[:OFFERED]
     choices = [{"value": one.public_id, "label": one.subject_id, "note": one.site.number} for one in rows]
-    return JsonResponse(choices, safe=False)
+    return JsonResponse({"results": choices})
