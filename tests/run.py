@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # The longest first, so that the two ends meet.
-LONGEST = ("e2e", "matrix", "roof", "viewer", "practice", "archive", "access", "look")
+LONGEST = ("e2e", "matrix", "roof", "viewer", "practice", "archive", "access", "look", "trials")
 LEFT_OUT = {"bench"}
 AT_ONCE = 2
 COUNTED = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed)")

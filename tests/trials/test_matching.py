@@ -14,7 +14,7 @@ from core.errors import Forbidden, Invalid
 from core.tenancy import tenant
 from tests.archive.factories import make_archive
 from tests.trials.factories import House, make_house, make_images
-from trials import services
+from trials import services, tasks
 from trials.errors import AlreadyMatched, Closed
 from trials.models import Subject, SubjectStudy
 
@@ -97,11 +97,26 @@ def test_hearing_of_a_study_twice_matches_it_once(house: House) -> None:
 
 def test_images_that_came_first_wait_for_their_subject(house: House) -> None:
     early = make_images(house.archive, PatientID="S-01-002")
+    by_header = make_images(house.archive, PatientID="X-9", ClinicalTrialSubjectID="s-01-002")
     misleading = make_images(house.archive, PatientID="S-01-002", ClinicalTrialSiteID="02")
     strange = make_images(house.archive, PatientID="S-01-002", ClinicalTrialSubjectID="S-01-777")
-    services.add_subject(actor=house.staff, site=house.site, subject_id="S-01-002")
+    subject = services.add_subject(actor=house.staff, site=house.site, subject_id="S-01-002")
     assert subject_of(early) == "S-01-002"
+    assert subject_of(by_header) == ""
+    for _time in range(2):
+        tasks.match_by_headers(organisation_id=house.organisation.pk, subject_id=subject.pk)
+    assert subject_of(by_header) == "S-01-002"
     assert subject_of(misleading) == subject_of(strange) == ""
+    tasks.match_by_headers(organisation_id=house.organisation.pk, subject_id=0)
+
+
+def test_headers_are_asked_by_a_worker_when_the_subject_is_kept(
+    house: House, django_capture_on_commit_callbacks: Any
+) -> None:
+    make_images(house.archive, PatientID="X-9", ClinicalTrialSubjectID="S-01-002")
+    with django_capture_on_commit_callbacks() as callbacks:
+        services.add_subject(actor=house.staff, site=house.site, subject_id="S-01-002")
+    assert len(callbacks) == 1
 
 
 def test_a_mistyped_subject_gets_its_images_when_the_id_is_put_right(house: House) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -35,8 +37,8 @@ TAGS: Final = {
     "patient_id": "PatientID",
 }
 LONGEST: Final = 64
-#: Studies that a new subject is offered at once; the rest are matched when they settle anew, or by hand.
-WAITING_MOST: Final = 500
+#: Studies that are matched while the person waits; a worker asks the others.
+AT_ONCE_MOST: Final = 100
 
 
 def said_by(study: Study) -> Said:
@@ -79,17 +81,36 @@ def study_settled(*, study: Study) -> None:
         _match(study=study, subject=subject, time_point=said.time_point_id)
 
 
-def match_waiting(*, subject: Subject) -> int:
-    """Match the archive's studies that wait for this subject; returns how many. In the caller's transaction."""
-    wanted = folded(subject.subject_id)
-    waiting = (
-        Study.objects.filter(archive_id=subject.trial.archive_id, subject_study=None, settled_at__isnull=False)
-        .filter(patient__patient_id__iexact=subject.subject_id)
-        .select_related("patient")
-        .order_by("pk")[:WAITING_MOST]
+def match_waiting(*, subject: Subject) -> None:
+    """Match the archive's studies that wait for this subject: at once those of its Patient ID, soon those that name it
+    in the group of the trial, which only their headers tell. In the caller's transaction."""
+    waiting = _waiting(trial=subject.trial)
+    _match_those(waiting.filter(patient__patient_id__iexact=subject.subject_id)[:AT_ONCE_MOST], subject=subject)
+    if waiting.exists():
+        from trials import tasks
+
+        tasks.match_by_headers.enqueue(organisation_id=subject.organisation_id, subject_id=subject.pk)
+
+
+def match_by_headers(*, subject_id: int) -> int:
+    """Ask every waiting study of the trial whether it is this subject's; returns how many are. Safe to repeat."""
+    subject = Subject.objects.select_related("site", "trial__organisation").filter(pk=subject_id).first()
+    if subject is None or subject.trial.is_closed:
+        return 0
+    return _match_those(_waiting(trial=subject.trial), subject=subject)
+
+
+def _waiting(*, trial: Trial) -> QuerySet[Study]:
+    rows: QuerySet[Study] = Study.objects.filter(
+        archive_id=trial.archive_id, subject_study=None, settled_at__isnull=False
     )
+    return rows.select_related("patient").order_by("pk")
+
+
+def _match_those(studies: Iterable[Study], *, subject: Subject) -> int:
+    wanted = folded(subject.subject_id)
     matched = 0
-    for study in waiting:
+    for study in studies:
         said = said_by(study)
         if subject_named(said, protocol_id=subject.trial.protocol_id) != wanted:
             continue
