@@ -15,6 +15,14 @@ class VisibilityProvider(Protocol):
         """The rows that `user` may see for a reason other than a role on the container; None when there are none."""
 
 
+class ReachProvider(Protocol):
+    def __call__(self, *, token: Any, permission: str) -> Q | None:
+        """The rows that lie within a container which a limited token names; None when none do.
+
+        It opens nothing: a reason to see the row has to stand beside it.
+        """
+
+
 class ConfiningRule(Protocol):
     def __call__(self, *, user: Any, at: datetime | None = None) -> QuerySet[Any]:
         """Primary keys of the containers that the person's confining roles keep shut, as a lazy query of one value.
@@ -60,6 +68,7 @@ class Explainer(Protocol):
 
 _explainers: list[Explainer] = []
 _visibility: dict[type[Model], list[VisibilityProvider]] = {}
+_reaches: dict[type[Model], list[ReachProvider]] = {}
 _confinements: dict[type[Model], list[Confinement]] = {}
 _listeners: list[ActListener] = []
 
@@ -73,6 +82,18 @@ def register_visibility(model: type[Model], provider: VisibilityProvider) -> Non
 
 def visibility_providers(model: type[Model]) -> tuple[VisibilityProvider, ...]:
     return tuple(_visibility.get(model, ()))
+
+
+def register_reach(model: type[Model], provider: ReachProvider) -> None:
+    """Say which rows of a model belong to a container that is not the one they hang on, e.g. subjects to their site, so
+    that a token limited to that container reaches them."""
+    providers = _reaches.setdefault(model, [])
+    if provider not in providers:
+        providers.append(provider)
+
+
+def reach_providers(model: type[Model]) -> tuple[ReachProvider, ...]:
+    return tuple(_reaches.get(model, ()))
 
 
 def register_confinement(container: type[Model], confinement: Confinement) -> None:

@@ -149,7 +149,8 @@ def containers_with(
             allowed = allowed.exclude(pk__in=confinement.rule(user=user, at=at))
     token: ApiToken | None = user.api_token
     if token is not None and token.containers:
-        allowed = allowed.filter(_within_reach(token, container=container, path="", codename=codename))
+        within = _within_reach(token, container=container, path="", codename=codename)
+        allowed = allowed.filter(_reaching_further(within, token=token, model=container, permission=permission))
     if user.seen_by is not None:
         seen = containers_with(user=user.seen_by, permission=permission, container=container)
         allowed = allowed.filter(pk__in=seen.values("pk"))
@@ -186,6 +187,15 @@ def _within_reach(token: ApiToken, *, container: type[RoleContainer], path: str,
     return Q(**{f"{path or 'pk'}__in": named}) | Q(**{f"{step}organisation__in": whole})
 
 
+def _reaching_further(within: Q, *, token: ApiToken, model: type[Model], permission: str) -> Q:
+    """The rows below the named containers, and those that upper floors say belong to them."""
+    for provider in hooks.reach_providers(model):
+        reach = provider(token=token, permission=permission)
+        if reach is not None:
+            within |= reach
+    return within
+
+
 def visible_to(user: User | AnonymousUser, queryset: QuerySet[Row], permission: str) -> QuerySet[Row]:
     """The rows of `queryset` that `user` holds `permission` on. One query; no duplicates.
 
@@ -207,7 +217,8 @@ def visible_to(user: User | AnonymousUser, queryset: QuerySet[Row], permission: 
     token: ApiToken | None = getattr(user, "api_token", None)
     if token is not None and token.containers:
         # Whatever the reason to see a row: a limited token stays within its containers.
-        found = found.filter(_within_reach(token, container=container, path=path))
+        within = _within_reach(token, container=container, path=path)
+        found = found.filter(_reaching_further(within, token=token, model=model, permission=permission))
     viewer: User | None = getattr(user, "seen_by", None)
     if viewer is not None:
         found = visible_to(viewer, found, permission)

@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("viewer.urls")),
     path("api/v1/", include("teaching.api_urls")),
     path("api/v1/", include("practice.api_urls")),
+    path("api/v1/", include("trials.api_urls")),
     path("", include("teaching.urls")),
     path("", include("trials.urls")),
     path("", include("practice.urls")),

@@ -83,6 +83,53 @@ def within_studies(*, user: Any, permission: str) -> Q | None:
     return Q(archive__in=_seen_whole(user).values("archive")) | Q(study__in=_studies_of_own_sites(user))
 
 
+def _named(token: Any, container: type[Trial] | type[Site]) -> list[int]:
+    found: list[int] | None = token.ids_of(container.container_kind())
+    return found or []
+
+
+def trials_reached(*, token: Any, permission: str) -> Q | None:
+    """The face of the trial that a named site is part of."""
+    sites = _named(token, Site)
+    return (
+        Q(pk__in=Site.objects.filter(pk__in=sites).order_by().values("trial")) if sites and permission == VIEW else None
+    )
+
+
+def sites_reached(*, token: Any, permission: str) -> Q | None:
+    trials = _named(token, Trial)
+    return Q(trial__in=trials) if trials else None
+
+
+def subjects_reached(*, token: Any, permission: str) -> Q | None:
+    sites = _named(token, Site)
+    return Q(site__in=sites) if sites else None
+
+
+def subject_studies_reached(*, token: Any, permission: str) -> Q | None:
+    sites = _named(token, Site)
+    return Q(subject__site__in=sites) if sites else None
+
+
+def _images_reached(token: Any, *, permission: str, study: str) -> Q | None:
+    """Images of a named trial's archive, and those of the subjects of a named site; only to be seen."""
+    trials, sites = _named(token, Trial), _named(token, Site)
+    if permission != VIEW_ARCHIVE or not (trials or sites):
+        return None
+    archives = Trial.objects.filter(pk__in=trials).order_by().values("archive")
+    of_sites = SubjectStudy.objects.filter(subject__site__in=sites).order_by().values("study")
+    return Q(archive__in=archives) | Q(**{f"{study}__in": of_sites})
+
+
+def studies_reached(*, token: Any, permission: str) -> Q | None:
+    return _images_reached(token, permission=permission, study="pk")
+
+
+def within_studies_reached(*, token: Any, permission: str) -> Q | None:
+    """The same for series and instances."""
+    return _images_reached(token, permission=permission, study="study")
+
+
 def _grants_of_staff(*, at: datetime | None = None) -> QuerySet[RoleGrant]:
     rows: QuerySet[RoleGrant] = RoleGrant.objects.filter(
         unexpired(at=at), ended_at=None, container_role__container_kind=Site.container_kind()
@@ -121,6 +168,13 @@ def register() -> None:
     hooks.register_visibility(Study, studies)
     hooks.register_visibility(Series, within_studies)
     hooks.register_visibility(Instance, within_studies)
+    hooks.register_reach(Trial, trials_reached)
+    hooks.register_reach(Site, sites_reached)
+    hooks.register_reach(Subject, subjects_reached)
+    hooks.register_reach(SubjectStudy, subject_studies_reached)
+    hooks.register_reach(Study, studies_reached)
+    hooks.register_reach(Series, within_studies_reached)
+    hooks.register_reach(Instance, within_studies_reached)
     by, words = (
         Site.container_kind(),
         _("Staff of a site see their own site only; other roles in the trial do not count."),

@@ -14,7 +14,7 @@ from archive.permissions import MANAGE as MANAGE_ARCHIVE
 from archive.permissions import VIEW as VIEW_ARCHIVE
 from trials.domain import lifecycle
 from trials.models import Site, Subject, SubjectStudy, Trial
-from trials.permissions import VIEW, VIEW_SITE, VIEW_SUBJECTS
+from trials.permissions import ENROL, MANAGE_SUBJECTS, VIEW, VIEW_SITE, VIEW_SUBJECTS
 
 
 def trials(user: Any) -> QuerySet[Trial]:
@@ -82,6 +82,32 @@ def face_counts(user: Any, rows: list[Trial]) -> dict[int, dict[str, int]]:
     return found
 
 
+def seen_whole(user: Any, rows: list[Trial]) -> set[int]:
+    """Those trials of which the person sees every site and subject; one query."""
+    whole = containers_with(user=user, permission=VIEW_SUBJECTS, container=Trial)
+    return set(whole.filter(pk__in=[trial.pk for trial in rows]).values_list("pk", flat=True))
+
+
+def sees_sites(user: Any, *, trial: Trial) -> bool:
+    """Not who reads blinded."""
+    return bool(seen_whole(user, [trial])) or sites(user, trial=trial).exists()
+
+
+def enrols_somewhere(user: Any, *, trial: Trial) -> bool:
+    rows = containers_with(user=user, permission=ENROL, container=Site).filter(trial=trial)
+    return (
+        rows.exists()
+        or containers_with(user=user, permission=MANAGE_SUBJECTS, container=Trial).filter(pk=trial.pk).exists()
+    )
+
+
+def find_study(user: Any, *, trial: Trial, key: str) -> Study | None:
+    """A study of the trial's archive by its key or Study Instance UID, whoever's it is."""
+    rows = visible_to(user, Study.objects.filter(archive=trial.archive_id, instance_count__gt=0), VIEW_ARCHIVE)
+    named: Study | None = rows.filter(Q(public_id=key) | Q(study_instance_uid=key)).select_related("patient").first()
+    return named
+
+
 def images_of(user: Any, *, subject: Subject) -> QuerySet[SubjectStudy]:
     """The subject's studies in order of their dates."""
     seen = visible_to(user, Study.objects.filter(archive=subject.trial.archive_id), VIEW_ARCHIVE)
@@ -91,6 +117,11 @@ def images_of(user: Any, *, subject: Subject) -> QuerySet[SubjectStudy]:
         .order_by("study__study_date", "study__study_time", "pk")
     )
     return rows
+
+
+def by_key(rows: QuerySet[SubjectStudy], key: str) -> QuerySet[SubjectStudy]:
+    """Of these, that of one study by its key or Study Instance UID."""
+    return rows.filter(Q(study__public_id=key) | Q(study__study_instance_uid=key))
 
 
 def waiting(user: Any, *, trial: Trial) -> QuerySet[Study]:

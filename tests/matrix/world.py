@@ -321,6 +321,7 @@ def _fill_trials(world: World, *, word: str, number: int) -> None:
     world.of_app["trials"] = {
         "trial": trial.slug, "site": site.public_id, "subject": subject.public_id, "study": study.public_id,
     }  # fmt: skip
+    world.of_app["trials-api"] = {**world.of_app["trials"], "study": study.public_id}
     for route in ("trials:match", "trials:waiting-images"):
         world.of_route[route] = {"study": waiting.public_id}
 

@@ -22,6 +22,7 @@ POSSIBLE_IN: Final[Mapping[str, tuple[str, ...]]] = {
     WITHDRAW: (SCREENING, ENROLLED),
     RESUME: (COMPLETED, WITHDRAWN),
 }
+ACTIONS: Final = tuple(POSSIBLE_IN)
 NEEDS_REASON: Final = frozenset({WITHDRAW, RESUME})
 
 

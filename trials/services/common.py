@@ -21,10 +21,28 @@ REASON_LENGTH = 300
 
 def validate(row: models.Model) -> None:
     """The model's own rules as an `Invalid` with its fields. What the database alone can decide is left to it."""
+    _check_texts(row)
     try:
         row.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
         raise Invalid(fields=error.message_dict) from error
+
+
+def _check_texts(row: models.Model) -> None:
+    """What Django leaves to forms: that text is text, can be stored, and has its length."""
+    wrong: dict[str, list[str]] = {}
+    for field in row._meta.concrete_fields:
+        if not isinstance(field, models.CharField | models.TextField):
+            continue
+        value = getattr(row, field.attname)
+        if not isinstance(value, str):
+            wrong[field.name] = [_("Text was expected.")]
+        elif any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in value):
+            wrong[field.name] = [_("There is a character that cannot be stored.")]
+        elif isinstance(field, models.TextField) and field.max_length and len(value) > field.max_length:
+            wrong[field.name] = [_("At most %(n)s characters.") % {"n": field.max_length}]
+    if wrong:
+        raise Invalid(fields=wrong)
 
 
 def save(row: models.Model, *, taken: str, words: str) -> None:
@@ -50,7 +68,7 @@ def change(row: models.Model, *, changes: Mapping[str, Any], among: Sequence[str
 
 def reason_of(words: str) -> str:
     """A reason, trimmed. Raises `Invalid` without one."""
-    reason = words.replace("\x00", "").strip()
+    reason = words.replace("\x00", "").strip() if isinstance(words, str) else ""
     if not reason:
         raise Invalid(fields={"reason": [_("Say why in a few words.")]})
     if len(reason) > REASON_LENGTH:

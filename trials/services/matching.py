@@ -182,12 +182,16 @@ def match_study(
 
 @transaction.atomic
 def change_time_point(*, actor: Any, row: SubjectStudy, time_point: str, request: Any = None) -> None:
+    """Raises `Forbidden`, `Closed`, `Invalid`, `AlreadyMatched`."""
     trial = row.subject.trial
     require(actor, MANAGE_SUBJECTS, trial)
     common.require_open(trial=trial)
+    if row.time_point == time_point.strip():
+        return
     row.time_point = time_point.strip()
     common.validate(row)
-    row.save(update_fields=["time_point"])
+    if SubjectStudy.objects.filter(pk=row.pk).update(time_point=row.time_point) != 1:
+        raise AlreadyMatched
     common.tell(
         action="subject.changed",
         trial=trial,
