@@ -88,11 +88,6 @@ def seen_whole(user: Any, rows: list[Trial]) -> set[int]:
     return set(whole.filter(pk__in=[trial.pk for trial in rows]).values_list("pk", flat=True))
 
 
-def sees_sites(user: Any, *, trial: Trial) -> bool:
-    """Not who reads blinded."""
-    return bool(seen_whole(user, [trial])) or sites(user, trial=trial).exists()
-
-
 def enrols_somewhere(user: Any, *, trial: Trial) -> bool:
     rows = containers_with(user=user, permission=ENROL, container=Site).filter(trial=trial)
     return (

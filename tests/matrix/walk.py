@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from tests.matrix.world import World
 
 METHODS = ("get", "post", "put", "patch", "delete")
+NOT_ALLOWED = 405
 
 
 def routes() -> Iterator[tuple[str, frozenset[str]]]:
@@ -52,3 +53,15 @@ def ask(client: Client, method: str, place: str) -> tuple[int, bytes]:
         transaction.set_rollback(True)
     headers = "\n".join(f"{name}: {value}" for name, value in answer.headers.items()).encode()
     return answer.status_code, headers + b"\n" + body
+
+
+def known_methods(client: Client, place: str) -> tuple[str, ...]:
+    """Those of the methods that the view behind an address knows, whoever asks. A view that is asked by a method that
+    nobody has tells them; one that answers even that is asked by each."""
+    with transaction.atomic():
+        answer = client.generic("STRANGE", place)
+        transaction.set_rollback(True)
+    if answer.status_code == NOT_ALLOWED and (told := answer.headers.get("Allow")):
+        allowed = {method.strip().lower() for method in told.split(",")}
+        return tuple(method for method in METHODS if method in allowed)
+    return tuple(method for method in METHODS if ask(client, method, place)[0] != NOT_ALLOWED)

@@ -11,10 +11,9 @@ from rest_framework.request import Request
 
 from access.models import User
 from core.errors import Forbidden, Invalid, NotFound
-from trials import queries
 from trials.models import Site, Subject, Trial
 from trials.permissions import VIEW
-from trials.views.common import load_site, load_subject, load_trial
+from trials.views.common import Rights, load_site, load_subject, load_trial
 
 
 class TrialMixin:
@@ -40,7 +39,7 @@ class TrialMixin:
     def get_unblinded(self) -> Trial:
         """The trial, for who sees sites and subjects of it."""
         trial = self.get_trial()
-        if not queries.sees_sites(self.actor, trial=trial):
+        if not Rights(user=self.actor, trial=trial).sees_sites:
             raise Forbidden(_("You read blinded in this trial: its sites and subjects are not shown to you."))
         return trial
 

@@ -38,6 +38,13 @@ class Rights:
         return self._may(VIEW_SUBJECTS)
 
     @property
+    def sees_sites(self) -> bool:
+        """All of them, or one's own: everybody but who reads blinded."""
+        if "sites" not in self._known:
+            self._known["sites"] = self.view_subjects or queries.sites(self._user, trial=self._trial).exists()
+        return self._known["sites"]
+
+    @property
     def manage_subjects(self) -> bool:
         return self._may(MANAGE_SUBJECTS)
 
@@ -80,7 +87,6 @@ def page_context(request: Any, trial: Trial, *, tab: str = "") -> dict[str, Any]
         "trial": trial,
         "rights": rights,
         "tab": tab,
-        "sees_sites": rights.view_subjects or queries.sites(request.user, trial=trial).exists(),
         "waiting_count": queries.waiting(request.user, trial=trial).count() if rights.view_subjects else None,
     }
 

@@ -15,25 +15,24 @@ from archive.models import Study
 from core.errors import Forbidden, Invalid, NotFound
 from trials import forms, lists, queries, services
 from trials.models import Subject, Trial
-from trials.permissions import MANAGE_SUBJECTS, VIEW_SUBJECTS
 from trials.services.matching import said_by
 from trials.views.common import answer, load_trial, page_context, posted
 
 OFFERED = 20
 
 
-def _load(request: Any, trial: str, *, permission: str) -> tuple[Trial, dict[str, Any]]:
+def _load(request: Any, trial: str) -> tuple[Trial, dict[str, Any]]:
+    """For who sees all subjects: what waits may be anybody's."""
     found = load_trial(request, trial)
     context = page_context(request, found, tab="waiting")
-    rights = context["rights"]
-    if not (rights.manage_subjects if permission == MANAGE_SUBJECTS else rights.view_subjects):
+    if not context["rights"].view_subjects:
         raise Forbidden
     return found, context
 
 
 @require_GET
 def waiting(request: Any, organisation: str, trial: str) -> HttpResponse:
-    found, context = _load(request, trial, permission=VIEW_SUBJECTS)
+    found, context = _load(request, trial)
     rows = queries.waiting(request.user, trial=found)
     table = lists.WaitingTable(request=request, queryset=rows, context=context)
     return table.respond("trials/waiting.html", context)
@@ -49,14 +48,16 @@ def _waiting_study(request: Any, trial: Trial, public_id: str) -> Study:
 @require_http_methods(["GET", "POST"])
 def match(request: Any, organisation: str, trial: str, study: str) -> HttpResponse:
     """Say whose images a study holds."""
-    found, context = _load(request, trial, permission=VIEW_SUBJECTS)
+    found, context = _load(request, trial)
     rights = context["rights"]
-    waiting = _waiting_study(request, found, study)
+    found_study = _waiting_study(request, found, study)
     if request.method == "POST" and not rights.manage_subjects:
         raise Forbidden
-    said = said_by(waiting)
+    said = said_by(found_study)
     form = forms.MatchForm(
-        posted(request), offered=_offers(request, found, said.subject_id or said.patient_id), initial=_initial(said)
+        posted(request),
+        offered=_offers(request, found, said.subject_id or said.patient_id),
+        initial={"time_point": said.time_point_id},
     )
     if request.method == "POST" and form.is_valid():
         key = form.cleaned_data["subject"]
@@ -67,7 +68,7 @@ def match(request: Any, organisation: str, trial: str, study: str) -> HttpRespon
             try:
                 services.match_study(
                     actor=request.user,
-                    study=waiting,
+                    study=found_study,
                     subject=subject,
                     time_point=form.cleaned_data["time_point"],
                     request=request,
@@ -79,15 +80,11 @@ def match(request: Any, organisation: str, trial: str, study: str) -> HttpRespon
                 return redirect("trials:subject", organisation=organisation, trial=trial, subject=subject.public_id)
     context |= {
         "form": form if rights.manage_subjects and not found.is_closed else None,
-        "study": waiting,
+        "study": found_study,
         "said": said,
-        "picture": archive_lists.thumbnails([waiting.pk]).get(waiting.pk, ""),
+        "picture": archive_lists.thumbnails([found_study.pk]).get(found_study.pk, ""),
     }
     return answer(request, "trials/match.html", context, form=form)
-
-
-def _initial(said: Any) -> dict[str, str]:
-    return {"time_point": said.time_point_id}
 
 
 def _words(subject: Subject) -> str:
@@ -104,7 +101,7 @@ def _offers(request: Any, trial: Trial, words: str) -> list[tuple[str, str]]:
 @require_GET
 def subject_choices(request: Any, organisation: str, trial: str) -> HttpResponse:
     """Subjects for the field of the form, as the combobox asks for them."""
-    found, _context = _load(request, trial, permission=VIEW_SUBJECTS)
+    found, _context = _load(request, trial)
     words = request.GET.get("q", "").replace("\x00", "")
     rows = queries.find_subjects(queries.subjects(request.user, trial=found), words)[:OFFERED]
     choices = [{"value": one.public_id, "label": one.subject_id, "note": one.site.number} for one in rows]

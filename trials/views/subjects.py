@@ -26,7 +26,7 @@ from trials.views.common import answer, load_subject, load_trial, page_context, 
 def subject_list(request: Any, organisation: str, trial: str) -> HttpResponse:
     found = load_trial(request, trial)
     context = page_context(request, found, tab="subjects")
-    if not context["sees_sites"]:
+    if not context["rights"].sees_sites:
         raise Forbidden(_("You read blinded in this trial: its subjects are not shown to you."))
     rows = queries.with_images(queries.subjects(request.user, trial=found))
     table = lists.SubjectTable(request=request, queryset=rows, context=context)
