@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -67,20 +67,27 @@ class Explainer(Protocol):
 
 
 _explainers: list[Explainer] = []
-_visibility: dict[type[Model], list[VisibilityProvider]] = {}
+_visibility: dict[type[Model], list[tuple[VisibilityProvider, frozenset[str] | None]]] = {}
 _reaches: dict[type[Model], list[ReachProvider]] = {}
 _confinements: dict[type[Model], list[Confinement]] = {}
 _listeners: list[ActListener] = []
 
 
-def register_visibility(model: type[Model], provider: VisibilityProvider) -> None:
-    """Widen `access.queries.visible_to` for a model, e.g. images of a case assigned to a trainee."""
+def register_visibility(
+    model: type[Model], provider: VisibilityProvider, *, by: Iterable[type[Model]] | None = None
+) -> None:
+    """Widen `access.queries.visible_to` for a model, e.g. images of a case assigned to a trainee.
+
+    `by` names the kinds of containers whose roles give the reason: who has a role on none of them is not asked about it.
+    """
+    kinds = None if by is None else frozenset(one._meta.label_lower for one in by)
     providers = _visibility.setdefault(model, [])
-    if provider not in providers:
-        providers.append(provider)
+    if (provider, kinds) not in providers:
+        providers.append((provider, kinds))
 
 
-def visibility_providers(model: type[Model]) -> tuple[VisibilityProvider, ...]:
+def visibility_providers(model: type[Model]) -> tuple[tuple[VisibilityProvider, frozenset[str] | None], ...]:
+    """Each with the kinds of containers whose roles it needs; None for one that follows from something else."""
     return tuple(_visibility.get(model, ()))
 
 

@@ -7,6 +7,7 @@ API, DICOMweb and DIMSE all ask here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -208,6 +209,12 @@ def visible_to(user: User | AnonymousUser, queryset: QuerySet[Row], permission: 
         shareable = registry.find(share.kind)
         reach = shareable.reach(share, model, permission) if shareable is not None else None
         return queryset.filter(reach) if reach is not None else queryset.none()
+    viewer: User | None = getattr(user, "seen_by", None)
+    if viewer is not None:
+        # What both may see, each for their own reasons.
+        alone = copy(user)
+        alone.seen_by = None  # type: ignore[union-attr]
+        return visible_to(viewer, visible_to(alone, queryset, permission), permission)
     container, path = container_model(model)
     allowed = containers_with(user=user, permission=permission, container=container)
     reasons = Q(**{f"{path}__in" if path else "pk__in": allowed.values("pk")})
@@ -219,15 +226,37 @@ def visible_to(user: User | AnonymousUser, queryset: QuerySet[Row], permission: 
         # Whatever the reason to see a row: a limited token stays within its containers.
         within = _within_reach(token, container=container, path=path)
         found = found.filter(_reaching_further(within, token=token, model=model, permission=permission))
-    viewer: User | None = getattr(user, "seen_by", None)
-    if viewer is not None:
-        found = visible_to(viewer, found, permission)
     return found
 
 
 def _other_reasons(user: User | AnonymousUser, *, model: type[Model], permission: str) -> list[Q]:
-    found = (provider(user=user, permission=permission) for provider in hooks.visibility_providers(model))
+    providers = hooks.visibility_providers(model)
+    kinds = _kinds_held(user) if any(needed is not None for _provider, needed in providers) else None
+    found = (
+        provider(user=user, permission=permission)
+        for provider, needed in providers
+        if needed is None or kinds is None or needed & kinds
+    )
     return [reason for reason in found if reason is not None]
+
+
+def _kinds_held(user: User | AnonymousUser) -> frozenset[str] | None:
+    """The kinds of containers that a plain person has a role on, in the organisation in scope; None when it is not
+    known. To leave out a reason that cannot hold costs less than to ask it."""
+    if not is_plain(user):
+        return None
+    if user._state.adding:  # type: ignore[union-attr]
+        return None  # never saved: stands for whoever asks a query that is made ready
+    rows = _roles_by_kind.all(user_id=user.pk, at=timezone.now())
+    return frozenset(row.container_kind for row in rows)
+
+
+@ready(scoped=True, user_id=int, at=datetime)
+def _roles_by_kind(*, user_id: int, at: datetime) -> QuerySet[ContainerRole]:
+    """One role of each kind of container."""
+    held = RoleGrant.objects.filter(unexpired(at=at), container_role=OuterRef("pk"), user_id=user_id, ended_at=None)
+    rows: QuerySet[ContainerRole] = ContainerRole.objects.filter(Exists(held))
+    return rows.order_by("container_kind").distinct("container_kind")
 
 
 def visible_within(

@@ -105,7 +105,8 @@ def versions(*, user: Any, permission: str) -> Q | None:
 def register() -> None:
     from archive.models import Instance, Series, Study
 
-    hooks.register_visibility(Study, studies)
-    hooks.register_visibility(Series, series)
-    hooks.register_visibility(Instance, instances)
-    hooks.register_visibility(CaseVersion, versions)
+    by = (Library, Course)
+    hooks.register_visibility(Study, studies, by=by)
+    hooks.register_visibility(Series, series, by=by)
+    hooks.register_visibility(Instance, instances, by=by)
+    hooks.register_visibility(CaseVersion, versions, by=by)

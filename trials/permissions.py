@@ -161,13 +161,13 @@ def _staff_of_archive(archive: Any) -> QuerySet[RoleGrant]:
 
 
 def register() -> None:
-    hooks.register_visibility(Trial, trials)
-    hooks.register_visibility(Site, sites)
-    hooks.register_visibility(Subject, subjects)
-    hooks.register_visibility(SubjectStudy, subject_studies)
-    hooks.register_visibility(Study, studies)
-    hooks.register_visibility(Series, within_studies)
-    hooks.register_visibility(Instance, within_studies)
+    hooks.register_visibility(Trial, trials, by=(Site,))
+    hooks.register_visibility(Site, sites, by=(Trial,))
+    hooks.register_visibility(Subject, subjects, by=(Site,))
+    hooks.register_visibility(SubjectStudy, subject_studies, by=(Site,))
+    hooks.register_visibility(Study, studies, by=(Trial, Site))
+    hooks.register_visibility(Series, within_studies, by=(Trial, Site))
+    hooks.register_visibility(Instance, within_studies, by=(Trial, Site))
     hooks.register_reach(Trial, trials_reached)
     hooks.register_reach(Site, sites_reached)
     hooks.register_reach(Subject, subjects_reached)

@@ -8,7 +8,7 @@ from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from access.models import RoleGrant
-from access.queries import containers_with, unexpired, visible_to
+from access.queries import containers_with, may, unexpired, visible_to
 from archive.models import Archive, Study
 from archive.permissions import MANAGE as MANAGE_ARCHIVE
 from archive.permissions import VIEW as VIEW_ARCHIVE
@@ -22,12 +22,13 @@ def trials(user: Any) -> QuerySet[Trial]:
 
 
 def sites(user: Any, *, trial: Trial) -> QuerySet[Site]:
-    return visible_to(user, Site.objects.filter(trial=trial).select_related("trial__organisation"), VIEW_SITE)
+    rows = Site.objects.filter(trial=trial).select_related("trial__organisation")
+    return rows if may(user, VIEW_SUBJECTS, trial) else visible_to(user, rows, VIEW_SITE)
 
 
 def subjects(user: Any, *, trial: Trial) -> QuerySet[Subject]:
     rows = Subject.objects.filter(trial=trial).select_related("site", "trial__organisation", "trial__archive")
-    return visible_to(user, rows, VIEW_SUBJECTS)
+    return rows if may(user, VIEW_SUBJECTS, trial) else visible_to(user, rows, VIEW_SUBJECTS)
 
 
 def with_images(rows: QuerySet[Subject]) -> QuerySet[Subject]:
@@ -89,11 +90,8 @@ def seen_whole(user: Any, rows: list[Trial]) -> set[int]:
 
 
 def enrols_somewhere(user: Any, *, trial: Trial) -> bool:
-    rows = containers_with(user=user, permission=ENROL, container=Site).filter(trial=trial)
-    return (
-        rows.exists()
-        or containers_with(user=user, permission=MANAGE_SUBJECTS, container=Trial).filter(pk=trial.pk).exists()
-    )
+    own = containers_with(user=user, permission=ENROL, container=Site).filter(trial=trial)
+    return may(user, MANAGE_SUBJECTS, trial) or own.exists()
 
 
 def find_study(user: Any, *, trial: Trial, key: str) -> Study | None:
@@ -105,13 +103,16 @@ def find_study(user: Any, *, trial: Trial, key: str) -> Study | None:
 
 def images_of(user: Any, *, subject: Subject) -> QuerySet[SubjectStudy]:
     """The subject's studies in order of their dates."""
-    seen = visible_to(user, Study.objects.filter(archive=subject.trial.archive_id), VIEW_ARCHIVE)
     rows: QuerySet[SubjectStudy] = (
-        SubjectStudy.objects.filter(subject=subject, study__in=seen.values("pk"))
+        SubjectStudy.objects.filter(subject=subject)
         .select_related("study__patient", "study__archive", "study__organisation", "matched_by")
         .order_by("study__study_date", "study__study_time", "pk")
     )
-    return rows
+    # Who sees the subjects of every site sees all images of the trial.
+    if may(user, VIEW_SUBJECTS, subject.trial):
+        return rows
+    seen = visible_to(user, Study.objects.filter(archive=subject.trial.archive_id), VIEW_ARCHIVE)
+    return rows.filter(study__in=seen.values("pk"))
 
 
 def by_key(rows: QuerySet[SubjectStudy], key: str) -> QuerySet[SubjectStudy]:
@@ -121,10 +122,10 @@ def by_key(rows: QuerySet[SubjectStudy], key: str) -> QuerySet[SubjectStudy]:
 
 def waiting(user: Any, *, trial: Trial) -> QuerySet[Study]:
     """Studies of the trial's archive that belong to no subject yet, for those who see all subjects."""
-    if not containers_with(user=user, permission=VIEW_SUBJECTS, container=Trial).filter(pk=trial.pk).exists():
+    if not may(user, VIEW_SUBJECTS, trial):
         return Study.objects.none()
-    rows = Study.objects.filter(archive=trial.archive_id, subject_study=None, instance_count__gt=0)
-    return visible_to(user, rows, VIEW_ARCHIVE).select_related("patient", "archive", "organisation")
+    rows: QuerySet[Study] = Study.objects.filter(archive=trial.archive_id, subject_study=None, instance_count__gt=0)
+    return rows.select_related("patient", "archive", "organisation")
 
 
 def waiting_counts(user: Any, *, permission: str) -> list[tuple[Trial, int]]:

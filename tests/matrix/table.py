@@ -42,7 +42,8 @@ def write_block(block: Block) -> str:
 def _line(statuses: Statuses) -> str:
     by_status: dict[int, list[str]] = {}
     for role in ROLES:
-        by_status.setdefault(statuses[role], []).append(role)
+        if role in statuses:
+            by_status.setdefault(statuses[role], []).append(role)
     if len(by_status) == 1:
         return f"{next(iter(by_status))} *"
     # The refused, else the most, are the rest.

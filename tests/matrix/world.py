@@ -64,6 +64,9 @@ ROLES = (
     "monitor",
     "site_staff",
 )
+#: Whose role opens nothing beside the rooms of trials: there they are asked, elsewhere the other two of the trial stand
+#: for them.
+OF_TRIALS_ONLY = frozenset({"trial_reader", "adjudicator", "monitor"})
 #: Those for whom the organisation does not exist: everything in the other hospital, or the whole installation.
 STRANGERS = ("stranger", "installation")
 

@@ -15,17 +15,12 @@ from access.models import User
 from access.services import create_token, grant_role, revoke_role
 from audit.models import Event
 from core.tenancy import tenant
-from tests.trials.factories import House, make_house, make_images, make_trial
+from tests.trials.factories import House, make_images, make_trial
 from trials import services
 from trials.errors import AlreadyMatched
 from trials.models import Subject, SubjectStudy
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def house() -> House:
-    return make_house()
 
 
 def key(container: Any) -> str:
@@ -84,7 +79,9 @@ READS = ("coordinator", "monitor", "reader", "adjudicator", "staff", "member")
         ("waiting/", (200, 200, 403, 403, 403, 403)),
     ],
 )
-def test_each_role_reads_what_the_table_says(house: House, path: str, statuses: tuple[int, ...]) -> None:
+def test_each_role_reads_what_the_table_says(
+    house: House, stranger: House, path: str, statuses: tuple[int, ...]
+) -> None:
     place = of_trial(
         house,
         path.format(
@@ -99,7 +96,6 @@ def test_each_role_reads_what_the_table_says(house: House, path: str, statuses: 
     for role, status in zip(READS, statuses, strict=True):
         assert client_of(getattr(house, role), "read").get(place).status_code == status, role
     assert Client().get(place).status_code == 401
-    stranger = make_house()
     assert client_of(stranger.coordinator, "read").get(place).status_code == 404
     beside = place.replace(house.organisation.slug, stranger.organisation.slug)
     assert client_of(stranger.coordinator, "read").get(beside).status_code == 404
@@ -122,7 +118,7 @@ WRITES = ("coordinator", "monitor", "reader", "staff", "other_staff", "member")
     ],
 )
 def test_each_role_changes_what_the_table_says(
-    house: House, method: str, path: str, body: Any, statuses: tuple[int, ...]
+    house: House, stranger: House, method: str, path: str, body: Any, statuses: tuple[int, ...]
 ) -> None:
     place = of_trial(
         house,
@@ -130,7 +126,6 @@ def test_each_role_changes_what_the_table_says(
             site=house.site.public_id, subject=house.subject.public_id, study=house.study.public_id
         ),
     )  # fmt: skip
-    stranger = make_house()
     assert send(client_of(stranger.coordinator), method, place, body).status_code == 404
     assert send(client_of(house.coordinator, "read"), method, place, body).status_code == 403
     for role, status in reversed(list(zip(WRITES, statuses, strict=True))):
@@ -393,8 +388,7 @@ def test_a_time_point_of_what_was_taken_off_in_the_meantime_is_a_conflict(house:
             services.change_time_point(actor=house.coordinator, row=row, time_point="Week 8")
 
 
-def test_a_study_of_elsewhere_is_not_there(house: House) -> None:
-    stranger = make_house()
+def test_a_study_of_elsewhere_is_not_there(house: House, stranger: House) -> None:
     beside = make_trial_study(house)
     client = client_of(house.coordinator)
     for study in (stranger.study, beside):

@@ -13,7 +13,7 @@ from audit.models import Event
 from core.errors import Forbidden, Invalid
 from core.tenancy import tenant
 from tests.archive.factories import make_archive
-from tests.trials.factories import House, make_house, make_images
+from tests.trials.factories import House, make_images
 from trials import services, tasks
 from trials.errors import AlreadyMatched, Closed
 from trials.models import Subject, SubjectStudy
@@ -22,8 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def house() -> Any:
-    house = make_house()
+def house(house: House) -> Any:
     grant_role(actor=None, container=house.archive, role="contributor", user=house.staff)
     grant_role(actor=None, container=house.archive, role="contributor", user=house.other_staff)
     with tenant(house.organisation):
@@ -147,8 +146,7 @@ def test_a_coordinator_matches_and_takes_off_and_nobody_else_does(house: House) 
     assert subject_of(study) == ""
 
 
-def test_studies_of_another_archive_or_organisation_are_never_matched(house: House) -> None:
-    stranger = make_house()
+def test_studies_of_another_archive_or_organisation_are_never_matched(house: House, stranger: House) -> None:
     with tenant(stranger.organisation):
         foreign = make_images(stranger.archive, PatientID="nobody")
     for study in (foreign, make_images(make_archive(house.organisation, purpose="trial"), PatientID="S-01-001")):

@@ -14,17 +14,13 @@ from access.models import User
 from access.services import grant_role
 from audit.models import Event
 from core.tenancy import tenant
+from tests.access.factories import make_member
 from tests.archive.factories import make_archive
-from tests.trials.factories import House, make_house, make_images
+from tests.trials.factories import House, make_images
 from trials import services
 from trials.models import Site, SubjectStudy
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def house() -> House:
-    return make_house()
 
 
 def url(house: House, name: str, **more: Any) -> str:
@@ -46,8 +42,7 @@ def words(client: Client, address: str) -> str:
     return answer.content.decode()
 
 
-def test_each_person_finds_their_part_of_the_trial(house: House) -> None:
-    stranger = make_house()
+def test_each_person_finds_their_part_of_the_trial(house: House, stranger: House) -> None:
     for person, sees, not_sees in (
         (house.coordinator, ["Hospital 01", "Hospital 02", "New site", "Settings"], ["You read blinded"]),
         (house.monitor, ["Hospital 01", "Hospital 02"], ["New site", "Settings"]),
@@ -160,8 +155,7 @@ def test_staff_add_a_subject_at_their_site_and_cannot_choose_another(house: Hous
         assert (again.status_code, list(again.context["form"].errors)) == (422, ["subject_id"])
 
 
-def test_a_subject_of_another_site_trial_or_house_is_not_found_under_this_one(house: House) -> None:
-    stranger = make_house()
+def test_a_subject_of_another_site_trial_or_house_is_not_found_under_this_one(house: House, stranger: House) -> None:
     client = signed_in(house.staff)
     assert client.get(url(house, "subject", subject=house.other_subject.public_id)).status_code == 403
     assert client.get(url(house, "subject", subject=stranger.subject.public_id)).status_code == 404
@@ -196,9 +190,8 @@ def test_taking_a_study_off_can_be_undone(house: House) -> None:
         assert (row.subject, row.time_point, row.matched_by) == (house.subject, "Baseline", house.coordinator)
 
 
-def test_matching_by_hand_offers_those_who_are_near_and_takes_no_other(house: House) -> None:
+def test_matching_by_hand_offers_those_who_are_near_and_takes_no_other(house: House, stranger: House) -> None:
     study = make_images(house.archive, PatientID="S-02")
-    stranger = make_house()
     client = signed_in(house.coordinator)
     page = words(client, url(house, "match", study=study.public_id))
     assert house.other_subject.public_id in page
@@ -316,7 +309,7 @@ def test_lists_take_as_many_queries_however_long_they_are(house: House) -> None:
     assert max(before) < 40, before
 
 
-def test_coordinators_are_told_of_images_without_a_subject(house: House) -> None:
+def test_coordinators_are_told_of_images_without_a_subject(house: House, stranger: House) -> None:
     home = reverse("core:home", kwargs={"organisation": house.organisation.slug})
     title = "Images without a subject"
     assert title not in words(signed_in(house.coordinator), home)
@@ -324,9 +317,8 @@ def test_coordinators_are_told_of_images_without_a_subject(house: House) -> None
     assert title in words(signed_in(house.coordinator), home)
     for person in (house.monitor, house.staff, house.reader):
         assert title not in words(signed_in(person), home)
-    elsewhere = make_house()
-    other_home = reverse("core:home", kwargs={"organisation": elsewhere.organisation.slug})
-    assert title not in words(signed_in(elsewhere.coordinator), other_home)
+    other_home = reverse("core:home", kwargs={"organisation": stranger.organisation.slug})
+    assert title not in words(signed_in(stranger.coordinator), other_home)
 
 
 def test_searching_everything_finds_trials_and_subjects_one_sees(house: House) -> None:
@@ -353,3 +345,21 @@ def test_the_page_of_a_container_says_who_is_confined(house: House) -> None:
     confined = {row.object.user: bool(row.object.confined_by) for row in rows}
     assert confined[house.staff]
     assert not confined[house.member]
+
+
+def test_a_coordinator_who_administers_checks_what_the_staff_of_a_site_see(house: House) -> None:
+    client = signed_in(house.administrator)  # who set up the trial, and so coordinates it
+    start = {"organisation": house.organisation.slug, "person": house.staff.pk}
+    client.post(reverse("access:view-as-start", kwargs=start))
+    page = words(client, url(house, "trial"))
+    assert "Hospital 01" in page
+    assert "Hospital 02" not in page
+    assert [row.object for row in client.get(url(house, "subjects")).context["table"].rows] == [house.subject]
+    assert client.get(url(house, "subject", subject=house.other_subject.public_id)).status_code == 403
+    refused = client.post(url(house, "subject-new"), {"site": house.site.public_id, "subject_id": "S-01-009"})
+    assert refused.status_code == 403
+    # Somebody without a role in the trial learns nothing by looking.
+    other = make_member(house.organisation, roles=("administrator",))
+    blind = signed_in(other)
+    blind.post(reverse("access:view-as-start", kwargs=start))
+    assert blind.get(url(house, "trial")).status_code == 403

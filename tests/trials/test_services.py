@@ -18,7 +18,7 @@ from core.errors import Conflict, Forbidden, Invalid, NotFound, PacswebError
 from core.tenancy import tenant
 from tests.access.factories import make_member
 from tests.archive.factories import make_archive
-from tests.trials.factories import House, make_house, make_trial
+from tests.trials.factories import House, make_trial
 from trials import services
 from trials.errors import Closed, WrongState
 from trials.models import Site, Subject, Trial
@@ -27,8 +27,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def house() -> Any:
-    house = make_house()
+def house(house: House) -> Any:
     with tenant(house.organisation):
         yield house
 
@@ -56,8 +55,7 @@ def test_a_trial_stands_over_a_trial_archive(house: House, purpose: str) -> None
     assert set(refused.value.fields) == {"archive"}
 
 
-def test_an_archive_has_one_trial_and_a_trial_no_archive_of_others(house: House) -> None:
-    stranger = make_house()
+def test_an_archive_has_one_trial_and_a_trial_no_archive_of_others(house: House, stranger: House) -> None:
     for archive in (house.archive, stranger.archive):
         with pytest.raises(Invalid) as refused:
             make_trial(house.organisation, actor=house.administrator, archive=archive)
@@ -91,13 +89,13 @@ def test_protocol_ids_and_site_ids_are_taken_once(house: House) -> None:
     assert services.create_site(actor=house.administrator, trial=other, number="01", name="Elsewhere").pk
 
 
-def test_coordinators_change_the_trial_and_nobody_else_does(house: House) -> None:
+def test_coordinators_change_the_trial_and_nobody_else_does(house: House, stranger: House) -> None:
     for person in (house.monitor, house.reader, house.adjudicator, house.staff):
         for act in acts_of_a_coordinator(house):
             with pytest.raises(Forbidden):
                 act(person)
     with pytest.raises(NotFound):
-        services.change_trial(actor=make_house().coordinator, trial=house.trial, changes={"name": "Taken over"})
+        services.change_trial(actor=stranger.coordinator, trial=house.trial, changes={"name": "Taken over"})
     assert Trial.objects.get(pk=house.trial.pk).name == house.trial.name
     assert Site.objects.filter(trial=house.trial).count() == 2
     for act in acts_of_a_coordinator(house):
@@ -290,9 +288,9 @@ def test_the_database_refuses_a_withdrawal_without_a_reason(house: House) -> Non
         Subject.objects.filter(pk=house.subject.pk).update(state="withdrawn", state_reason="")
 
 
-def test_what_is_refused_leaves_nothing_behind(house: House) -> None:
+def test_what_is_refused_leaves_nothing_behind(house: House, stranger: House) -> None:
     before = Event.objects.count()
-    outsiders: list[User] = [house.monitor, house.reader, house.member, make_house().coordinator]
+    outsiders: list[User] = [house.monitor, house.reader, house.member, stranger.coordinator]
     events_of_the_other_house = Event.objects.count() - before
     for person in outsiders:
         for act in acts_of_a_coordinator(house):
