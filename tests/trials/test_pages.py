@@ -244,7 +244,7 @@ def test_the_exported_list_is_told_to_the_trail(house: House) -> None:
         assert event.detail["count"] == 1
 
 
-HOSTILE = ("\x00", "%00", "../../etc/passwd", "<script>alert(1)</script>", "' OR 1=1 --", "𝒳" * 300, "9" * 40)
+HOSTILE = ("\x00", "<script>alert(1)</script>", "' OR 1=1 --", "𝒳" * 300, "9" * 40)
 
 
 @pytest.mark.parametrize("value", HOSTILE)
