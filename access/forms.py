@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from access import explain, people, queries
 from access.models import ApiToken, Organisation, RoleContainer, User
-from access.services.tokens import longest_days
+from access.services.tokens import default_days, longest_days
 from access.sign_in.models import SecurityPolicy
 
 
@@ -121,7 +121,7 @@ class TokenForm(forms.Form):
         label=_("Ends"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text=_("Empty: until you revoke it."),
+        help_text=_("Empty: after 90 days, or sooner where your organisation says so."),
     )
 
 
@@ -367,7 +367,6 @@ class ReachTokenForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         label=_("May"), choices=ApiToken.Scope.choices, widget=forms.CheckboxSelectMultiple, initial=["read"]
     )
-    days = forms.IntegerField(label=_("Ends after how many days"), min_value=1, max_value=3650, initial=90)
     containers = forms.MultipleChoiceField(
         label=_("Only in"),
         required=False,
@@ -378,15 +377,14 @@ class ReachTokenForm(forms.Form):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         longest = longest_days(user)
-        if longest is not None:
-            self.fields["days"] = forms.IntegerField(
-                label=_("Ends after how many days"),
-                min_value=1,
-                max_value=longest,
-                initial=min(90, longest),
-                help_text=_("At most %(days)s in your organisations.") % {"days": longest},
-            )
-            self.order_fields(("name", "scopes", "days", "containers"))
+        self.fields["days"] = forms.IntegerField(
+            label=_("Ends after how many days"),
+            min_value=1,
+            max_value=longest,
+            initial=default_days(user),
+            help_text=_("At most %(days)s in your organisations.") % {"days": longest},
+        )
+        self.order_fields(("name", "scopes", "days", "containers"))
         self.fields["containers"].choices = [  # type: ignore[attr-defined]
             (one.key, f"{one.container} ({one.container._meta.verbose_name})") for one in queries.reach_of(user)
         ]

@@ -66,9 +66,7 @@ def members(organisation: Organisation) -> QuerySet[User]:
 
 def service_accounts(organisation: Organisation) -> QuerySet[User]:
     """The organisation's accounts for programs, with the number of their living tokens."""
-    living = Q(api_tokens__revoked_at=None) & (
-        Q(api_tokens__expires_at=None) | Q(api_tokens__expires_at__gt=timezone.now())
-    )
+    living = Q(api_tokens__revoked_at=None, api_tokens__expires_at__gt=timezone.now())
     return (
         User.objects.filter(service_of=organisation)
         .annotate(tokens=Count("api_tokens", filter=living), used=Max("api_tokens__last_used_at"))

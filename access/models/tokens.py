@@ -38,7 +38,7 @@ class ApiToken(models.Model):
     # Organisations whose administrators shut this token out.
     shut_out_of = ArrayField(models.BigIntegerField(), default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires"))
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_used_from = models.GenericIPAddressField(null=True, blank=True)
     replaced_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="replaces")
@@ -57,12 +57,12 @@ class ApiToken(models.Model):
         return f"{self.prefix}…"
 
     def is_valid_at(self, moment: datetime) -> bool:
-        return self.revoked_at is None and (self.expires_at is None or moment < self.expires_at)
+        return self.revoked_at is None and moment < self.expires_at
 
     def state_at(self, moment: datetime) -> str:
         if self.revoked_at is not None:
             return "revoked"
-        if self.expires_at is not None and moment >= self.expires_at:
+        if moment >= self.expires_at:
             return "ended"
         return "rotated" if self.replaced_by_id else "valid"
 

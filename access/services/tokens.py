@@ -23,6 +23,10 @@ from core.tenancy import tenant
 TOKEN_PREFIX = "pw_"
 LAST_USED_RESOLUTION_SECONDS = 60
 DEFAULT_DAYS = 90
+# For who is a member of no organisation, which would set its own limit.
+LONGEST_DAYS = 365
+# What a script needs to look: nothing that changes people, settings or records of the API.
+DEFAULT_SCOPES = (ApiToken.Scope.READ, ApiToken.Scope.DICOMWEB, ApiToken.Scope.FHIR)
 OVERLAP_HOURS_MAX = 24 * 14
 CONTAINERS_MAX = 50
 
@@ -40,6 +44,7 @@ def create_token(
 ) -> tuple[ApiToken, str]:
     """Make a token; the secret is returned once and not kept. Raises `Invalid`.
 
+    Every token ends: without `expires_at` after `DEFAULT_DAYS`, or sooner where an organisation of the person says so.
     `containers` ("archive.archive:12", "access.organisation:3") limits what it reaches; none: all that the person may.
     `actor` makes a token for a service account of an organisation that they administer.
     """
@@ -52,7 +57,7 @@ def create_token(
         user=user,
         name=name.strip() or _("Token"),
         scopes=sorted(set(scopes)),
-        expires_at=expires_at,
+        expires_at=expires_at or timezone.now() + timedelta(days=default_days(user)),
         containers=_known_containers(user=user, containers=containers),
         created_by=actor or user,
     )
@@ -76,24 +81,23 @@ def _new(**fields: Any) -> tuple[ApiToken, str]:
     return token, secret
 
 
-def longest_days(user: User) -> int | None:
-    """The shortest of the limits of the person's organisations; None for who is a member of none."""
-    return min((one.token_days_max for one in queries.organisations_open_to(user)), default=None)
+def longest_days(user: User) -> int:
+    """The shortest of the limits of the person's organisations; `LONGEST_DAYS` for who is a member of none."""
+    return min((one.token_days_max for one in queries.organisations_open_to(user)), default=LONGEST_DAYS)
 
 
-def _check_end(*, user: User, expires_at: datetime | None) -> None:
+def default_days(user: User) -> int:
+    """How long a token lives when nobody says."""
+    return min(DEFAULT_DAYS, longest_days(user))
+
+
+def _check_end(*, user: User, expires_at: datetime) -> None:
     now = timezone.now()
-    if expires_at is None:
-        return
     if expires_at <= now:
         raise Invalid(fields={"expires_at": [_("The date has passed.")]})
     days = longest_days(user)
-    if days is not None and expires_at > now + timedelta(days=days, hours=1):
-        raise Invalid(
-            fields={
-                "expires_at": [_("Your organisation lets a token live for %(days)s days at most.") % {"days": days}]
-            }
-        )
+    if expires_at > now + timedelta(days=days, hours=1):
+        raise Invalid(fields={"expires_at": [_("A token can last %(days)s days at most.") % {"days": days}]})
 
 
 def _known_containers(*, user: User, containers: Sequence[str]) -> list[str]:
@@ -121,21 +125,18 @@ def rotate_token(*, actor: User, token: ApiToken, overlap_hours: int = 24, reque
     old = ApiToken.objects.select_for_update(of=("self",)).select_related("user").get(pk=token.pk)
     if not old.is_valid_at(now) or old.replaced_by_id is not None:
         raise Conflict(_("This token has ended or was rotated already. Make a new one."))
-    life = old.expires_at - old.created_at if old.expires_at else None
-    days = longest_days(old.user)
-    if life is not None and days is not None:
-        life = min(life, timedelta(days=days))
+    life = min(old.expires_at - old.created_at, timedelta(days=longest_days(old.user)))
     made, secret = _new(
         user=old.user,
         name=old.name,
         scopes=old.scopes,
         containers=old.containers,
         shut_out_of=old.shut_out_of,
-        expires_at=now + life if life else None,
+        expires_at=now + life,
         created_by=actor,
     )
     end = now + timedelta(hours=overlap_hours)
-    old.expires_at = min(old.expires_at or end, end)
+    old.expires_at = min(old.expires_at, end)
     old.replaced_by = made
     old.save(update_fields=["expires_at", "replaced_by"])
     hooks.tell(

@@ -35,7 +35,7 @@ STATES = {
 
 def _by_state(chosen: list[str]) -> Q:
     now, found = timezone.now(), Q(pk=None)
-    lives = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now))
+    lives = Q(revoked_at=None, expires_at__gt=now)
     if "valid" in chosen:
         found |= lives & Q(replaced_by=None)
     if "rotated" in chosen:
@@ -83,7 +83,6 @@ class ReachingTable(Table):
         ),
         Flag("service", gettext_lazy("Service accounts"), Q(user__service_of__isnull=False)),
         Flag("unused", gettext_lazy("Never used"), Q(last_used_at=None)),
-        Flag("endless", gettext_lazy("Without an end"), Q(expires_at=None)),
     )
     search_fields = ("name", "user__display_name", "user__username", "prefix")
     search_label = gettext_lazy("Search tokens")

@@ -7,9 +7,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from access import services
-from access.models import ApiToken
+from access.models import ApiToken, Organisation
 from core.errors import Invalid, NotFound
-from tests.access.factories import make_user
+from tests.access.factories import make_member, make_organisation, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -65,3 +65,44 @@ def test_command_prints_a_working_secret(capsys: pytest.CaptureFixture[str]) -> 
     assert (found.user, found.scopes) == (user, ["dicomweb"])
     with pytest.raises(CommandError):
         call_command("create_token", "nobody@here")
+
+
+def made_by_command(capsys: pytest.CaptureFixture[str], *arguments: str) -> ApiToken:
+    call_command("create_token", *arguments)
+    found = services.authenticate_token(secret=capsys.readouterr().out.strip())
+    assert found is not None
+    return found
+
+
+def days_left(token: ApiToken) -> int:
+    return round((token.expires_at - timezone.now()).total_seconds() / 86400)
+
+
+def test_a_token_of_the_command_line_ends_after_90_days_and_changes_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make_member(make_organisation(), username="script@here", roles=("administrator",))
+    token = made_by_command(capsys, "script@here")
+    assert days_left(token) == 90
+    assert set(token.scopes) == {"read", "dicomweb", "fhir"}
+
+
+def test_the_command_line_keeps_to_the_limit_of_the_organisation(capsys: pytest.CaptureFixture[str]) -> None:
+    strict, free = make_organisation(), make_organisation()
+    Organisation.objects.filter(pk=strict.pk).update(token_days_max=30)
+    make_member(strict, username="strict@here")
+    make_member(free, username="free@here")
+    assert days_left(made_by_command(capsys, "strict@here")) == 30
+    assert days_left(made_by_command(capsys, "free@here", "--days", "365")) == 365
+    for name, days in (("strict@here", "31"), ("free@here", "366"), ("free@here", "0"), ("free@here", "-1")):
+        with pytest.raises(CommandError, match="No token was made"):
+            call_command("create_token", name, "--days", days)
+    assert ApiToken.objects.filter(user__username="strict@here").count() == 1
+
+
+def test_no_token_lives_for_ever_whoever_makes_it() -> None:
+    for user in (make_user(), make_member(make_organisation())):
+        token, _secret = services.create_token(user=user, name="t", scopes=["read"])
+        assert days_left(token) == 90
+        with pytest.raises(Invalid):
+            services.create_token(user=user, name="t", scopes=["read"], expires_at=timezone.now() + timedelta(days=366))

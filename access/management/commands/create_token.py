@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from access import services
 from access.models import ApiToken, User
+from access.services.tokens import DEFAULT_DAYS, DEFAULT_SCOPES, longest_days
 from core.errors import Invalid
 
 
@@ -17,10 +18,21 @@ class Command(BaseCommand):
     help = "Make an API token for a person and print it. The secret is shown this once and not kept."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        usual = ", ".join(DEFAULT_SCOPES)
         parser.add_argument("user", help="user name, e.g. educator@demo")
-        parser.add_argument("--scope", action="append", choices=ApiToken.Scope.values, help="repeatable; default: all")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            choices=ApiToken.Scope.values,
+            help=f"what it may do; repeatable. Default: {usual}. Ask for write or admin by name.",
+        )
         parser.add_argument("--name", default="Command line")
-        parser.add_argument("--days", type=int, default=None, help="days until it expires; default: never")
+        parser.add_argument(
+            "--days",
+            type=int,
+            default=None,
+            help=f"days until it expires, within the limit of the person's organisations; default: {DEFAULT_DAYS}",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -28,11 +40,13 @@ class Command(BaseCommand):
         except User.DoesNotExist as error:
             raise CommandError("There is no person with this user name.") from error
         days = options["days"]
+        if days is not None and not 1 <= days <= longest_days(user):
+            raise CommandError(f"--days: between 1 and {longest_days(user)} for this person. No token was made.")
         try:
             _token, secret = services.create_token(
                 user=user,
                 name=options["name"],
-                scopes=options["scope"] or ApiToken.Scope.values,
+                scopes=options["scope"] or DEFAULT_SCOPES,
                 expires_at=timezone.now() + timedelta(days=days) if days is not None else None,
             )
         except Invalid as error:
