@@ -19,10 +19,12 @@ class AccessConfig(AppConfig):
         )
         from access.break_glass.queries import explain
         from access.role_upkeep import renew_roles
+        from access.services import inviters
         from access.sign_in import signals
         from access.single_sign_on import shell as single_sign_on
 
         hooks.register_explainer(explain)
+        hooks.on_rights_lost(inviters.end_of_inviter)
         post_migrate.connect(renew_roles, dispatch_uid="access.renew_roles")
         shell.register()
         signals.connect()

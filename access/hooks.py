@@ -66,6 +66,11 @@ class Explainer(Protocol):
         """What made this act the actor's business, e.g. "break-glass 4k2m…"; empty when it is not this reason."""
 
 
+class Ender(Protocol):
+    def __call__(self, *, organisation: Any, user: Any) -> Any:
+        """End, or set to rest, what `user` made in the organisation and could not make now."""
+
+
 _explainers: list[Explainer] = []
 _visibility: dict[type[Model], list[tuple[VisibilityProvider, frozenset[str] | None]]] = {}
 _reaches: dict[type[Model], list[ReachProvider]] = {}
@@ -114,6 +119,12 @@ def confinements(container: type[Model]) -> tuple[Confinement, ...]:
     return tuple(_confinements.get(container, ()))
 
 
+def confines(container: Any) -> bool:
+    """Whether a role on this container may shut others."""
+    kind = container.container_kind()
+    return any(one.by == kind for rules in _confinements.values() for one in rules)
+
+
 def confined_people(container: Any) -> dict[int, str]:
     """Who is confined on one container, by primary key, and why."""
     return {
@@ -151,6 +162,22 @@ def tell(
             outcome=outcome,
             request=request,
         )
+
+
+_enders: list[Ender] = []
+
+
+def on_rights_lost(ender: Ender) -> Ender:
+    """Hear, inside the transaction and the organisation's scope, of everybody who may have lost a right there."""
+    if ender not in _enders:
+        _enders.append(ender)
+    return ender
+
+
+def rights_lost(*, organisation: Any, user: Any) -> None:
+    """Somebody has fewer roles than before; what hangs on a right of theirs is looked at by those who made it."""
+    for ender in _enders:
+        ender(organisation=organisation, user=user)
 
 
 _viewable: set[str] = set()

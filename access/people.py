@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -182,6 +182,15 @@ def free_username(*, name: str, organisation: Organisation) -> str:
     return username
 
 
+def save_new(user: User) -> None:
+    """Save an account whose name was free a moment ago. Raises `Invalid` when somebody took it meanwhile."""
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError as error:
+        raise Invalid(fields={"name": [_("There is already an account with this name.")]}) from error
+
+
 @transaction.atomic
 def create_service_account(
     *, actor: User, organisation: Organisation, name: str, display_name: str, request: Any = None
@@ -196,7 +205,7 @@ def create_service_account(
             service_of=organisation,
         )
         user.set_unusable_password()
-        user.save()
+        save_new(user)
         hooks.tell(action="service.created", organisation=organisation, actor=actor, target=user, request=request)
         services.add_member(actor=actor, organisation=organisation, user=user, request=request)
         return user
@@ -220,14 +229,15 @@ def create_person(
     queries.require(actor, "access.manage_people", organisation)
     username = free_username(name=name, organisation=organisation)
     password = new_one_time_password()
-    user = User.objects.create_user(
+    user = User(
         username=username,
-        password=password,
         display_name=display_name.strip(),
         email=email.strip(),
         time_zone=organisation.time_zone,
         preferences={ONE_TIME_FLAG: True},
     )
+    user.set_password(password)
+    save_new(user)
     hooks.tell(action="account.created", organisation=organisation, actor=actor, target=user, request=request)
     services.add_member(actor=actor, organisation=organisation, user=user, roles=roles, request=request)
     return user, password

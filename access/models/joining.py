@@ -2,13 +2,15 @@
 
 Actions on an invitation (state → what may happen):
 
-=========  =====================================================
-open       send again (new link; the old one stops working) ·
-           withdraw → withdrawn · accept → accepted
+=========  ===========================================================
+open       send again (new links; the old ones stop working; who sends
+           answers for it from now on) · withdraw → withdrawn · accept
+           → accepted · the inviter loses the right to invite → ended
 expired    send again → open · withdraw → withdrawn
+ended      send again → open
 accepted   nothing
 withdrawn  nothing
-=========  =====================================================
+=========  ===========================================================
 
 Actions on a request: pending → accepted | refused (with a reason) | withdrawn (by the person); then nothing.
 """
@@ -26,7 +28,15 @@ from core.models import TenantModel, new_public_id
 
 
 class Invitation(TenantModel):
-    """An e-mail address that may join, the roles that wait for it, and the digest of the link's secret."""
+    """An e-mail address that may join, the roles that wait for it, and the digests of its two links.
+
+    The link in the letter is seen by whoever reads that mailbox and by nobody else: who comes by it has proven the
+    address. The link for handing over is shown to the inviter, so it proves nothing.
+    """
+
+    class End(models.TextChoices):
+        INVITER = "inviter", _("Who invited may no longer invite people")
+        SUSPENSION = "suspension", _("The organisation was suspended")
 
     public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
     email = models.EmailField(_("e-mail"))
@@ -35,6 +45,8 @@ class Invitation(TenantModel):
     roles = models.JSONField(default=list)
     message = models.CharField(_("a word to the person"), max_length=500, blank=True)
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    handed_digest = models.CharField(max_length=64, unique=True, null=True, editable=False)
+    # Who answers for it: who invited, or who sent it again.
     invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField()
@@ -43,6 +55,8 @@ class Invitation(TenantModel):
     accepted_at = models.DateTimeField(null=True, blank=True)
     accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
     withdrawn_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    end_reason = models.CharField(max_length=12, choices=End.choices, blank=True)
 
     class Meta:
         ordering = ("-created_at",)
@@ -51,7 +65,7 @@ class Invitation(TenantModel):
             models.UniqueConstraint(
                 "organisation",
                 models.functions.Lower("email"),
-                condition=Q(accepted_at=None, withdrawn_at=None),
+                condition=Q(accepted_at=None, withdrawn_at=None, ended_at=None),
                 name="one_open_invitation_per_address",
             )
         ]
@@ -61,6 +75,10 @@ class Invitation(TenantModel):
 
     @property
     def is_waiting(self) -> bool:
+        return self.accepted_at is None and self.withdrawn_at is None and self.ended_at is None
+
+    @property
+    def can_be_sent(self) -> bool:
         return self.accepted_at is None and self.withdrawn_at is None
 
     def is_open_at(self, moment: datetime) -> bool:
@@ -71,6 +89,8 @@ class Invitation(TenantModel):
             return "accepted"
         if self.withdrawn_at is not None:
             return "withdrawn"
+        if self.ended_at is not None:
+            return "ended"
         return "open" if moment < self.expires_at else "expired"
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from access import hooks, people, queries
 from access.models import Invitation, Organisation, RoleGrant, User
-from access.services import joining
+from access.services import inviters, joining
 from access.services.roles import grant_role
 from core.errors import Invalid
 from core.tenancy import tenant
@@ -136,10 +136,7 @@ def _judge(*, organisation: Organisation, lines: Sequence[Line]) -> None:
         .exclude(email="")
         .values_list("email", flat=True)
     }
-    invited = {
-        one.lower()
-        for one in Invitation.objects.filter(accepted_at=None, withdrawn_at=None).values_list("email", flat=True)
-    }
+    invited = {one.lower() for one in Invitation.objects.filter(**inviters.WAITING).values_list("email", flat=True)}
     taken = set(User.objects.filter(username__in=usernames).values_list("username", flat=True))
     for line in lines:
         email, username = line.email.lower(), f"{line.name}@{organisation.slug}"

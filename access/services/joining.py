@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import structlog
 from allauth.account.models import EmailAddress
-from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.mail import send_mail
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.template.loader import render_to_string
-from django.urls import reverse
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from access import hooks, people, queries
 from access.errors import InvitationClosed
 from access.models import Invitation, JoinRequest, Membership, Organisation, RoleContainer, RoleGrant, User
+from access.services import inviters
+from access.services.invitation_links import Link, Secrets, send
 from access.services.members import add_member
 from access.services.roles import grant_role
-from access.services.tokens import token_digest
 from core.errors import Conflict, Invalid, NotFound
 from core.tenancy import all_tenants, tenant
 
@@ -34,16 +29,6 @@ INVITATION_DAYS = 14
 EMAIL_LENGTH = 254
 RESEND_SECONDS = 30
 PENDING_REQUESTS_MAX = 5
-
-logger = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Link:
-    """An invitation with the address that opens it, which exists only now, and whether the e-mail left."""
-
-    invitation: Invitation
-    url: str
 
 
 def named_roles(organisation: Organisation, *, keys: Iterable[str]) -> list[tuple[RoleContainer, str]]:
@@ -85,7 +70,7 @@ def invite(
         named_roles(organisation, keys=roles)
         if Membership.objects.filter(organisation=organisation, is_active=True, user__email__iexact=email).exists():
             raise Invalid(fields={"email": [_("A member has this address already.")]})
-        secret, now = secrets.token_urlsafe(32), timezone.now()
+        link_secrets, now = Secrets(), timezone.now()
         try:
             with transaction.atomic():
                 invitation = Invitation.objects.create(
@@ -94,7 +79,7 @@ def invite(
                     display_name=display_name.strip()[:150],
                     roles=list(dict.fromkeys(roles)),
                     message=message.strip()[:500],
-                    digest=token_digest(secret),
+                    **link_secrets.digests,
                     invited_by=actor,
                     sent_at=now,
                     expires_at=now + timedelta(days=days),
@@ -111,13 +96,16 @@ def invite(
             detail={"roles": len(invitation.roles)},
             request=request,
         )
-        link = Link(invitation=invitation, url=_address(secret))
-        transaction.on_commit(lambda: _send(link))
+        link = link_secrets.link(invitation)
+        transaction.on_commit(lambda: send(link))
         return link
 
 
 def resend(*, actor: User, invitation: Invitation, request: Any = None) -> Link:
-    """A new link by a new e-mail; the old link stops working. Raises `Conflict` when it is too soon or too late."""
+    """New links by a new letter; the old ones stop working, and the actor answers for the invitation from now on.
+
+    Raises `Conflict` when it is too soon, too late, or another invitation to the address is waiting.
+    """
     organisation = invitation.organisation
     with transaction.atomic(), tenant(organisation):
         queries.require(actor, "access.manage_people", organisation)
@@ -125,18 +113,30 @@ def resend(*, actor: User, invitation: Invitation, request: Any = None) -> Link:
         if locked is None:
             raise NotFound
         now = timezone.now()
-        if not locked.is_waiting:
+        if not locked.can_be_sent:
             raise InvitationClosed
         if (now - locked.sent_at).total_seconds() < RESEND_SECONDS:
             raise Conflict(_("It was sent a moment ago. Wait half a minute before sending it again."))
-        secret = secrets.token_urlsafe(32)
-        life = locked.expires_at - locked.sent_at
-        locked.digest, locked.sent_at, locked.expires_at = token_digest(secret), now, now + life
-        locked.times_sent += 1
-        locked.save(update_fields=["digest", "sent_at", "expires_at", "times_sent"])
+        link_secrets = Secrets()
+        changes = {
+            **link_secrets.digests,
+            "invited_by": actor,
+            "sent_at": now,
+            "expires_at": now + (locked.expires_at - locked.sent_at),
+            "times_sent": locked.times_sent + 1,
+            "ended_at": None,
+            "end_reason": "",
+        }
+        for name, value in changes.items():
+            setattr(locked, name, value)
+        try:
+            with transaction.atomic():
+                locked.save(update_fields=list(changes))
+        except IntegrityError as error:
+            raise Conflict(_("Another invitation to this address is waiting. Send that one again.")) from error
         hooks.tell(action="invitation.resent", organisation=organisation, actor=actor, target=locked, request=request)
-        link = Link(invitation=locked, url=_address(secret))
-        transaction.on_commit(lambda: _send(link))
+        link = link_secrets.link(locked)
+        transaction.on_commit(lambda: send(link))
         return link
 
 
@@ -145,9 +145,7 @@ def withdraw(*, actor: User, invitation: Invitation, request: Any = None) -> Non
     organisation = invitation.organisation
     with tenant(organisation):
         queries.require(actor, "access.manage_people", organisation)
-        changed = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, withdrawn_at=None).update(
-            withdrawn_at=timezone.now()
-        )
+        changed = Invitation.objects.filter(pk=invitation.pk, **inviters.WAITING).update(withdrawn_at=timezone.now())
         if changed != 1:
             raise InvitationClosed
         hooks.tell(
@@ -156,13 +154,42 @@ def withdraw(*, actor: User, invitation: Invitation, request: Any = None) -> Non
 
 
 def find_invitation(digest: str) -> Invitation | None:
-    """The open invitation behind the digest of a secret; None for a wrong, used, withdrawn or expired one alike."""
+    """The open invitation behind the digest of a secret; None for a wrong, used, withdrawn, ended or expired one alike.
+
+    An invitation whose inviter may no longer invite is ended by being opened.
+    """
     with all_tenants():
         found: Invitation | None = (
-            Invitation.objects.select_related("organisation", "invited_by").filter(digest=digest).first()
+            Invitation.objects.select_related("organisation", "invited_by")
+            .filter(Q(digest=digest) | Q(handed_digest=digest))
+            .first()
         )
-    if found is None or not found.is_open_at(timezone.now()) or found.organisation.is_suspended:
+        if found is None or not found.is_open_at(timezone.now()) or found.organisation.is_suspended:
+            return None
+    if not inviters.may_still_invite(found):
+        with transaction.atomic():
+            inviters.end_one(found)
         return None
+    return found
+
+
+def _claim(*, digest: str, organisation: Organisation) -> Invitation:
+    """The invitation behind a secret, locked, with the inviter's right asked again. Raises `InvitationClosed`.
+
+    The organisation is locked first, as wherever a right ends: an inviter who is dismissed at this moment is either
+    still there, or seen as gone.
+    """
+    Organisation.objects.select_for_update().get(pk=organisation.pk)
+    found: Invitation | None = (
+        Invitation.objects.select_for_update(of=("self",))
+        .select_related("organisation", "invited_by")
+        .filter(Q(digest=digest) | Q(handed_digest=digest), organisation=organisation)
+        .first()
+    )
+    if found is None or not found.is_open_at(timezone.now()) or found.organisation.is_suspended:
+        raise InvitationClosed
+    if not inviters.may_still_invite(found):
+        raise InvitationClosed
     return found
 
 
@@ -173,34 +200,37 @@ def accept(*, digest: str, user: User, request: Any = None) -> Invitation:
         raise InvitationClosed
     organisation = found.organisation
     with transaction.atomic(), tenant(organisation):
-        now = timezone.now()
-        claimed = Invitation.objects.filter(
-            pk=found.pk, digest=digest, accepted_at=None, withdrawn_at=None, expires_at__gt=now
-        ).update(accepted_at=now, accepted_by=user)
-        if claimed != 1:
-            raise InvitationClosed
-        add_member(
-            actor=None, organisation=organisation, user=user, source=RoleGrant.Source.INVITATION, request=request
-        )
-        for container, role in _still_there(organisation, found.roles):
-            grant_role(
-                actor=None,
-                container=container,
-                role=role,
-                user=user,
-                source=RoleGrant.Source.INVITATION,
-                request=request,
-            )
-        hooks.tell(action="invitation.accepted", organisation=organisation, actor=user, target=found, request=request)
+        found = _claim(digest=digest, organisation=organisation)
+        _take(found, user=user, request=request)
     return found
 
 
+def _take(found: Invitation, *, user: User, request: Any) -> None:
+    organisation = found.organisation
+    Invitation.objects.filter(pk=found.pk).update(accepted_at=timezone.now(), accepted_by=user)
+    add_member(actor=None, organisation=organisation, user=user, source=RoleGrant.Source.INVITATION, request=request)
+    for container, role in _still_there(organisation, found.roles):
+        grant_role(
+            actor=None,
+            container=container,
+            role=role,
+            user=user,
+            source=RoleGrant.Source.INVITATION,
+            request=request,
+        )
+    hooks.tell(action="invitation.accepted", organisation=organisation, actor=user, target=found, request=request)
+
+
 def accept_as_new(*, digest: str, name: str, display_name: str, password: str, request: Any = None) -> User:
-    """Make an account for the invited person and join with it. Raises `Invalid`, `InvitationClosed`."""
-    found = find_invitation(digest)
-    if found is None:
+    """Make an account for the invited person and join with it. Raises `Invalid`, `InvitationClosed`.
+
+    Whoever asks first locks the invitation; all others find it closed, and no account is left of them.
+    """
+    opened = find_invitation(digest)
+    if opened is None:
         raise InvitationClosed
-    with transaction.atomic():
+    with transaction.atomic(), tenant(opened.organisation):
+        found = _claim(digest=digest, organisation=opened.organisation)
         username = people.free_username(name=name, organisation=found.organisation)
         user = User(
             username=username,
@@ -213,19 +243,28 @@ def accept_as_new(*, digest: str, name: str, display_name: str, password: str, r
         except ValidationError as error:
             raise Invalid(fields={"password": [str(m) for m in error.messages]}) from error
         if not user.display_name:
-            raise Invalid(fields={"display_name": [_("Say how you are called.")]})
+            raise Invalid(fields={"display_name": [_("Enter your name.")]})
         user.set_password(password)
-        user.save()
-        _note_proven_address(user)
+        people.save_new(user)
+        _note_address(user, is_proven=digest == found.digest, request=request)
         hooks.tell(action="account.created", organisation=found.organisation, actor=user, target=user, request=request)
-        accept(digest=digest, user=user, request=request)
+        _take(found, user=user, request=request)
     return user
 
 
-def _note_proven_address(user: User) -> None:
-    """Who followed the link reads what is sent to the address; one that proves another account stays with that."""
-    if not EmailAddress.objects.filter(email__iexact=user.email, verified=True).exists():
-        EmailAddress.objects.create(user=user, email=user.email.lower(), verified=True, primary=True)
+def _note_address(user: User, *, is_proven: bool, request: Any) -> None:
+    """Who followed the link of the letter reads what is sent to the address. Who came by the link that the inviter was
+    shown gets a letter of their own with which to prove it; until then the address opens nothing."""
+    from access.sign_in import addresses
+
+    if not is_proven:
+        addresses.begin_change(user=user, email=user.email, request=request)
+        return
+    try:
+        with transaction.atomic():
+            EmailAddress.objects.create(user=user, email=user.email.lower(), verified=True, primary=True)
+    except IntegrityError:
+        pass  # proven by another account, with which it stays
 
 
 def _still_there(organisation: Organisation, keys: Iterable[str]) -> list[tuple[RoleContainer, str]]:
@@ -237,25 +276,6 @@ def _still_there(organisation: Organisation, keys: Iterable[str]) -> list[tuple[
         except Invalid:
             continue
     return found
-
-
-def _address(secret: str) -> str:
-    return settings.PUBLIC_URL + reverse("access:invitation-open", kwargs={"secret": secret})
-
-
-def _send(link: Link) -> None:
-    invitation = link.invitation
-    organisation = invitation.organisation
-    # A line break in a name must not become a header of the message.
-    subject = " ".join((_("You are invited to %(name)s") % {"name": organisation.name}).split())
-    body = render_to_string(
-        "access/mail/invitation.txt",
-        {"invitation": invitation, "organisation": organisation, "url": link.url, "public_url": settings.PUBLIC_URL},
-    )
-    try:
-        send_mail(subject, body, None, [invitation.email])
-    except Exception as error:  # noqa: BLE001 -- the link is shown to the administrator, who can hand it over
-        logger.warning("invitation_not_sent", kind=type(error).__name__, invitation=invitation.public_id)
 
 
 # Requests --------------------------------------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ def end_membership(*, actor: User | None, organisation: Organisation, user: User
             state=JoinRequest.State.WITHDRAWN, decided_at=timezone.now()
         )
         hooks.tell(action="membership.ended", organisation=organisation, actor=actor, target=user, request=request)
+        hooks.rights_lost(organisation=organisation, user=user)
 
 
 def leave(*, user: User, organisation: Organisation, request: Any = None) -> None:
@@ -106,6 +107,7 @@ def suspend_member(*, actor: User, organisation: Organisation, user: User, reque
         membership.save(update_fields=["is_active", "suspended_at"])
         rights_changed(user.pk)
         hooks.tell(action="membership.suspended", organisation=organisation, actor=actor, target=user, request=request)
+        hooks.rights_lost(organisation=organisation, user=user)
 
 
 @transaction.atomic

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from access import hooks, queries
 from access.models import Organisation, OrganisationLogo, User
+from access.services import inviters
 from access.services.common import validate
 from access.services.members import add_member
 from access.services.roles import prepare_roles
@@ -177,6 +178,7 @@ def suspend_organisation(*, actor: User, organisation: Organisation, reason: str
             target=organisation,
             request=request,
         )
+        inviters.end_all_of(organisation)
 
 
 @transaction.atomic

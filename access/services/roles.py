@@ -124,6 +124,9 @@ def grant_role(
         is_new = not held.group.user_set.filter(pk=user.pk).exists()
         held.group.user_set.add(user)
         rights_changed(user.pk)
+        if is_new and hooks.confines(container):
+            # This role takes away more than it gives.
+            hooks.rights_lost(organisation=organisation, user=user)
         if is_new or source == DIRECT:
             tell_role(
                 action="role.granted",
@@ -173,6 +176,7 @@ def revoke_role(
             return
         held.group.user_set.remove(user)
         tell_role(action="role.revoked", actor=actor, container=container, role=role, user=user, request=request)
+        hooks.rights_lost(organisation=organisation, user=user)
 
 
 @transaction.atomic
@@ -242,6 +246,7 @@ def end_expired_grants() -> int:
                 user=grant.user,
                 request=None,
             )
+            hooks.rights_lost(organisation=grant.organisation, user=grant.user)
     return ended
 
 

@@ -20,9 +20,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from access import people as people_service
 from access import queries, services
+from access.errors import InvitationClosed
 from access.forms import AcceptForm, DecisionForm, InvitationForm, JoinForm, add_errors
 from access.models import Invitation, JoinRequest, Membership, Organisation
-from access.services import joining
+from access.services import inviters, joining
+from access.services.invitation_links import Link
 from access.services.tokens import token_digest
 from access.views.accounts import signed_in_person
 from access.views.people import managed_organisation
@@ -37,12 +39,13 @@ STATES = {
     "expired": gettext_lazy("Ran out"),
     "accepted": gettext_lazy("Accepted"),
     "withdrawn": gettext_lazy("Withdrawn"),
+    "ended": gettext_lazy("Ended"),
 }
 
 
 def _by_state(chosen: list[str]) -> Q:
     now, found = timezone.now(), Q(pk=None)
-    waiting = Q(accepted_at=None, withdrawn_at=None)
+    waiting = Q(**inviters.WAITING)
     if "open" in chosen:
         found |= waiting & Q(expires_at__gt=now)
     if "expired" in chosen:
@@ -51,6 +54,8 @@ def _by_state(chosen: list[str]) -> Q:
         found |= Q(accepted_at__isnull=False)
     if "withdrawn" in chosen:
         found |= Q(withdrawn_at__isnull=False)
+    if "ended" in chosen:
+        found |= Q(ended_at__isnull=False, withdrawn_at=None)
     return found
 
 
@@ -68,7 +73,7 @@ class InvitationTable(Table):
             "state",
             gettext_lazy("State"),
             template="access/cells/invitation_state.html",
-            csv=lambda row: str(STATES[row.state]),
+            csv=lambda row: f"{STATES[row.state]}: {row.end_words}" if row.end_words else str(STATES[row.state]),
         ),
         Column(
             "actions",
@@ -91,6 +96,7 @@ class InvitationTable(Table):
         for row in rows:
             row.state = row.state_at(now)
             row.state_words = STATES[row.state]
+            row.end_words = row.get_end_reason_display() if row.state == "ended" else ""
             row.role_words = [names[key] for key in row.roles if key in names]
 
 
@@ -110,7 +116,7 @@ def invitations(request: HttpRequest, organisation: str) -> HttpResponse:
     """Invitations and who asks to join; inviting."""
     found = managed_organisation(request)
     form = InvitationForm(request.POST or None, roles=role_names(found))
-    link: joining.Link | None = None
+    link: Link | None = None
     if request.method == "POST" and form.is_valid():
         try:
             link = joining.invite(
@@ -124,7 +130,7 @@ def invitations(request: HttpRequest, organisation: str) -> HttpResponse:
 
 
 def _invitations_page(
-    request: HttpRequest, found: Organisation, *, form: InvitationForm, link: joining.Link | None = None
+    request: HttpRequest, found: Organisation, *, form: InvitationForm, link: Link | None = None
 ) -> HttpResponse:
     rows = Invitation.objects.filter(organisation=found).select_related("invited_by")
     table = InvitationTable(request=request, queryset=rows, context={"organisation": found})
@@ -213,12 +219,15 @@ def invitation(request: HttpRequest) -> HttpResponse:
     digest = request.session.get(SESSION_KEY, "")
     found = joining.find_invitation(digest) if digest else None
     if found is None:
-        return render(request, "access/invitation_closed.html", {}, status=404)
+        return _closed(request)
     is_known = request.user.is_authenticated
     initial = {"name": found.email.partition("@")[0].lower(), "display_name": found.display_name}
     form = AcceptForm(request.POST if request.method == "POST" and not is_known else None, initial=initial)
     if request.method == "POST" and is_known:
-        joining.accept(digest=digest, user=signed_in_person(request), request=request)
+        try:
+            joining.accept(digest=digest, user=signed_in_person(request), request=request)
+        except InvitationClosed:
+            return _closed(request)
         request.session.pop(SESSION_KEY, None)
         messages.success(request, _("Welcome to %(name)s.") % {"name": found.organisation})
         return redirect("core:home", organisation=found.organisation.slug)
@@ -231,6 +240,9 @@ def invitation(request: HttpRequest) -> HttpResponse:
                 password=form.cleaned_data["password"],
                 request=request,
             )
+        except InvitationClosed:
+            # Another browser was faster; nothing was made for this one.
+            return _closed(request)
         except Invalid as error:
             add_errors(form, error.fields)
         else:
@@ -246,6 +258,10 @@ def invitation(request: HttpRequest) -> HttpResponse:
         "sign_in": f"{reverse('access:sign-in')}?next={reverse('access:invitation')}",
     }
     return render(request, "access/invitation.html", context, status=422 if form.errors else 200)
+
+
+def _closed(request: HttpRequest) -> HttpResponse:
+    return render(request, "access/invitation_closed.html", {}, status=InvitationClosed.status_code)
 
 
 # One's own memberships -------------------------------------------------------------------------------------------------

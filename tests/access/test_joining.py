@@ -20,6 +20,7 @@ from access import queries, services
 from access.errors import InvitationClosed, PeopleQuotaReached
 from access.models import Invitation, JoinRequest, Membership, Organisation, OrganisationLogo, User
 from access.services import joining
+from access.services.invitation_links import Link, send
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.tenancy import tenant
 from tests.access.factories import make_member, make_organisation, make_user
@@ -40,15 +41,22 @@ def administrator(hospital: Organisation) -> User:
 
 
 def invite(administrator: User, hospital: Organisation, **more: Any) -> str:
-    """The path of the link."""
-    link = joining.invite(
+    """The path of the link in the letter."""
+    return path_of(sent(administrator, hospital, **more).letter_url)
+
+
+def path_of(url: str) -> str:
+    return re.sub(r"^https?://[^/]+", "", url)
+
+
+def sent(administrator: User, hospital: Organisation, **more: Any) -> Link:
+    return joining.invite(
         actor=administrator,
         organisation=hospital,
         email=more.pop("email", "ada@example.org"),
         roles=[f"access.organisation:{hospital.pk}:officer"],
         **more,
     )
-    return re.sub(r"^https?://[^/]+", "", link.url)
 
 
 def test_a_new_person_joins_by_the_link_with_the_roles_that_wait(
@@ -137,7 +145,7 @@ def test_a_line_break_in_a_name_adds_no_header(hospital: Organisation, administr
     Organisation.objects.filter(pk=hospital.pk).update(name="Hospital\nBcc: evil@example.org")
     hospital.refresh_from_db()
     link = joining.invite(actor=administrator, organisation=hospital, email="a@example.org")
-    joining._send(link)
+    send(link)
     assert "\n" not in mail.outbox[0].subject
     assert mail.outbox[0].recipients() == ["a@example.org"]
 
