@@ -101,6 +101,11 @@ def read_frame(instance: Instance, number: int) -> bytes:
     return frames.strip_items(data) if is_encapsulated(instance) else data
 
 
+def pixels_end(instance: Instance) -> int:
+    """Where the last frame of compressed pixels ends in the file, so that its fragments need not be walked; 0: unknown."""
+    return derive.pixels_end(instance)
+
+
 def series_metadata(series: Series) -> bytes:
     """The gzip-packed DICOM JSON array of a series (see `archive.domain.metadata`), made now if it is not current."""
     if derive.is_current(series=series, key=series.metadata_key):

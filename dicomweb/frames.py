@@ -150,9 +150,11 @@ def read_header(instance: Instance, *, everything: bool = False) -> Dataset:
     """The data set before the pixels; only their description unless `everything`. Raises `DecodeError`."""
     tags: Any = None if everything else list(pixels.HEADER_TAGS)
     try:
+        if instance.transfer_syntax_uid in pixels.REWRITTEN:
+            return dcmread(io.BytesIO(_little_endian(instance, with_pixels=False)), specific_tags=tags)
         with archive_queries.open_instance(instance) as file:
             return dcmread(file, stop_before_pixels=True, specific_tags=tags)
-    except FileNotFoundError:
+    except (FileNotFoundError, DecodeError):
         raise
     # pydicom raises many kinds for a damaged header.
     except Exception as error:
@@ -160,16 +162,27 @@ def read_header(instance: Instance, *, everything: bool = False) -> Dataset:
 
 
 def read_whole(instance: Instance) -> Dataset:
-    """The whole data set in memory: for deflated, big-endian and bit-packed pixels. Raises `DecodeError`."""
+    """The whole data set in memory: for deflated, big-endian and bit-packed pixels. Raises `DecodeError`.
+
+    What comes deflated or in big endian is little endian here: pydicom turns numbers, but not the words of tables.
+    """
     if instance.size_bytes > pixels.MAXIMUM_FRAME_BYTES:
         raise DecodeError("The object is larger than this server decodes.")
     try:
+        if instance.transfer_syntax_uid in pixels.REWRITTEN:
+            return dcmread(io.BytesIO(_little_endian(instance, with_pixels=True)))
         with archive_queries.open_instance(instance) as file:
             return dcmread(io.BytesIO(file.read()))
-    except FileNotFoundError:
+    except (FileNotFoundError, DecodeError):
         raise
     except Exception as error:
         raise DecodeError("The object cannot be read.") from error
+
+
+def _little_endian(instance: Instance, *, with_pixels: bool) -> bytes:
+    from dicomweb.transcode import as_little_endian
+
+    return as_little_endian(instance, with_pixels=with_pixels)
 
 
 def _fragments_by_reading(instance: Instance, number: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Whole instances as Explicit VR Little Endian, made while they are sent: header first, then frame after frame."""
+"""Whole instances as Explicit VR Little Endian, made while they are sent: header first, then the pixels, then the rest."""
 
 from __future__ import annotations
 
@@ -8,25 +8,37 @@ from collections.abc import Iterator
 from typing import Any
 
 import structlog
-from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filewriter import dcmwrite
-from pydicom.sequence import Sequence
+from pydicom.dataset import FileMetaDataset
+from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from archive import queries as archive_queries
+from archive.domain.elements import (
+    PIXEL_TAGS,
+    Context,
+    Element,
+    Elements,
+    context_of,
+    encode_pieces,
+    explicit_header,
+    read_elements,
+)
+from archive.domain.elements.writing import swapped
+from archive.domain.part10 import Unreadable
 from archive.models import Instance
 from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from dicomweb import frames
-from dicomweb.domain import bulk, pixels
+from dicomweb.domain import pixels
 from dicomweb.domain.media import AS_STORED, EXPLICIT_VR_LITTLE_ENDIAN, Choice
-from dicomweb.domain.pixels import DecodeError
-from dicomweb.payload import READ_BYTES
+from dicomweb.domain.pixels import DecodeError, Frame
 
 logger = structlog.get_logger(__name__)
 
-PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 OFFSET_TABLES = (0x7FE00001, 0x7FE00002)
+PIXEL_DATA = 0x7FE00010
+PHOTOMETRIC_INTERPRETATION = 0x00280004
+PLANAR_CONFIGURATION = 0x00280006
+SOURCE_AE_TITLE = 0x00020016
 MAXIMUM_LENGTH = 0xFFFFFFFE
 
 
@@ -62,141 +74,117 @@ def _fits(instance: Instance) -> bool:
 def explicit_little_endian(instance: Instance) -> Iterator[bytes]:
     """The instance as a Part 10 file. Raises `DecodeError` before the first byte, or later when a frame is damaged.
 
-    Touches no database; the instance's columns must be loaded.
+    Every element is passed on as it was written, in the order of tags (PS3.5 7.1), those behind the pixels too. Touches
+    no database; the instance's columns must be loaded.
     """
-    header = _header(instance)
-    if not instance.number_of_frames:
-        yield _file_bytes(header, instance)
-        return
-    if pixels.is_native(instance.transfer_syntax_uid) and not frames.must_decode(instance):
-        yield from _native(header, instance)
-        return
-    yield from _decoded(header, instance)
+    with archive_queries.open_instance(instance) as file:
+        try:
+            meta, elements = read_elements(file, pixels_end=archive_queries.pixels_end(instance))
+            context = context_of(elements)
+        except (Unreadable, struct.error) as error:
+            raise DecodeError("The header of the object cannot be read.") from error
+        head = _file_meta(instance, source_ae_title=meta.get(SOURCE_AE_TITLE, b""))
+        pixel = next((found for tag in (PIXEL_DATA, *sorted(PIXEL_TAGS)) if (found := elements.get(tag))), None)
+        if pixel is None or not instance.number_of_frames:
+            yield head + _first_pieces(elements, context)
+            return
+        if pixels.is_native(instance.transfer_syntax_uid) and instance.photometric_interpretation != pixels.SUBSAMPLED:
+            middle = _native(pixel, bits=frames.bits_allocated(instance))
+        else:
+            middle = _decoded(instance, elements)
+        # The first piece proves that the frames decode before anything is sent; it may change what the header says.
+        first = next(middle)
+        rest = [element for element in elements if element.tag not in (*OFFSET_TABLES, pixel.tag)]
+        yield head
+        yield from encode_pieces((element for element in rest if element.tag < pixel.tag), context)
+        yield first
+        yield from middle
+        yield from encode_pieces((element for element in rest if element.tag > pixel.tag), context)
 
 
-def _header(instance: Instance) -> Dataset:
-    """Everything but the pixels, in native byte order. Raises `DecodeError`."""
-    if instance.transfer_syntax_uid in (pixels.DEFLATED, pixels.EXPLICIT_VR_BIG_ENDIAN):
-        header = frames.read_whole(instance)
-        for tag in PIXEL_TAGS:
-            if tag in header:
-                del header[tag]
-    else:
-        header = frames.read_header(instance, everything=True)
-    for tag in OFFSET_TABLES:
-        if tag in header:
-            del header[tag]
-    if instance.transfer_syntax_uid == pixels.EXPLICIT_VR_BIG_ENDIAN:
-        header = _in_little_endian(header)
-    return header
+def _first_pieces(elements: Elements, context: Context) -> bytes:
+    return b"".join(encode_pieces(elements, context))
 
 
-def _in_little_endian(dataset: Dataset) -> Dataset:
-    """A copy whose binary words are swapped; pydicom swaps numbers but not the bytes of OW and its kin."""
-    copy = Dataset()
-    for element in dataset:
-        value: Any = element.value
-        if element.VR == "SQ":
-            value = Sequence([_in_little_endian(item) for item in value or ()])
-        elif isinstance(value, bytes) and element.VR in bulk.UNIT_BYTES:
-            value = bulk.to_bytes(element, is_little_endian=False)
-        copy.add(DataElement(element.tag, element.VR, value))
-    copy.file_meta = getattr(dataset, "file_meta", FileMetaDataset())
-    return copy
+def as_little_endian(instance: Instance, *, with_pixels: bool) -> bytes:
+    """The data set of an uncompressed instance as an Explicit VR Little Endian file in memory. Raises `DecodeError`."""
+    try:
+        with archive_queries.open_instance(instance) as file:
+            _meta, elements = read_elements(file)
+            context = context_of(elements)
+            parts = [_file_meta(instance, source_ae_title=b"")]
+            for element in elements:
+                if element.tag not in PIXEL_TAGS:
+                    parts += encode_pieces([element], context)
+                elif with_pixels:
+                    parts += _native(element, bits=frames.bits_allocated(instance))
+    except (Unreadable, struct.error, EOFError) as error:
+        raise DecodeError("The object cannot be read.") from error
+    return b"".join(parts)
 
 
-def _file_bytes(header: Dataset, instance: Instance) -> bytes:
-    old = getattr(header, "file_meta", None) or FileMetaDataset()
+def _file_meta(instance: Instance, *, source_ae_title: bytes) -> bytes:
+    """Preamble and file meta information (PS3.10 7.1) of what leaves."""
     meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\x00\x01"
     meta.MediaStorageSOPClassUID = UID(instance.sop_class_uid)
     meta.MediaStorageSOPInstanceUID = UID(instance.sop_instance_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION
-    source = old.get("SourceApplicationEntityTitle")
+    source = source_ae_title.strip(b" \0").decode("ascii", "replace")
     if source:
         meta.SourceApplicationEntityTitle = source
-    header.file_meta = meta
-    buffer = io.BytesIO()
-    try:
-        dcmwrite(buffer, header, enforce_file_format=True)
-    # A value that contradicts its VR cannot be written again by pydicom.
-    except Exception as error:
-        raise DecodeError("The header of the object cannot be written in Explicit VR Little Endian.") from error
-    return buffer.getvalue()
+    buffer: Any = io.BytesIO()
+    buffer.write(bytes(128) + b"DICM")
+    write_file_meta_info(buffer, meta, enforce_standard=True)
+    written: bytes = buffer.getvalue()
+    return written
 
 
-def _pixel_head(vr: str, length: int, tag: int = 0x7FE00010) -> bytes:
-    return struct.pack("<HH2sHI", tag >> 16, tag & 0xFFFF, vr.encode("ascii"), 0, length)
-
-
-def _native(header: Dataset, instance: Instance) -> Iterator[bytes]:
-    """Native little-endian pixels keep their bytes; only the elements around them change."""
-    keyword = frames._pixel_keyword(instance, header)
-    vr = {"FloatPixelData": "OF", "DoubleFloatPixelData": "OD"}.get(keyword, "OW")
-    tag = {"FloatPixelData": 0x7FE00008, "DoubleFloatPixelData": 0x7FE00009}.get(keyword, 0x7FE00010)
-    if not bytes(instance.frame_table) or instance.transfer_syntax_uid != pixels.IMPLICIT_VR_LITTLE_ENDIAN:
-        yield from _native_in_memory(header, instance, vr=vr, tag=tag)
-        return
-    extents = [archive_queries.frame_extents(instance, n)[0] for n in (1, instance.number_of_frames)]
-    start, end = extents[0][0], extents[1][0] + extents[1][1]
-    length = end - start
-    yield _file_bytes(header, instance) + _pixel_head(vr, length + length % 2, tag)
-    with archive_queries.open_instance(instance) as file:
-        file.seek(start)
-        while length:
-            data = file.read(min(READ_BYTES, length))
-            if not data:
-                raise DecodeError("The stored file is shorter than the index says.")
-            length -= len(data)
-            yield data
-    if (end - start) % 2:
+def _native(pixel: Element, *, bits: int) -> Iterator[bytes]:
+    """Native pixels keep their bytes; those of big endian are turned by cells, by words in OW (PS3.5 8.1.1)."""
+    written = pixel.vr if pixel.vr in ("OB", "OW") else "OW"
+    vr = {0x7FE00008: "OF", 0x7FE00009: "OD"}.get(pixel.tag, written)
+    length = pixel.length
+    yield explicit_header(pixel.tag, vr, length + length % 2)
+    if pixel.is_big_endian:
+        cell = {"OF": 4, "OD": 8}.get(vr, max(1, bits // 8))
+        yield swapped(pixel.value(), max(cell, 2) if vr == "OW" else cell)
+    else:
+        yield from pixel.source.pieces(pixel.offset, length)
+    if length % 2:
         yield b"\0"
 
 
-def _native_in_memory(header: Dataset, instance: Instance, *, vr: str, tag: int) -> Iterator[bytes]:
-    whole = frames.read_whole(instance)
-    if tag not in whole:
-        raise DecodeError("The object has no pixel data.")
-    element = whole[tag]
-    little = instance.transfer_syntax_uid != pixels.EXPLICIT_VR_BIG_ENDIAN
-    data = _swapped(bytes(element.value), header, str(element.VR)) if not little else bytes(element.value)
-    data += b"\0" * (len(data) % 2)
-    yield _file_bytes(header, instance) + _pixel_head(vr, len(data), tag) + data
-
-
-def _swapped(data: bytes, header: Dataset, vr: str) -> bytes:
-    """Big-endian pixels in little endian: OB by cells of Bits Allocated, OW by words whatever the cells (PS3.5 8.1.1)."""
-    import numpy as np
-
-    cell = max(1, int(header.get("BitsAllocated") or 16) // 8)
-    unit = max(cell, 2) if vr == "OW" else cell
-    if unit == 1 or len(data) % unit:
-        return data
-    return np.frombuffer(data, dtype=f">u{unit}").astype(f"<u{unit}").tobytes()
-
-
-def _decoded(header: Dataset, instance: Instance) -> Iterator[bytes]:
-    """Frame after frame through the codec; the first one proves that it decodes before anything is sent."""
-    bits = int(header.get("BitsAllocated") or 8)
-    first_frame = frames.decode(instance, 1, header if instance.transfer_syntax_uid in pixels.DECODABLE else None)
+def _decoded(instance: Instance, elements: Elements) -> Iterator[bytes]:
+    """Frame after frame through the codec. Puts into `elements` what the decoded pixels are before the first piece."""
+    bits = frames.bits_allocated(instance)
+    header = frames.read_header(instance)
+    first_frame = frames.decode(instance, 1, header)
     first = pixels.to_little_endian(first_frame, bits_allocated=bits)
     length = len(first) * instance.number_of_frames
     if length > MAXIMUM_LENGTH:
         raise DecodeError("The pixel data is too long for Explicit VR Little Endian.")
-    description = Dataset()
-    description.update({element.tag: element for element in header if element.tag.group == 0x0028})
-    header.PhotometricInterpretation = first_frame.photometric_interpretation
-    if first_frame.pixels.ndim == 3:
-        header.PlanarConfiguration = 0
-    elif "PlanarConfiguration" in header:
-        del header.PlanarConfiguration
-    yield _file_bytes(header, instance) + _pixel_head("OB" if bits <= 8 else "OW", length + length % 2)
-    yield first
+    _describe(first_frame, elements)
+    yield explicit_header(PIXEL_DATA, "OB" if bits <= 8 else "OW", length + length % 2) + first
     for number in range(2, instance.number_of_frames + 1):
-        data = pixels.to_little_endian(frames.decode(instance, number, description), bits_allocated=bits)
+        data = pixels.to_little_endian(frames.decode(instance, number, header), bits_allocated=bits)
         if len(data) != len(first):
             raise DecodeError("Frames have different sizes.")
         yield data
     if length % 2:
         yield b"\0"
+
+
+def _describe(frame: Frame, elements: Elements) -> None:
+    """The image pixel description of decoded frames: their colour space, and colour by pixel."""
+    interpretation = frame.photometric_interpretation.encode("ascii")
+    made = {PHOTOMETRIC_INTERPRETATION: ("CS", interpretation + b" " * (len(interpretation) % 2))}
+    if frame.pixels.ndim == 3:
+        made[PLANAR_CONFIGURATION] = ("US", b"\0\0")
+    else:
+        elements.by_tag.pop(PLANAR_CONFIGURATION, None)
+    source = next(iter(elements.by_tag.values())).source
+    for tag, (vr, value) in made.items():
+        elements.by_tag[tag] = Element(tag, vr, 0, len(value), False, source, made=value)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import dictionary_VR
 
-from archive.domain import frames, text
+from archive.domain import frames, json_values, text
 from archive.domain.part10 import PIXEL_DATA, Layout, Unreadable, is_encapsulated, wanted
 
 UID_PATTERN = re.compile(r"^[0-9]+(?:\.[0-9]+)+$")
@@ -41,11 +40,9 @@ CHARACTER_SET = 0x00080005
 PIXEL_PROVIDER_URL = 0x00287FE0
 ALL_TAGS = frozenset((CHARACTER_SET, PIXEL_PROVIDER_URL, *PATIENT_TAGS, *STUDY_TAGS, *SERIES_TAGS, *INSTANCE_TAGS))
 
-TEXT_VRS = frozenset({"SH", "LO", "ST", "LT", "UT", "UC", "PN"})
-SINGLE_VALUED = frozenset({"ST", "LT", "UT", "UR"})
-NUMBERS = {
-    "US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q",
-}  # fmt: skip
+# More than this the index keeps of no sequence and no value: the file itself has all.
+MOST_DEPTH = 4
+MOST_VALUES = 256
 _VR_BY_TAG = {tag: dictionary_VR(tag) for tag in ALL_TAGS}
 _LATE_NESTED: dict[int, str] = {}
 
@@ -218,6 +215,7 @@ class _Values:
         self._raw = raw
         charset = raw.get(CHARACTER_SET)
         self._encodings = text.encodings_of(charset[1] if charset else None)
+        self._place = _Place(implicit=layout.is_implicit, big=layout.is_big_endian, encodings=tuple(self._encodings))
 
     def uid(self, tag: int) -> str:
         found = self._raw.get(tag)
@@ -263,54 +261,46 @@ class _Values:
             if raw is None:
                 continue
             vr = _VR_BY_TAG[tag]
-            value = self._values(vr=vr, raw=raw[1], is_undefined=self._is_undefined(tag), depth=0, written=raw[0])
+            value = self._values(vr=vr, raw=raw[1], written=raw[0], place=self._place)
             found[f"{tag:08X}"] = {"vr": vr, "Value": value} if value else {"vr": vr}
         return found
 
-    def _is_undefined(self, tag: int) -> bool:
-        element = self._layout.elements.get(tag)
-        return element is not None and element.is_undefined
-
-    def _values(self, *, vr: str, raw: bytes, is_undefined: bool, depth: int, written: bytes = b"") -> list[Any]:
+    def _values(self, *, vr: str, raw: bytes, written: bytes, place: _Place) -> list[Any]:
         if vr == "SQ":
-            implicit = self._layout.is_implicit or written == b"UN"
-            return self._items(raw=raw, implicit=implicit, depth=depth)
-        if vr == "PN":
-            names = text.decode(raw, self._encodings, is_name=True).split("\\")
-            return [parts for parts in (text.name_parts(name.strip(" \0")) for name in names) if parts]
-        if vr in NUMBERS:
-            code = NUMBERS[vr]
-            size = struct.calcsize(code)
-            count = min(len(raw) // size, 256)
-            numbers = struct.unpack_from(f"{self._layout.endian}{count}{code}", raw)
-            return [number for number in numbers if not isinstance(number, float) or math.isfinite(number)]
-        if vr == "AT":
-            count = min(len(raw) // 4, 64)
-            pairs = struct.unpack_from(f"{self._layout.endian}{count * 2}H", raw)
-            return [f"{pairs[i]:04X}{pairs[i + 1]:04X}" for i in range(0, len(pairs), 2)]
-        decoded = text.decode(raw, self._encodings) if vr in TEXT_VRS else text.clean(raw.decode("iso8859"))
-        parts = [decoded] if vr in SINGLE_VALUED else decoded.split("\\")
-        cleaned = [part.rstrip(" \0") if vr in SINGLE_VALUED else part.strip(" \0") for part in parts]
-        if not any(cleaned):
-            return []
-        if vr in ("IS", "DS"):
-            return [_number(part, whole=vr == "IS") for part in cleaned]
-        return [part or None for part in cleaned]
+            return self._items(raw=raw, place=place.inside(is_unknown=written == b"UN"))
+        return json_values.decode(vr=vr, raw=raw, encodings=place.encodings, big=place.big, most=MOST_VALUES)
 
-    def _items(self, *, raw: bytes, implicit: bool, depth: int) -> list[dict[str, Any]]:
+    def _items(self, *, raw: bytes, place: _Place) -> list[dict[str, Any]]:
         """A short sequence as DICOM JSON. What is damaged or too deep inside is left out: the file itself is kept."""
         try:
-            return _read_items(values=self, raw=raw, implicit=implicit, big=self._layout.is_big_endian, depth=depth)
+            return _read_items(decoder=self, raw=raw, place=place)
         except (Unreadable, struct.error, IndexError):
             return []
 
 
-def _read_items(*, values: _Values, raw: bytes, implicit: bool, big: bool, depth: int) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What holds where an element lies: its encoding and its character sets."""
+
+    implicit: bool
+    big: bool
+    encodings: tuple[str, ...]
+    depth: int = 0
+
+    def inside(self, *, is_unknown: bool) -> _Place:
+        """Within a sequence; one of VR UN is implicit little endian inside (PS3.5 6.2.2)."""
+        return replace(
+            self, implicit=self.implicit or is_unknown, big=self.big and not is_unknown, depth=self.depth + 1
+        )
+
+
+def _read_items(*, decoder: _Values, raw: bytes, place: _Place) -> list[dict[str, Any]]:
     from archive.domain import part10
 
-    if depth > 3:
+    if place.depth > MOST_DEPTH:
         return []
     items: list[dict[str, Any]] = []
+    implicit, big = place.implicit, place.big
     plain = struct.Struct((">" if big else "<") + "HHI").unpack_from
     read = part10.header_reader(implicit=implicit, big=big)
     position = 0
@@ -322,6 +312,7 @@ def _read_items(*, values: _Values, raw: bytes, implicit: bool, big: bool, depth
         position += 8
         end = size if length == part10.UNDEFINED else min(size, position + length)
         item: dict[str, Any] = {}
+        here = place
         while end - position >= 8:
             tag, vr, value_at, length = read(raw, position, size)
             if tag >> 16 == 0xFFFE:
@@ -329,15 +320,16 @@ def _read_items(*, values: _Values, raw: bytes, implicit: bool, big: bool, depth
                 break
             undefined = length == part10.UNDEFINED
             stop = (
-                part10.skip_sequence(raw, value_at, size, implicit=implicit or vr == b"UN", big=big)
+                part10.skip_sequence(raw, value_at, size, implicit=implicit or vr == b"UN", big=big and vr != b"UN")
                 if undefined
                 else value_at + length
             )
+            if tag == CHARACTER_SET and stop <= size:
+                # An item's own character set holds for what follows in it (PS3.3 C.12.1.1.2).
+                here = replace(place, encodings=tuple(text.encodings_of(raw[value_at:stop])) or place.encodings)
             name = _nested_vr(tag, vr)
             if name is not None and stop <= size and stop - value_at <= part10.MAX_VALUE_BYTES:
-                value = values._values(
-                    vr=name, raw=raw[value_at:stop], is_undefined=undefined, depth=depth + 1, written=vr
-                )
+                value = decoder._values(vr=name, raw=raw[value_at:stop], written=vr, place=here)
                 item[f"{tag:08X}"] = {"vr": name, "Value": value} if value else {"vr": name}
             position = stop
         else:
@@ -359,22 +351,4 @@ def _nested_vr(tag: int, written: bytes) -> str | None:
         _LATE_NESTED[tag] = known
     if " or " in known:
         known = written.decode("ascii", "replace")
-    return known if known in TEXT_VRS or known in NUMBERS or known in _PLAIN_VRS else None
-
-
-_PLAIN_VRS = frozenset({"AE", "AS", "AT", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR", "SQ"})
-
-
-def _number(written: str, *, whole: bool) -> int | float | str | None:
-    """PS3.18 F.2.3.1: IS and DS are numbers where they are ones, and stay text where they are not."""
-    if not written:
-        return None
-    try:
-        number = float(written)
-    except ValueError:
-        return written
-    if not math.isfinite(number):
-        return written
-    if whole or number.is_integer():
-        return int(number) if abs(number) < 2**53 else written
-    return number
+    return known if known == "SQ" or known in json_values.DECODED else None

@@ -7,97 +7,111 @@ root there (one replacement over the whole document). Behind it stands PS3.18's 
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
-import warnings
+import struct
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 from pydicom import config as pydicom_config
-from pydicom import dcmread
-from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
 
-from archive.domain.text import clean
+from archive.domain import json_values
+from archive.domain.elements import (
+    PIXEL_TAGS,
+    Context,
+    Element,
+    Elements,
+    context_of,
+    item_context,
+    little_endian,
+    read_elements,
+    vr_of,
+)
+from archive.domain.part10 import Unreadable
 
 ROOT = "{{dicomweb-root}}"
 INLINE_BYTES = 256
-BINARY_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
-PIXEL_TAGS = ("7FE00010", "7FE00008", "7FE00009")
+CHARACTER_SET = 0x00080005
 AVAILABLE_TRANSFER_SYNTAX = "00083002"
 COMPRESSION_LEVEL = 5
 
 
 def instance_json(
-    file: BinaryIO, *, study_uid: str, series_uid: str, sop_uid: str, transfer_syntax_uid: str, number_of_frames: int
+    file: BinaryIO,
+    *,
+    study_uid: str,
+    series_uid: str,
+    sop_uid: str,
+    transfer_syntax_uid: str,
+    number_of_frames: int,
+    pixels_end: int = 0,
 ) -> dict[str, Any]:
-    """All attributes of one stored instance. What cannot be decoded is left out; the identity is always there."""
+    """All attributes of one stored instance, those behind the pixels too. The identity is always there.
+
+    `pixels_end`: see `elements.read_elements`.
+    """
     base = f"{ROOT}/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = dcmread(file, stop_before_pixels=True, force=False)
-            document = _dataset_json(dataset, base=f"{base}/bulkdata")
-    except Exception:  # noqa: BLE001 -- a header that pydicom cannot read was still accepted and is still served as a file
-        document = {}
-    document.pop("00080005", None)
+        _meta, elements = read_elements(file, pixels_end=pixels_end)
+        document = _document(elements, context_of(elements), base=f"{base}/bulkdata")
+    except (Unreadable, struct.error, EOFError, RecursionError):
+        # What cannot be walked (a file of an older release of this archive) is still served as a file.
+        elements, document = Elements(), {}
     document = {
-        "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
         **document,
+        "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
         "0020000D": {"vr": "UI", "Value": [study_uid]},
         "0020000E": {"vr": "UI", "Value": [series_uid]},
         "00080018": {"vr": "UI", "Value": [sop_uid]},
         AVAILABLE_TRANSFER_SYNTAX: {"vr": "UI", "Value": [transfer_syntax_uid]},
     }
     if number_of_frames:
-        vr = "OB" if document.get("00280100", {}).get("Value", [16])[0] == 8 else "OW"
-        document["7FE00010"] = {"vr": vr, "BulkDataURI": f"{base}/frames"}
+        tag, vr = _pixel_element(elements, document)
+        document[tag] = {"vr": vr, "BulkDataURI": f"{base}/frames"}
     return dict(sorted(document.items()))
 
 
-def _dataset_json(dataset: Dataset, *, base: str) -> dict[str, Any]:
+def _pixel_element(elements: Elements, document: dict[str, Any]) -> tuple[str, str]:
+    if 0x7FE00010 not in elements:
+        for tag, vr in ((0x7FE00008, "OF"), (0x7FE00009, "OD")):
+            if tag in elements:
+                return f"{tag:08X}", vr
+    bits = (document.get("00280100", {}).get("Value") or [16])[0]
+    return "7FE00010", "OB" if bits == 8 else "OW"
+
+
+def _document(elements: Elements, context: Context, *, base: str) -> dict[str, Any]:
     document: dict[str, Any] = {}
-    for tag in dataset.keys():  # noqa: SIM118 -- iterating a Dataset decodes every element, and one may be damaged
-        if tag.group in (0x0002, 0x0000) or tag.element == 0:
+    for element in elements:
+        if element.tag & 0xFFFF == 0 or element.tag in PIXEL_TAGS:
             continue
-        key = f"{tag:08X}"
-        try:
-            document[key] = _element_json(dataset[tag], base=f"{base}/{key}")
-        except Exception:  # noqa: BLE001, S112 -- one damaged element must not hide the others
+        key = f"{element.tag:08X}"
+        if element.tag == CHARACTER_SET:
+            # The whole document is UTF-8, whatever an item was written in.
+            document[key] = {"vr": "CS", "Value": ["ISO_IR 192"]}
             continue
+        document[key] = _model(element, context, base=f"{base}/{key}")
     return document
 
 
-def _element_json(element: DataElement, *, base: str) -> dict[str, Any]:
-    vr = str(element.VR)
-    if vr == "SQ":
-        items = [_dataset_json(item, base=f"{base}/{index}") for index, item in enumerate(element.value or [])]
+def _model(element: Element, context: Context, *, base: str) -> dict[str, Any]:
+    vr = vr_of(element, context)
+    if element.items is not None:
+        items = [
+            _document(item, item_context(item, context), base=f"{base}/{index}")
+            for index, item in enumerate(element.items)
+        ]
         return {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
-    if vr in BINARY_VRS or vr.startswith("OB or"):
-        vr = "OW" if " or " in vr else vr
-        value = element.value
-        if value is None or len(value) == 0:
-            return {"vr": vr}
-        if len(value) > INLINE_BYTES:
+    if not element.size:
+        return {"vr": vr}
+    if vr not in json_values.DECODED:
+        if element.size > INLINE_BYTES:
             return {"vr": vr, "BulkDataURI": base}
-        import base64
-
-        return {"vr": vr, "InlineBinary": base64.b64encode(bytes(value)).decode("ascii")}
-    document = element.to_json_dict(None, 1 << 40)
-    return {"vr": vr, **{name: _cleaned(value) for name, value in document.items() if name != "vr"}}
-
-
-def _cleaned(value: Any) -> Any:
-    """JSON has no NaN and the wire no lone surrogates."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else None
-    if isinstance(value, list):
-        return [_cleaned(part) for part in value]
-    if isinstance(value, dict):
-        return {name: _cleaned(part) for name, part in value.items()}
-    return value
+        # Whatever order the words came in, they leave in little endian (PS3.18 F.2.7).
+        return {"vr": vr, "InlineBinary": base64.b64encode(little_endian(element, vr)).decode("ascii")}
+    values = json_values.decode(vr=vr, raw=element.value(), encodings=context.encodings, big=element.is_big_endian)
+    return {"vr": vr, "Value": values} if values else {"vr": vr}
 
 
 def pack(documents: Iterable[dict[str, Any]]) -> bytes:

@@ -8,7 +8,7 @@ import structlog
 from django.db import transaction
 from django.db.models import F
 
-from archive.domain import metadata
+from archive.domain import frames, metadata
 from archive.domain.thumbnails import NoPicture, render_thumbnail
 from archive.models import Instance, Series
 from archive.storage import storage
@@ -16,6 +16,9 @@ from archive.storage import storage
 logger = structlog.get_logger(__name__)
 
 MAX_ATTEMPTS = 2
+METADATA = "elements.json.gz"
+# Made before elements behind the pixels and every character set were read: never taken for current.
+OUTDATED_METADATA = "-metadata.json.gz"
 
 
 def derived_key(*, series: Series, name: str) -> str:
@@ -24,7 +27,8 @@ def derived_key(*, series: Series, name: str) -> str:
 
 
 def is_current(*, series: Series, key: str) -> bool:
-    return bool(key) and key.rpartition("/")[2].startswith(f"{series.version}-")
+    name = key.rpartition("/")[2]
+    return name.startswith(f"{series.version}-") and not name.endswith(OUTDATED_METADATA)
 
 
 def derive_series(*, series: Series) -> None:
@@ -37,11 +41,9 @@ def derive_series(*, series: Series) -> None:
         return
     # A decoder that took its worker down leaves the count high: then the series goes without a picture.
     is_safe = Series.objects.filter(pk=series.pk, derive_attempts__lte=MAX_ATTEMPTS).exists()
-    instances = list(
-        series.instances.order_by("instance_number", "sop_instance_uid").defer("attributes", "frame_table")
-    )
+    instances = list(series.instances.order_by("instance_number", "sop_instance_uid").defer("attributes"))
     thumbnail = _thumbnail(series=series, instances=instances) if is_safe else ""
-    document = derived_key(series=series, name="metadata.json.gz")
+    document = derived_key(series=series, name=METADATA)
     storage().write(key=document, content=build_metadata(series=series, instances=instances))
     changes = {"metadata_key": document, "thumbnail_key": thumbnail}
     old = [series.metadata_key, series.thumbnail_key]
@@ -58,9 +60,7 @@ def derive_series(*, series: Series) -> None:
 def build_metadata(*, series: Series, instances: list[Instance] | None = None) -> bytes:
     """The gzip-packed DICOM JSON array of a series, read from its files."""
     if instances is None:
-        instances = list(
-            series.instances.order_by("instance_number", "sop_instance_uid").defer("attributes", "frame_table")
-        )
+        instances = list(series.instances.order_by("instance_number", "sop_instance_uid").defer("attributes"))
     return metadata.pack(
         instance_metadata(instance, study_uid=series.study.study_instance_uid, series_uid=series.series_instance_uid)
         for instance in instances
@@ -77,7 +77,16 @@ def instance_metadata(instance: Instance, *, study_uid: str, series_uid: str) ->
             sop_uid=instance.sop_instance_uid,
             transfer_syntax_uid=instance.transfer_syntax_uid,
             number_of_frames=instance.number_of_frames,
+            pixels_end=pixels_end(instance),
         )
+
+
+def pixels_end(instance: Instance) -> int:
+    """Where the last frame of compressed pixels ends in the file; 0 when that is unknown, or not loaded."""
+    if "frame_table" in instance.get_deferred_fields():
+        return 0
+    table = bytes(instance.frame_table)
+    return sum(frames.extent(table, frames.count(table))) if table else 0
 
 
 def _thumbnail(*, series: Series, instances: list[Instance]) -> str:

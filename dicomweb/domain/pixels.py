@@ -37,6 +37,8 @@ DECODABLE: Final = NATIVE | JPEG_2000 | JPEG_XL | frozenset(
 )  # fmt: skip
 # Byte orders and packings that PS3.18 8.7.3.4 keeps off the web, whatever the client asks for.
 NEVER_ON_THE_WEB: Final = frozenset({IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, DEFLATED})
+# Brought into little endian as a whole before anything is read from them.
+REWRITTEN: Final = frozenset({EXPLICIT_VR_BIG_ENDIAN, DEFLATED})
 SUBSAMPLED: Final = "YBR_FULL_422"
 
 PIXEL_KEYWORDS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 from django.http import HttpRequest
-from pydicom import dcmread
 
 from archive import queries as archive_queries
+from archive.domain import elements, json_values, text
+from archive.domain.part10 import Unreadable
 from archive.models import Archive, Instance
 from core.errors import NotFound
 from dicomweb import frames, queries, seen
-from dicomweb.domain import bulk, media, multipart, pixels
+from dicomweb.domain import media, multipart, pixels
 from dicomweb.door import accepted, base_address
 from dicomweb.errors import NotAcceptable
-from dicomweb.payload import Lazy, Piece, answer, boundary_for, etag, unchanged
+from dicomweb.payload import READ_BYTES, FileSlice, Lazy, Piece, answer, boundary_for, etag, unchanged
 
 # Frames never change under their address (another content gets another ETag), so a browser may keep them for a while.
 MAX_AGE = 600
-FORM = 1
+FORM = 2
 PIXEL_TAGS = ("7FE00010", "7FE00008", "7FE00009")
 MAXIMUM_BULK_FILE_BYTES = 4 << 30
 
@@ -104,15 +106,20 @@ def bulk_data(request: HttpRequest, *, archive: Archive, study: str, series: str
     return answer(request, pieces=pieces, content_type=content_type, tag=tag, max_age=MAX_AGE)
 
 
-def _value(instance: Instance, path: str) -> bytes:
-    """The value, read without the pixels. Raises `NotFound`."""
-    little = instance.transfer_syntax_uid != pixels.EXPLICIT_VR_BIG_ENDIAN
-    try:
-        with archive_queries.open_instance(instance) as file:
-            dataset = dcmread(file, stop_before_pixels=True)
-            return bulk.to_bytes(bulk.find(dataset, path), is_little_endian=little)
-    except FileNotFoundError:
-        raise
-    # A path that leads nowhere, or through something that is damaged: there is nothing to give.
-    except Exception as error:
-        raise NotFound from error
+def _value(instance: Instance, path: str) -> Piece:
+    """The value as little-endian bytes, text as UTF-8; a large one straight from the file. Raises `NotFound`."""
+    with archive_queries.open_instance(instance) as file:
+        try:
+            _meta, found = elements.read_elements(file, pixels_end=archive_queries.pixels_end(instance))
+            element, context = elements.find(found, path)
+            vr = elements.vr_of(element, context)
+            if element.items is not None:
+                raise NotFound
+            is_plain = not element.is_big_endian and instance.transfer_syntax_uid != pixels.DEFLATED
+            if is_plain and element.length > READ_BYTES and vr not in json_values.TEXT_VRS:
+                return FileSlice(instance.storage_key, element.offset, element.length)
+            value = elements.little_endian(element, vr)
+        # A path that leads nowhere, or through something that is damaged: there is nothing to give.
+        except (KeyError, Unreadable, struct.error) as error:
+            raise NotFound from error
+    return text.decode(value, context.encodings).encode() if vr in json_values.TEXT_VRS else value

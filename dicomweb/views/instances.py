@@ -20,7 +20,7 @@ from dicomweb.payload import FileSlice, Lazy, Piece, answer, boundary_for, etag
 
 logger = structlog.get_logger(__name__)
 
-FORM = 1
+FORM = 2
 
 
 def study(request: HttpRequest, *, archive: Archive, study: str) -> Any:

@@ -113,7 +113,7 @@ def read_meta(buffer: Buffer, size: int, start: int) -> tuple[dict[int, bytes], 
 
 def _read_data_set(buffer: Buffer, size: int, offset: int, uid: str, meta: dict[int, bytes]) -> Layout:
     if uid == DEFLATED or uid in JPIP_DEFLATED:
-        inflated = _inflate(buffer, size, offset)
+        inflated = inflate(buffer, size, offset)
         layout = walk(inflated, len(inflated), 0, EXPLICIT_LITTLE, meta)
         layout.transfer_syntax_uid = uid
         layout.dataset_offset = offset
@@ -170,7 +170,7 @@ def _begins_like(buffer: Buffer, size: int, offset: int, uid: str) -> bool:
     return vr in KNOWN_VRS
 
 
-def _inflate(buffer: Buffer, size: int, offset: int) -> bytes:
+def inflate(buffer: Buffer, size: int, offset: int) -> bytes:
     """The data set of a deflated file (RFC 1951, PS3.5 A.5), within a limit."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     whole = bytearray()

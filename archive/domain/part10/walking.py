@@ -63,7 +63,9 @@ def walk(buffer: Buffer, size: int, offset: int, uid: str, meta: dict[int, bytes
             if tag == PIXEL_DATA:
                 end = _walk_fragments(layout, value_at, size)
             else:
-                end = skip_sequence(buffer, value_at, size, implicit=implicit or vr == b"UN", big=big)
+                # UN of undefined length is implicit little endian inside, whatever is around it (PS3.5 6.2.2).
+                is_unknown = vr == b"UN"
+                end = skip_sequence(buffer, value_at, size, implicit=implicit or is_unknown, big=big and not is_unknown)
             elements[tag] = Element(tag, vr, value_at, end - value_at, True)
             position = end
             continue
@@ -117,14 +119,15 @@ def _end_of_zeros(buffer: Buffer, position: int, size: int) -> int:
 
 def skip_sequence(buffer: Buffer, position: int, size: int, *, implicit: bool, big: bool) -> int:
     """The end of a sequence of undefined length (PS3.5 7.5), its delimiter included. No recursion."""
-    plain = struct.Struct((">" if big else "<") + "HHI").unpack_from
-    # UN of undefined length is implicit little endian within (PS3.5 6.2.2 note).
-    readers = [header_reader(implicit=implicit, big=big)]
+    little, other = struct.Struct("<HHI").unpack_from, struct.Struct(">HHI").unpack_from
+    # The encoding of each open sequence: UN of undefined length is implicit little endian within (PS3.5 6.2.2 note).
+    readers = [(header_reader(implicit=implicit, big=big), other if big else little)]
+    unknown = (header_reader(implicit=True, big=False), little)
     stack = ["sequence"]
     while stack:
         if size - position < 8:
             raise Truncated("a sequence")
-        group, element, length = plain(buffer, position)
+        group, element, length = readers[-1][1](buffer, position)
         if group == 0xFFFE:
             position += 8
             if element == 0xE000 and stack[-1] == "sequence":
@@ -144,12 +147,12 @@ def skip_sequence(buffer: Buffer, position: int, size: int, *, implicit: bool, b
             continue
         if stack[-1] != "item":
             raise Unreadable("malformed", "A sequence in the data set is damaged.")
-        _tag, vr, position, length = readers[-1](buffer, position, size)
+        _tag, vr, position, length = readers[-1][0](buffer, position, size)
         if length == UNDEFINED:
             if len(readers) >= MAX_DEPTH:
                 raise Unreadable("nested-too-deep", f"Sequences are nested more than {MAX_DEPTH} deep.")
             stack.append("sequence")
-            readers.append(header_reader(implicit=True, big=False) if vr == b"UN" else readers[-1])
+            readers.append(unknown if vr == b"UN" else readers[-1])
         elif length > size - position:
             raise Truncated("a sequence")
         else:

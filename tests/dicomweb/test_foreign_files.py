@@ -1,0 +1,227 @@
+"""What other makers' devices write: kept whole, found by what it says, given on as it came."""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom import dcmread
+
+from archive.domain import text
+from tests.archive.factories import deliver, make_archive
+from tests.dicomweb.factories import Door, content, make_reader, parts, paths, settle
+from tests.dicomweb.raw import BIG_ENDIAN, EXPLICIT, IMPLICIT, UNDEFINED, Written, element, item, number
+
+pytestmark = pytest.mark.django_db
+
+ALONE = "application/dicom; transfer-syntax="
+
+
+def open_door(*files: Written) -> Door:
+    """A reader before an archive with the files; another tenant holds others of the same name."""
+    archive = make_archive()
+    deliver(archive, [one.content() for one in files])
+    deliver(make_archive(), [one.content() for one in files])
+    return Door(archive, user=make_reader(archive))
+
+
+def tail(syntax: str) -> dict[int, bytes]:
+    signature = item(number(0x04000005, 1, syntax=syntax), syntax=syntax)
+    return {
+        0x7FE10010: element(0x7FE10010, "LO", b"A MAKER", syntax=syntax),
+        0x7FE11001: element(0x7FE11001, "LO", b"IMPORTANT", syntax=syntax),
+        0x7FE11002: element(0x7FE11002, "OB", bytes(range(256)) * 2, syntax=syntax),
+        0xFFFAFFFA: element(0xFFFAFFFA, "SQ", signature, syntax=syntax),
+        0xFFFCFFFC: element(0xFFFCFFFC, "OB", b"\0\0\0\0", syntax=syntax),
+    }
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG_ENDIAN])
+def test_elements_behind_the_pixels_are_in_metadata_instance_and_bulk_data(syntax: str) -> None:
+    written = Written(syntax=syntax, pixels=bytes(range(16)), extra=tail(syntax))
+    door = open_door(written)
+    path = paths(written)[2]
+    (model,) = door.json(f"{path}/metadata")
+    assert list(model) == sorted(model)
+    assert model["7FE10010"]["Value"] == ["A MAKER"]
+    assert model["FFFAFFFA"]["Value"] == [{"04000005": {"vr": "US", "Value": [1]}}]
+    bulk = door.get(f"{path}/bulkdata/7FE11002")
+    assert content(bulk) == bytes(range(256)) * 2
+    for wish in ("1.2.840.10008.1.2.1", "*"):
+        given = dcmread(io.BytesIO(content(door.get(path, accept=ALONE + wish))))
+        assert list(given.keys()) == sorted(given.keys())
+        assert bytes(given[0x7FE11001].value if syntax == IMPLICIT else given[0x7FE11001].value.encode()) in (
+            b"IMPORTANT ",
+            b"IMPORTANT",
+        )
+        assert given[0xFFFAFFFA].value[0][0x04000005].value == 1
+        assert bytes(given.PixelData) == bytes(range(16))
+
+
+def test_elements_out_of_order_are_given_on_in_order() -> None:
+    written = Written(syntax=IMPLICIT)
+    late = written.elements.pop(0x00080060)
+    shuffled = written.content() + late
+    archive = make_archive()
+    deliver(archive, [shuffled])
+    given = content(Door(archive, user=make_reader(archive)).get(paths(written)[2], accept=ALONE + "*"))
+    tags = [int(tag) for tag in dcmread(io.BytesIO(given))._dict]
+    assert tags == sorted(tags) and 0x00080060 in tags
+
+
+def test_a_curve_of_an_implicit_file_is_written_as_words() -> None:
+    curve = element(0x50003000, "OW", b"\1\0\2\0\3\0\4\0", syntax=IMPLICIT)
+    written = Written(syntax=IMPLICIT, extra={0x50003000: curve})
+    response = open_door(written).get(paths(written)[2], accept=ALONE + "*")
+    assert response.status_code == 200
+    found = dcmread(io.BytesIO(content(response)))[0x50003000]
+    assert (found.VR, found.value) == ("OW", b"\1\0\2\0\3\0\4\0")
+
+
+CHARACTER_SETS = [
+    (b"\\ISO 2022 IR 58", b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab=", "张*", "张^小东"),
+    # The designation written once for both components, as many devices do.
+    (b"\\ISO 2022 IR 58", b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\xd0\xa1\xb6\xab=", "张*", "张^小东"),
+    (b"ISO_IR 58", "Zhang=张^小东".encode("gb2312"), "张*", "张^小东"),
+    (b"GB2312", "Zhang=张^小东".encode("gb2312"), "张*", "张^小东"),
+    (b"gbk", "Wang=王^小東".encode("gbk"), "王*", "王^小東"),
+    (b"ISO_IR192", "Wang=王^小东".encode(), "王*", "王^小东"),
+    (b"iso_ir_192", "Wang=王^小东".encode(), "王*", "王^小东"),
+    (b"ISO-IR 192", "Wang=王^小东".encode(), "王*", "王^小东"),
+    (b"UTF-8", "Wang=王^小东".encode(), "王*", "王^小东"),
+    (b"ISO_IR_149", "Hong=김희중".encode("euc_kr"), "김*", "김희중"),
+    (b"ISO IR 149", "Hong=김희중".encode("euc_kr"), "김*", "김희중"),
+    (b"ISO_IR 149", "Hong=김희중".encode("euc_kr"), "김*", "김희중"),
+    (b"\\ISO 2022 IR 149", b"Hong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7", "洪*", "洪^吉洞"),
+    (b"\\ISO_IR 87", b"Yamada=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B", "山田*", "山田^太郎"),
+    (b"ISO_IR 13\\ISO_IR 87", b"\xd4\xcf\xc0\xde=\x1b$B;3ED\x1b(J^\x1b$BB@O:\x1b(J", "山田*", "山田^太郎"),
+]
+
+
+@pytest.mark.parametrize(("charset", "name", "wish", "ideographic"), CHARACTER_SETS)
+def test_a_name_is_found_and_shown_in_its_script(charset: bytes, name: bytes, wish: str, ideographic: str) -> None:
+    written = Written(charset=charset, name=name)
+    door = open_door(written)
+    (row,) = door.json(f"/studies?PatientName={quote(wish)}")
+    assert row["00100010"]["Value"][0]["Ideographic"] == ideographic
+    (model,) = door.json(f"{paths(written)[2]}/metadata")
+    assert model["00100010"]["Value"][0]["Ideographic"] == ideographic
+
+
+def test_latin_cyrillic_and_greek_are_designated_within_one_name() -> None:
+    encodings = text.encodings_of(b"ISO 2022 IR 100\\ISO 2022 IR 144\\ISO 2022 IR 126")
+    assert text.decode(b"J\xe9r\xf4me=\x1b-L\xbb\xee\xda^\xe9=\x1b-F\xc4", encodings, is_name=True) == "Jérôme=Люк^é=Δ"
+
+
+def test_an_items_own_character_set_counts() -> None:
+    inner = [
+        element(0x00080005, "CS", b"ISO_IR 144"),
+        element(0x00400007, "LO", "Череп".encode("iso8859_5")),
+    ]
+    second = item(element(0x00400007, "LO", "Schädel".encode("latin_1")))
+    written = Written(charset=b"ISO_IR 100", extra={0x00400275: element(0x00400275, "SQ", item(*inner) + second)})
+    door = open_door(written)
+    for wish in ("Череп", "Schädel"):
+        key = "RequestAttributesSequence.ScheduledProcedureStepDescription"
+        assert len(door.json(f"/series?{key}={quote(wish)}")) == 1
+    (model,) = door.json(f"{paths(written)[2]}/metadata")
+    described = [one["00400007"]["Value"] for one in model["00400275"]["Value"]]
+    assert described == [["Череп"], ["Schädel"]]
+    assert model["00400275"]["Value"][0]["00080005"]["Value"] == ["ISO_IR 192"]
+
+
+def test_unknown_of_undefined_length_is_implicit_little_endian_in_a_big_endian_file() -> None:
+    reference = item(element(0x00081155, "UI", b"1.2.3.4", syntax=IMPLICIT), syntax=IMPLICIT)
+    end = element(0xFFFEE0DD, "", b"", syntax=IMPLICIT)
+    unknown = element(0x00081140, "UN", reference + end, syntax=BIG_ENDIAN, length=UNDEFINED)
+    written = Written(syntax=BIG_ENDIAN, pixels=bytes(range(16)), extra={0x00081140: unknown})
+    door = open_door(written)
+    path = paths(written)[2]
+    (model,) = door.json(f"{path}/metadata")
+    assert model["00081140"]["Value"] == [{"00081155": {"vr": "UI", "Value": ["1.2.3.4"]}}]
+    given = dcmread(io.BytesIO(content(door.get(path, accept=ALONE + "*"))))
+    assert given[0x00081140].value[0].ReferencedSOPInstanceUID == "1.2.3.4"
+    assert bytes(given.PixelData) == bytes(range(16))
+    assert content(door.get(f"{path}/frames/1", accept="application/octet-stream")) == bytes(range(16))
+    assert door.get(f"{path}/rendered").status_code == 200
+
+
+def palette(syntax: str) -> dict[int, bytes]:
+    order = ">" if syntax == BIG_ENDIAN else "<"
+    extra = {}
+    for channel in range(3):
+        words = (np.arange(16) * (1000 + 900 * channel)).astype(f"{order}u2")
+        extra[0x00281101 + channel] = element(
+            0x00281101 + channel, "US", struct.pack(order + "3H", 16, 0, 16), syntax=syntax
+        )
+        extra[0x00281201 + channel] = element(0x00281201 + channel, "OW", words.tobytes(), syntax=syntax)
+    return extra
+
+
+def test_a_big_endian_palette_looks_and_reads_like_its_little_endian_twin() -> None:
+    found = []
+    for syntax in (EXPLICIT, BIG_ENDIAN):
+        written = Written(syntax=syntax, pixels=bytes(range(16)), photometric=b"PALETTE COLOR", extra=palette(syntax))
+        door = open_door(written)
+        path = paths(written)[2]
+        (model,) = door.json(f"{path}/metadata")
+        picture = np.asarray(Image.open(io.BytesIO(content(door.get(f"{path}/rendered", accept="image/png")))))
+        found.append((base64.b64decode(model["00281201"]["InlineBinary"]), picture.tolist()))
+        assert content(door.get(f"{path}/bulkdata/00281202")) == (np.arange(16, dtype="<u2") * 1900).tobytes()
+    assert found[0] == found[1]
+    assert found[0][0] == (np.arange(16, dtype="<u2") * 1000).tobytes()
+
+
+def test_an_empty_part_of_a_value_is_null_in_its_place() -> None:
+    written = Written(
+        extra={
+            0x00200100: element(0x00200100, "IS", b"1\\\\3"),
+            0x00281050: element(0x00281050, "DS", b"40\\ "),
+            0x00281051: element(0x00281051, "DS", b"\\400"),
+            0x00720066: element(0x00720066, "LO", b"A\\\\C"),
+            0x00081070: element(0x00081070, "PN", b"One^A\\\\Two^B"),
+            0x00181150: element(0x00181150, "IS", b"12.5"),
+            0x00189073: element(0x00189073, "FD", struct.pack("<2d", float("nan"), 1.5)),
+            0x00720083: element(0x00720083, "UV", struct.pack("<Q", 2**64 - 1)),
+            0x00080090: element(0x00080090, "PN", b""),
+        }
+    )
+    door = open_door(written)
+    (model,) = door.json(f"{paths(written)[2]}/metadata")
+    assert model["00200100"]["Value"] == [1, None, 3]
+    assert model["00281050"]["Value"] == [40, None]
+    assert model["00281051"]["Value"] == [None, 400]
+    assert model["00720066"]["Value"] == ["A", None, "C"]
+    assert model["00081070"]["Value"] == [{"Alphabetic": "One^A"}, None, {"Alphabetic": "Two^B"}]
+    # A whole number that is none stays what was written; so does one that JSON's readers could not hold exactly.
+    assert model["00181150"]["Value"] == ["12.5"]
+    assert model["00189073"]["Value"] == [None, 1.5]
+    assert model["00720083"]["Value"] == [str(2**64 - 1)]
+    assert model["00080090"] == {"vr": "PN"}
+    (row,) = door.json("/series?includefield=OperatorsName")
+    assert row["00081070"]["Value"] == [{"Alphabetic": "One^A"}, None, {"Alphabetic": "Two^B"}]
+
+
+def test_text_that_its_character_set_cannot_hold_is_given_on_byte_by_byte() -> None:
+    name = b"\x83\x65\x83\x58\x83\x67^A"  # Shift JIS beyond JIS X 0201, which ISO_IR 13 states
+    written = Written(syntax=IMPLICIT, charset=b"ISO_IR 13", name=name)
+    given = content(open_door(written).get(paths(written)[2], accept=ALONE + "*"))
+    assert name in given
+
+
+def test_the_prepared_document_holds_the_same() -> None:
+    written = Written(charset=b"\\ISO 2022 IR 58", name=b"Zhang=\x1b$)A\xd5\xc5", extra=tail(EXPLICIT))
+    archive = make_archive()
+    deliver(archive, [written.content()])
+    door = Door(archive, user=make_reader(archive))
+    before = door.json(f"{paths(written)[1]}/metadata")
+    settle(archive)
+    assert door.json(f"{paths(written)[1]}/metadata") == before
+    assert before[0]["00100010"]["Value"][0]["Ideographic"] == "张"
+    xml = parts(door.get(f"{paths(written)[1]}/metadata", accept='multipart/related; type="application/dicom+xml"'))
+    assert "张" in xml[0].content.decode()
