@@ -11,7 +11,7 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         from access import hooks, rights
-        from audit import actions, signals
+        from audit import actions, checks, signals  # noqa: F401 -- importing checks registers them
         from audit import home as officer_home
         from audit.permissions import VIEW_AUDIT
         from core import guides, home, navigation

@@ -136,6 +136,12 @@ VARIABLES: tuple[Variable, ...] = (
         meaning="PostgreSQL to use, `postgresql://user:password@host:port/name`. Given: none is started here.",
     ),
     Variable(
+        name="PACSWEB_DATABASE_ADMIN_URL",
+        read=_url("postgres", "postgresql"),
+        secret=True,
+        meaning="For `migrate` alone: the same database as a superuser, who hands the audit trail to a role of its own.",
+    ),
+    Variable(
         name="REDIS_URL",
         read=_url("redis", "rediss"),
         secret=True,

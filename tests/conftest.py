@@ -16,18 +16,26 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """A database kept from an earlier run (`--reuse-db`) gets the walls that the models ask for now, and a test that
     commits leaves it by a faster way than Django's."""
     from django.db import connection
     from django.test import TransactionTestCase
 
+    from audit.ownership import hand_over
     from core.wall import raise_walls
+    from tests import superuser
 
     with django_db_blocker.unblock():
         raise_walls(connection)
+        with superuser.connect() as master, master.cursor() as cursor:
+            hand_over(cursor, role=connection.settings_dict["USER"])
         emptying = Emptying()
     TransactionTestCase._fixture_teardown = lambda _self: emptying.empty()
+    yield
+    with superuser.connect() as master:
+        # Whoever drops a database has to own it.
+        master.execute(f'ALTER DATABASE "{connection.settings_dict["NAME"]}" OWNER TO pacsweb')
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,9 @@ from pathlib import Path
 
 
 def _start_services() -> Path:
+    from audit.ownership import open_for_migrations
     from pacsweb.launcher.ports import choose
-    from pacsweb.launcher.postgres import Postgres
+    from pacsweb.launcher.postgres import APPLICATION_USER, SUPERUSER, Postgres
     from pacsweb.launcher.processes import RunAs, start
     from pacsweb.launcher.valkey import Valkey
 
@@ -56,8 +57,15 @@ def _start_services() -> Path:
     postgres.wait(is_alive=lambda: database.poll() is None)
     valkey.wait(is_alive=lambda: broker.poll() is None)
     postgres.ensure_database(may_create_databases=True)
+    with postgres.connect_as_superuser(database="postgres") as superuser, superuser.cursor() as cursor:
+        # A kept database may have migrations to come; `django_db_setup` hands the trail over afterwards.
+        open_for_migrations(cursor, role=APPLICATION_USER)
 
     os.environ["DATABASE_URL"] = postgres.url
+    # tests/superuser.py
+    os.environ["TEST_SUPERUSER_URL"] = (
+        f"postgresql://{SUPERUSER}:{postgres.superuser_password}@127.0.0.1:{postgres.port}"
+    )
     os.environ["REDIS_URL"] = valkey.url
     data = folder / "data"
     shutil.rmtree(data, ignore_errors=True)

@@ -139,6 +139,7 @@ def restore(*, env: Environment, folders: Folders, source: Path) -> None:
                 postgres.wait(is_alive=lambda: server.poll() is None)
                 postgres.ensure_database()
                 _load(postgres=postgres, dump=source / DUMP)
+                postgres.hand_over_trail()
             finally:
                 server.send_signal(signal.SIGINT)
                 server.wait(timeout=120)
@@ -175,7 +176,7 @@ def _load(*, postgres: Postgres, dump: Path) -> None:
     _client(
         postgres=postgres,
         command=[
-            "pg_restore", "--no-owner", f"--role={APPLICATION_USER}", "--single-transaction", "--exit-on-error",
+            "pg_restore", "--no-owner", "--no-acl", f"--role={APPLICATION_USER}", "--single-transaction", "--exit-on-error",
             "--username", SUPERUSER, f"--dbname={DATABASE}", str(dump),
         ],
     )  # fmt: skip

@@ -20,6 +20,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from audit import ownership
 from core.db import leakproof
 from pacsweb.launcher.messages import LaunchError
 from pacsweb.launcher.processes import RunAs, run
@@ -133,6 +134,11 @@ class Postgres:
     def url(self) -> str:
         return f"postgresql://{APPLICATION_USER}:{self.application_password}@127.0.0.1:{self.port}/{DATABASE}"
 
+    @property
+    def superuser_url(self) -> str:
+        """For `migrate` alone; nothing that serves knows it."""
+        return f"postgresql://{SUPERUSER}:{self.superuser_password}@127.0.0.1:{self.port}/{DATABASE}"
+
     def initialise(self) -> bool:
         """Make the cluster when there is none. True when it was made now."""
         if read_data_major(folder=self.folder) is not None:
@@ -236,6 +242,12 @@ class Postgres:
                 )
         with self.connect_as_superuser(database=DATABASE) as connection, connection.cursor() as cursor:
             leakproof.mark(cursor)
+            ownership.make_owner(cursor)
+            ownership.hand_over(cursor, role=APPLICATION_USER, with_database=not may_create_databases)
+
+    def hand_over_trail(self) -> None:
+        with self.connect_as_superuser(database=DATABASE) as connection, connection.cursor() as cursor:
+            ownership.hand_over(cursor, role=APPLICATION_USER)
 
     def stop(self) -> None:
         """Fast shutdown of a server that is not our child (one that a killed run left)."""

@@ -19,6 +19,7 @@ from pacsweb.launcher import processes
 from pacsweb.launcher.folders import Folders
 from pacsweb.launcher.logfiles import last_line
 from pacsweb.launcher.messages import LaunchError, complain, say
+from pacsweb.launcher.postgres import Postgres
 from pacsweb.local_services import write_private
 
 MIGRATE_FAILED = 1
@@ -35,18 +36,25 @@ def schema_fingerprint() -> str:
     return digest.hexdigest()
 
 
-def migrate(*, folders: Folders, environment: Mapping[str, str], always: bool) -> None:
-    """Apply migrations under a database lock. Skipped when nothing changed since the last time."""
+def migrate(
+    *, folders: Folders, environment: Mapping[str, str], always: bool, postgres: Postgres | None = None
+) -> None:
+    """Apply migrations under a database lock. Skipped when nothing changed since the last time.
+
+    `postgres` is the server when it is our own: the tables of the audit trail are its superuser's to open and to close.
+    """
     stamp = folders.run / "schema.json"
     current = {"fingerprint": schema_fingerprint()}
     if not always and _read(path=stamp) == current:
         return
     say("updating the database schema")
     log = folders.log / "migrate.log"
+    admin = {"PACSWEB_DATABASE_ADMIN_URL": postgres.superuser_url} if postgres is not None else {}
     with log.open("ab") as output:
         done = subprocess.run(
             [sys.executable, "-m", "pacsweb.launcher.migrate"],
-            env=dict(environment), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False,
+            env={**environment, **admin}, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            check=False,
         )  # fmt: skip
     if done.returncode == SCHEMA_IS_NEWER:
         raise LaunchError(last_line(path=log))

@@ -45,6 +45,7 @@ class Supervisor:
         self._stop_asked = False
         self._lock: IO[str] | None = None
         self._life: int | None = None
+        self._postgres: Postgres | None = None
 
     # The whole life ------------------------------------------------------------------------------------------------
 
@@ -99,7 +100,10 @@ class Supervisor:
         environment = child_environment(
             folders=self.folders, database_url=database_url, redis_url=redis_url, tree=self.tree
         )
-        steps.migrate(folders=self.folders, environment=environment, always=fresh or postgres is None)
+        self._postgres = postgres
+        steps.migrate(
+            folders=self.folders, environment=environment, always=fresh or postgres is None, postgres=postgres
+        )
         readiness.forget_workers(redis_url=redis_url)
         for plan in service_plans(env=self.env, doors=self.doors, environment=environment, folders=self.folders):
             self._add(plan=plan)
@@ -194,7 +198,7 @@ class Supervisor:
                 return
             if answer.schema_is_behind and not migrated_again:
                 migrated_again = True
-                steps.migrate(folders=self.folders, environment=environment, always=True)
+                steps.migrate(folders=self.folders, environment=environment, always=True, postgres=self._postgres)
             time.sleep(0.1)
         raise LaunchError(
             f"PACSWeb did not get ready within {READY_PATIENCE_SECONDS} seconds; it still waits for "

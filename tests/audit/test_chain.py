@@ -16,6 +16,7 @@ from audit.models import ChainLink, Event
 from audit.tasks import seal_chains
 from audit.verify import verify_chain
 from core.tenancy import all_tenants
+from tests import superuser
 from tests.access.factories import make_member, make_organisation
 
 json_values = st.recursive(
@@ -48,16 +49,11 @@ def write_events(organisation: Organisation, count: int) -> list[Event]:
     ]
 
 
-def force(sql: str, *parameters: Any) -> None:
+def force(sql: Any, *parameters: Any) -> None:
     """What somebody with the database's own password could do."""
-    tables = ("audit_event", "audit_chainlink")
-    with all_tenants(), connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        cursor.execute(sql, parameters)
-        for table in tables:
-            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    with superuser.connect() as master, master.transaction():
+        master.execute("SET LOCAL session_replication_role = replica")
+        master.execute(sql, parameters)
 
 
 @pytest.mark.django_db
@@ -85,7 +81,7 @@ def test_events_cannot_be_changed_or_removed_by_the_application() -> None:
             Event.objects.filter(pk=event.pk).delete()
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_altered_event_is_named() -> None:
     organisation, other = make_organisation(), make_organisation()
     events = write_events(organisation, 5)
@@ -101,7 +97,7 @@ def test_altered_event_is_named() -> None:
     call_command("verify_audit", "--organisation", other.slug)
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_removed_event_is_named() -> None:
     organisation = make_organisation()
     events = write_events(organisation, 5)
@@ -113,7 +109,7 @@ def test_removed_event_is_named() -> None:
     assert "missing" in verdict.reason
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_event_moved_to_another_organisation_is_named() -> None:
     ours, theirs = make_organisation(), make_organisation()
     events = write_events(ours, 2)

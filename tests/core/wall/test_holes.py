@@ -7,7 +7,9 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
+from audit import ownership
 from core import wall
+from tests import superuser
 from tests.access.factories import make_member, make_organisation
 from tests.core.wall.raw_sql import MEMBERS, ask, number
 
@@ -73,11 +75,16 @@ def test_a_role_that_the_wall_does_not_bind_is_refused(right: str, monkeypatch: 
 def test_walls_come_down_and_go_up_again() -> None:
     make_member(make_organisation())
     ask("SET CONSTRAINTS ALL IMMEDIATE")
-    dropped = wall.drop_walls(connection)
-    assert set(dropped) == {found.table for found in wall.walls()}
-    assert number(MEMBERS) == 1
-    assert set(wall.raise_walls(connection)) == set(dropped)
-    assert number(MEMBERS) == 0
+    with superuser.connect() as master, master.cursor() as cursor:
+        ownership.open_for_migrations(cursor, role=connection.settings_dict["USER"])
+        try:
+            dropped = wall.drop_walls(connection)
+            assert set(dropped) == {found.table for found in wall.walls()}
+            assert number(MEMBERS) == 1
+            assert set(wall.raise_walls(connection)) == set(dropped)
+            assert number(MEMBERS) == 0
+        finally:
+            ownership.hand_over(cursor, role=connection.settings_dict["USER"])
 
 
 def test_the_processes_refuse_to_serve_with_a_hole(
