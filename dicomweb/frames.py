@@ -8,8 +8,10 @@ from typing import Any
 
 import structlog
 from pydicom import dcmread
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from archive import decoding
 from archive import queries as archive_queries
 from archive.errors import NotAnImage
 from archive.models import Instance
@@ -23,6 +25,8 @@ from dicomweb.payload import FileSlice, Piece
 logger = structlog.get_logger(__name__)
 
 CODESTREAM_HEAD_BYTES = 512
+# What is read into memory as a whole: deflated, big-endian and bit-packed objects.
+MAXIMUM_WHOLE_BYTES = 2 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,8 @@ def decode(instance: Instance, number: int, header: Dataset | None = None) -> Fr
     try:
         data = archive_queries.read_frame(instance, number)
     except LookupError:
+        if instance.transfer_syntax_uid == pixels.DEFLATED or not pixels.is_native(instance.transfer_syntax_uid):
+            return _decode_in_file(instance, number)
         return pixels.decode_from_dataset(dataset=read_whole(instance), number=number)
     if instance.transfer_syntax_uid == pixels.EXPLICIT_VR_BIG_ENDIAN:
         # Bytes of odd frames may swap with those of their neighbours (PS3.5 8.1.1): only the whole tells.
@@ -137,6 +143,29 @@ def decode(instance: Instance, number: int, header: Dataset | None = None) -> Fr
         transfer_syntax=instance.transfer_syntax_uid,
         pixel_keyword=_pixel_keyword(instance, header),
     )
+
+
+def _decode_in_file(instance: Instance, number: int) -> Frame:
+    """A frame whose place is only known by unpacking or decoding: that is done elsewhere (`archive.decoding`)."""
+    options = decoding.options_of(_description(instance))
+    if instance.size_bytes > MAXIMUM_WHOLE_BYTES:
+        raise DecodeError("The object is larger than this server decodes as a whole.")
+    with archive_queries.open_instance(instance) as file:
+        content = file.read()
+    return decoding.decode_in_file(
+        content=content, options=options, number=number, number_of_frames=instance.number_of_frames
+    )
+
+
+def _description(instance: Instance) -> Dataset:
+    """The image pixel description as the index has it: what a deflated header says is behind its compression."""
+    description = Dataset()
+    description.Rows, description.Columns = instance.rows, instance.columns
+    for tag in pixels.INDEXED_TAGS:
+        value = instance.attributes.get(tag, {}).get("Value") or [None]
+        if value[0] is not None:
+            description.add(DataElement(int(tag, 16), instance.attributes[tag]["vr"], value[0]))
+    return description
 
 
 def _pixel_keyword(instance: Instance, header: Dataset) -> str:
@@ -166,7 +195,7 @@ def read_whole(instance: Instance) -> Dataset:
 
     What comes deflated or in big endian is little endian here: pydicom turns numbers, but not the words of tables.
     """
-    if instance.size_bytes > pixels.MAXIMUM_FRAME_BYTES:
+    if instance.size_bytes > MAXIMUM_WHOLE_BYTES:
         raise DecodeError("The object is larger than this server decodes.")
     try:
         if instance.transfer_syntax_uid in pixels.REWRITTEN:

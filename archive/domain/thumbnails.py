@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import io
 import math
+import struct
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from archive.domain import jpeg
-
-jpeg.register()
+from archive import decoding
+from archive.decoding import DecodeError
+from archive.domain import codestreams
 
 SIDE = 256
 QUALITY = 82
 MAX_PIXELS = 120_000_000
+# Group, element, VR with its reserved bytes, length (PS3.5 7.1.2).
+PIXEL_ELEMENT_HEAD = struct.Struct("<HH4sI")
+UNDEFINED = 0xFFFFFFFF
 PERCENTILES = (0.5, 99.5)
 #: A window that leaves this share of the pixels in plain black, or plain white, shows nothing.
 BLANK_SHARE = 0.98
@@ -34,7 +39,6 @@ def render_thumbnail(file: BinaryIO, *, frame: int, side: int = SIDE) -> bytes:
     """A WebP picture of frame `frame` (from 1) that fits `side` × `side`. Raises `NoPicture`."""
     try:
         dataset = dcmread(file, stop_before_pixels=True, force=False)
-        file.seek(0)
         pixels = _frame_pixels(file, dataset=dataset, index=frame - 1)
         grey_or_rgb = _displayed(pixels, dataset=dataset, index=frame - 1)
         return _encode(grey_or_rgb, dataset=dataset, side=side)
@@ -45,18 +49,42 @@ def render_thumbnail(file: BinaryIO, *, frame: int, side: int = SIDE) -> bytes:
 
 
 def _frame_pixels(file: BinaryIO, *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:
-    rows, columns = int(dataset.get("Rows", 0) or 0), int(dataset.get("Columns", 0) or 0)
-    samples = int(dataset.get("SamplesPerPixel", 1) or 1)
-    if rows < 1 or columns < 1:
-        raise NoPicture("no rows or columns")
-    if rows * columns * samples > MAX_PIXELS:
-        raise NoPicture("too many pixels")
-    # From the file pydicom reads one frame of many; a deflated file has to be unpacked as a whole.
-    is_deflated = dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian
-    frame = pixel_array(dcmread(file) if is_deflated else file, index=index)
-    if frame.shape[:2] != (rows, columns):
+    try:
+        options = decoding.options_of(dataset)
+        if options["rows"] * options["columns"] * options["samples_per_pixel"] > MAX_PIXELS:
+            raise NoPicture("too many pixels")
+        return _decoded(file, dataset=dataset, options=options, index=index)
+    except DecodeError as error:
+        raise NoPicture(str(error)) from error
+
+
+def _decoded(file: BinaryIO, *, dataset: Dataset, options: dict[str, Any], index: int) -> np.ndarray[Any, Any]:
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if codestreams.family_of(syntax) is not None:
+        frame = _coded_frame(file, dataset=dataset, index=index, frames=frames)
+        return decoding.decode_frame(frame=frame, transfer_syntax=syntax, options=options).pixels
+    file.seek(0)
+    if syntax == DeflatedExplicitVRLittleEndian:
+        content = file.read()
+        return decoding.decode_in_file(
+            content=content, options=options, number=index + 1, number_of_frames=frames
+        ).pixels
+    # From the file pydicom reads one frame of many.
+    frame_pixels = pixel_array(file, index=index)
+    if frame_pixels.shape[:2] != (options["rows"], options["columns"]):
         raise NoPicture("the frame has another size than stated")
-    return np.asarray(frame)
+    return np.asarray(frame_pixels)
+
+
+def _coded_frame(file: BinaryIO, *, dataset: Dataset, index: int, frames: int) -> bytes:
+    """One frame of encapsulated pixel data (PS3.5 A.4); the file stands where the reading of the header stopped."""
+    head = file.read(PIXEL_ELEMENT_HEAD.size)
+    if len(head) < PIXEL_ELEMENT_HEAD.size or PIXEL_ELEMENT_HEAD.unpack(head)[::3] != (0x7FE0, UNDEFINED):
+        raise NoPicture("no compressed pixel data")
+    offsets = dataset.get("ExtendedOffsetTable"), dataset.get("ExtendedOffsetTableLengths")
+    extended = (offsets[0], offsets[1]) if offsets[0] and offsets[1] else None
+    return bytes(get_frame(file, index, number_of_frames=frames, extended_offsets=extended))
 
 
 def _displayed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:

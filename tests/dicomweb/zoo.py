@@ -14,7 +14,10 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.utils import pack_bits
 
+from archive.domain import jpeg
 from tests.archive.factories import make_dataset, to_bytes
+
+jpeg.register()
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"

@@ -1,0 +1,12 @@
+"""Decode compressed frames in child processes that may be killed: whatever a file does, this process lives on.
+
+The codestream is compared with the data set first (`archive.domain.codestreams`); only then does a child get the frame,
+with as much memory and time as the image described can need. Uncompressed frames need no codec and are read here.
+"""
+
+from __future__ import annotations
+
+from archive.decoding.errors import DecodeError
+from archive.decoding.frames import Decoded, decode_frame, decode_in_file, options_of
+
+__all__ = ["DecodeError", "Decoded", "decode_frame", "decode_in_file", "options_of"]

@@ -1,0 +1,80 @@
+"""What a decoder process does with a frame. Loaded there only: nothing else may start a codec."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, Final
+
+import imagecodecs
+import numpy as np
+from pydicom import dcmread
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import UID
+
+from archive.decoding.errors import DecodeError
+from archive.domain import codestreams, jpeg
+from archive.domain.codestreams import Family
+
+PIXEL_KEYWORDS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+jpeg.register()
+
+
+def decode_frame(
+    *, frame: bytes, transfer_syntax: str, options: dict[str, Any], pixel_keyword: str
+) -> tuple[np.ndarray[Any, Any], str]:
+    """(pixels, photometric interpretation) of one coded frame without item tags. Raises `DecodeError`."""
+    if codestreams.family_of(transfer_syntax) is Family.JPEG_XL:
+        return _jpeg_xl(frame)
+    everything = {"number_of_frames": 1, "pixel_keyword": pixel_keyword, "pixel_vr": "OW", **options}
+    try:
+        pixels, found = get_decoder(UID(transfer_syntax)).as_array(encapsulate([frame]), index=0, **everything)
+    except MemoryError:
+        raise
+    # The codecs behind pydicom raise whatever they like; for the caller it is one thing: this frame does not decode.
+    except Exception as error:
+        raise DecodeError("The pixel data does not decode.") from error
+    return pixels, str(found["photometric_interpretation"])
+
+
+def decode_in_file(*, content: bytes, number: int) -> tuple[np.ndarray[Any, Any], str]:
+    """The same of frame `number` (from 1) of a whole file: for what cannot be read frame by frame."""
+    try:
+        dataset = dcmread(io.BytesIO(content))
+        keyword = next((name for name in PIXEL_KEYWORDS if name in dataset), None)
+        if keyword is None:
+            raise DecodeError("The object has no pixel data.")
+        syntax = UID(str(dataset.file_meta.TransferSyntaxUID))
+        if syntax.is_encapsulated:
+            frames = int(dataset.get("NumberOfFrames") or 1)
+            frame = bytes(get_frame(dataset.PixelData, number - 1, number_of_frames=frames))
+            description = codestreams.Description(
+                rows=int(dataset.Rows),
+                columns=int(dataset.Columns),
+                samples=int(dataset.get("SamplesPerPixel") or 1),
+                bits_allocated=int(dataset.BitsAllocated),
+            )
+            codestreams.check(codestreams.of_bytes(frame), transfer_syntax=syntax, description=description)
+        pixels, found = get_decoder(syntax).as_array(dataset, index=number - 1)
+    except (MemoryError, DecodeError):
+        raise
+    except codestreams.Damaged as error:
+        raise DecodeError(error.reason) from error
+    except Exception as error:
+        raise DecodeError("The pixel data does not decode.") from error
+    return pixels, str(found["photometric_interpretation"])
+
+
+def _jpeg_xl(frame: bytes) -> tuple[np.ndarray[Any, Any], str]:
+    try:
+        pixels = imagecodecs.jpegxl_decode(frame)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise DecodeError("The pixel data does not decode.") from error
+    colour = pixels.ndim == 3 and pixels.shape[2] >= 3
+    return (
+        pixels[..., :3] if colour else pixels.reshape(pixels.shape[:2]),
+        "RGB" if colour else "MONOCHROME2",
+    )

@@ -1,0 +1,137 @@
+"""One frame in, its pixels out: checked first, then decoded elsewhere where it is compressed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import UID
+
+from archive.decoding.errors import DecodeError
+from archive.decoding.pool import pool
+from archive.domain import codestreams
+from archive.domain.codestreams import MAXIMUM_FRAME_BYTES, Damaged, Description
+
+IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
+# What a decoder may use beside the pixels, and for each sample: wavelet decoders hold several numbers of 32 bits for one.
+BASE_MEMORY_BYTES: Final = 256 << 20
+MEMORY_FOR_SAMPLE: Final = 32
+BASE_SECONDS: Final = 10
+BYTES_IN_A_SECOND: Final = 8 << 20
+# Beside the pixels, in a file that is read whole.
+HEADER_BYTES: Final = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """`pixels` is (rows, columns) or (rows, columns, samples), colour by pixel, YBR turned into RGB."""
+
+    pixels: np.ndarray[Any, Any]
+    photometric_interpretation: str
+
+
+def description_of(options: dict[str, Any]) -> Description:
+    """The part of a decoder's options that says how large a frame is."""
+    return Description(
+        rows=options["rows"],
+        columns=options["columns"],
+        samples=options["samples_per_pixel"],
+        bits_allocated=options["bits_allocated"],
+        photometric_interpretation=options["photometric_interpretation"],
+    )
+
+
+def decode_frame(
+    *, frame: bytes, transfer_syntax: str, options: dict[str, Any], pixel_keyword: str = "PixelData"
+) -> Decoded:
+    """Decode one frame as stored (without item tags). Raises `DecodeError` before anything large is allocated."""
+    description = description_of(options)
+    is_compressed = codestreams.family_of(transfer_syntax) is not None
+    try:
+        if is_compressed:
+            codestreams.check(codestreams.of_bytes(frame), transfer_syntax=transfer_syntax, description=description)
+        else:
+            codestreams.check_native(length=len(frame), description=description)
+    except Damaged as error:
+        raise DecodeError(error.reason) from error
+    if not is_compressed:
+        return _native(frame, transfer_syntax=transfer_syntax, options=options, pixel_keyword=pixel_keyword)
+    size = codestreams.frame_bytes(description)
+    fields = {
+        "kind": "frame",
+        "transfer_syntax": transfer_syntax,
+        "options": options,
+        "pixel_keyword": pixel_keyword,
+    }
+    return _in_child(fields, frame, description=description, size=size, more_memory=0)
+
+
+def decode_in_file(*, content: bytes, options: dict[str, Any], number: int, number_of_frames: int) -> Decoded:
+    """Decode frame `number` (from 1) of a whole file whose frames have no known place. Raises `DecodeError`."""
+    description = description_of(options)
+    size = codestreams.frame_bytes(description)
+    whole = size * max(1, number_of_frames)
+    if whole > MAXIMUM_FRAME_BYTES or len(content) > 2 * MAXIMUM_FRAME_BYTES:
+        raise DecodeError("The object is larger than this server decodes as a whole.")
+    more = 2 * len(content) + 3 * whole + HEADER_BYTES
+    fields = {"kind": "file", "number": number}
+    return _in_child(fields, content, description=description, size=size, more_memory=more)
+
+
+def _native(frame: bytes, *, transfer_syntax: str, options: dict[str, Any], pixel_keyword: str) -> Decoded:
+    syntax = EXPLICIT_LITTLE if transfer_syntax == IMPLICIT_LITTLE else transfer_syntax
+    everything = {"number_of_frames": 1, "pixel_keyword": pixel_keyword, "pixel_vr": "OW", **options}
+    try:
+        pixels, found = get_decoder(UID(syntax)).as_array(frame, index=0, **everything)
+    # pydicom raises many kinds for a description that makes no sense.
+    except Exception as error:
+        raise DecodeError("The pixel data does not decode.") from error
+    return Decoded(pixels=pixels, photometric_interpretation=str(found["photometric_interpretation"]))
+
+
+def _in_child(
+    fields: dict[str, Any], payload: bytes, *, description: Description, size: int, more_memory: int
+) -> Decoded:
+    samples = description.rows * description.columns * description.samples
+    said, answer = pool().run(
+        fields,
+        payload,
+        memory_bytes=BASE_MEMORY_BYTES + MEMORY_FOR_SAMPLE * samples + more_memory,
+        seconds=BASE_SECONDS + size // BYTES_IN_A_SECOND,
+        # Codecs give floats or whole words for smaller cells, never more than eight bytes a sample.
+        answer_bytes=max(size, 8 * samples),
+    )
+    try:
+        pixels = np.frombuffer(answer, dtype=np.dtype(said["dtype"])).reshape(said["shape"])
+    except (TypeError, ValueError) as error:
+        raise DecodeError("The pixel data does not decode.") from error
+    if pixels.shape[:2] != (description.rows, description.columns):
+        raise DecodeError("The frame has another size than the header says.")
+    return Decoded(pixels=pixels, photometric_interpretation=str(said["photometric_interpretation"]))
+
+
+def options_of(header: Dataset) -> dict[str, Any]:
+    """The image pixel description (PS3.3 C.7.6.3) in the form that the decoders take. Raises `DecodeError`."""
+    try:
+        allocated = int(header.BitsAllocated)
+        samples = int(header.get("SamplesPerPixel") or 1)
+        options: dict[str, Any] = {
+            "rows": int(header.Rows),
+            "columns": int(header.Columns),
+            "samples_per_pixel": samples,
+            "bits_allocated": allocated,
+            "bits_stored": int(header.get("BitsStored") or allocated),
+            "pixel_representation": int(header.get("PixelRepresentation") or 0),
+            "photometric_interpretation": str(header.get("PhotometricInterpretation") or "MONOCHROME2").strip(),
+        }
+        if samples > 1:
+            options["planar_configuration"] = int(header.get("PlanarConfiguration") or 0)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DecodeError("The description of the pixels is incomplete.") from error
+    if codestreams.frame_bytes(description_of(options)) > MAXIMUM_FRAME_BYTES:
+        raise DecodeError("The frame is larger than this server decodes.")
+    return options

@@ -1,0 +1,202 @@
+"""Frames are decoded in processes that may die: what happens to them and what it costs this one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import pytest
+
+from archive import decoding
+from archive.decoding import DecodeError, frames
+from archive.decoding import pool as pools
+from archive.domain import codestreams
+from tests.archive import bombs
+
+SYNTAX = bombs.SYNTAX
+
+
+@pytest.fixture
+def own_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[pools.Pool]:
+    """One decoder, this test's alone."""
+    pool = pools.Pool(size=1)
+    monkeypatch.setattr(frames, "pool", lambda: pool)
+    yield pool
+    pool.close()
+
+
+def options(side: int = 64, *, bits: int = 16) -> dict[str, Any]:
+    return {
+        "rows": side,
+        "columns": side,
+        "samples_per_pixel": 1,
+        "bits_allocated": bits,
+        "bits_stored": bits,
+        "pixel_representation": 0,
+        "photometric_interpretation": "MONOCHROME2",
+    }
+
+
+def jpeg_ls(side: int = 64) -> bytes:
+    return bytes(imagecodecs.jpegls_encode(bombs.picture(side)))
+
+
+def decode(frame: bytes, *, side: int = 64, syntax: str = f"{SYNTAX}80", bits: int = 16) -> Any:
+    return decoding.decode_frame(frame=frame, transfer_syntax=syntax, options=options(side, bits=bits)).pixels
+
+
+def peak_bytes_of(action: Any) -> int:
+    """By how much the resident memory of this process rose at most."""
+
+    def status(key: str) -> int:
+        text = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(text.split(f"{key}:")[1].split()[0]) * 1024
+
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    before = status("VmRSS")
+    action()
+    return status("VmHWM") - before
+
+
+@pytest.mark.parametrize("name", bombs.FRAMES)
+def test_a_small_file_that_asks_for_gigabytes_costs_this_process_nothing(name: str) -> None:
+    syntax, make, bits = bombs.FRAMES[name]
+    bomb = make(30_000)
+
+    def attack() -> None:
+        for side in (64, 16_000, 30_000):
+            with pytest.raises(DecodeError):
+                decode(bomb, side=side, syntax=syntax, bits=bits)
+
+    started = time.monotonic()
+    assert peak_bytes_of(attack) < 16 << 20
+    assert time.monotonic() - started < 5
+
+
+def test_a_deflated_bomb_is_not_unpacked_here(own_pool: pools.Pool) -> None:
+    from tests.archive.factories import make_file
+
+    plain = make_file(PixelData=None)
+    bomb = plain[:128] + b"DICM" + bombs.deflated(300 << 20)
+
+    def attack() -> None:
+        with pytest.raises(DecodeError):
+            decoding.decode_in_file(content=bomb, options=options(), number=1, number_of_frames=1)
+
+    assert peak_bytes_of(attack) < 16 << 20
+
+
+def test_the_decoder_has_only_the_memory_that_the_image_may_need(
+    own_pool: pools.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode(jpeg_ls())
+    monkeypatch.setattr(frames, "BASE_MEMORY_BYTES", 1 << 20)
+    monkeypatch.setattr(frames, "MEMORY_FOR_SAMPLE", 0)
+    with pytest.raises(DecodeError):
+        decode(jpeg_ls(2048), side=2048)
+    monkeypatch.undo()
+    assert decode(jpeg_ls()).shape == (64, 64), "and the next one is served"
+
+
+def test_a_decoder_that_takes_too_long_is_given_up(own_pool: pools.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode(jpeg_ls())
+    (pid,) = own_pool.pids()
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(frames, "BASE_SECONDS", 1)
+    with pytest.raises(DecodeError, match="longer"):
+        decode(jpeg_ls())
+    assert not Path(f"/proc/{pid}").exists()
+    assert decode(jpeg_ls()).shape == (64, 64)
+
+
+def test_a_decoder_killed_at_work_gives_a_clear_error_and_is_replaced(own_pool: pools.Pool) -> None:
+    decode(jpeg_ls())
+    (pid,) = own_pool.pids()
+    os.kill(pid, signal.SIGSTOP)
+    threading.Timer(0.3, os.kill, (pid, signal.SIGKILL)).start()
+    with pytest.raises(DecodeError, match="decoder stopped on this image"):
+        decode(jpeg_ls())
+    assert decode(jpeg_ls()).shape == (64, 64)
+    assert own_pool.pids() != [pid]
+
+
+def test_a_decoder_killed_while_idle_is_replaced_without_a_word(own_pool: pools.Pool) -> None:
+    decode(jpeg_ls())
+    (pid,) = own_pool.pids()
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    assert decode(jpeg_ls()).shape == (64, 64)
+
+
+def test_the_decoder_sees_no_secret_of_its_parent(own_pool: pools.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PACSWEB_SECRET_KEY", "not-for-codecs")
+    decode(jpeg_ls())
+    (pid,) = own_pool.pids()
+    assert b"not-for-codecs" not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def test_many_threads_share_few_decoders() -> None:
+    found: list[bool] = []
+    image, frame = bombs.picture(256), jpeg_ls(256)
+
+    def work() -> None:
+        found.extend(bool((decode(frame, side=256) == image).all()) for _unused in range(5))
+
+    threads = [threading.Thread(target=work) for _unused in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 40
+    assert len(pools.pool().pids()) <= pools.MAXIMUM_DECODERS
+
+
+FORKING = """
+import os, sys
+from tests.archive.test_decoding import decode, jpeg_ls
+from archive.decoding.pool import pool
+decode(jpeg_ls())
+mine = pool().pids()
+child = os.fork()
+if child == 0:
+    decode(jpeg_ls())
+    os._exit(0 if pool().pids() != mine else 3)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+decode(jpeg_ls())
+assert pool().pids() == mine
+"""
+
+
+def test_a_forked_worker_has_decoders_of_its_own_and_none_outlives_its_parent() -> None:
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING + "\nprint(*mine)"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    pid = int(done.stdout.split()[0])
+    for _unused in range(50):
+        if not Path(f"/proc/{pid}").exists() or "zombie" in Path(f"/proc/{pid}/status").read_text():
+            return
+        time.sleep(0.1)
+    pytest.fail("the decoder is still there")
+
+
+def test_an_uncompressed_frame_that_is_too_short_is_refused_before_it_is_read() -> None:
+    description = codestreams.Description(rows=60_000, columns=60_000, samples=1, bits_allocated=16)
+    with pytest.raises(codestreams.Damaged):
+        codestreams.check_native(length=512, description=description)
+    with pytest.raises(DecodeError):
+        decode(bytes(100), syntax="1.2.840.10008.1.2.1")
