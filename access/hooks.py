@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.db.models import Model, Q, QuerySet
 
@@ -13,6 +13,16 @@ from django.db.models import Model, Q, QuerySet
 class VisibilityProvider(Protocol):
     def __call__(self, *, user: Any, permission: str) -> Q | None:
         """The rows that `user` may see for a reason other than a role on the container; None when there are none."""
+
+
+class Reason(NamedTuple):
+    """One more way to see rows of a model."""
+
+    provider: VisibilityProvider
+    #: Kinds of containers whose roles it needs; None for one that follows from something else.
+    kinds: frozenset[str] | None
+    #: Images alone are seen for it: no description, date or other text that came with them.
+    is_blind: bool
 
 
 class ReachProvider(Protocol):
@@ -72,27 +82,33 @@ class Ender(Protocol):
 
 
 _explainers: list[Explainer] = []
-_visibility: dict[type[Model], list[tuple[VisibilityProvider, frozenset[str] | None]]] = {}
+_visibility: dict[type[Model], list[Reason]] = {}
 _reaches: dict[type[Model], list[ReachProvider]] = {}
 _confinements: dict[type[Model], list[Confinement]] = {}
 _listeners: list[ActListener] = []
 
 
 def register_visibility(
-    model: type[Model], provider: VisibilityProvider, *, by: Iterable[type[Model]] | None = None
+    model: type[Model],
+    provider: VisibilityProvider,
+    *,
+    by: Iterable[type[Model]] | None = None,
+    is_blind: bool = False,
 ) -> None:
     """Widen `access.queries.visible_to` for a model, e.g. images of a case assigned to a trainee.
 
     `by` names the kinds of containers whose roles give the reason: who has a role on none of them is not asked about it.
+    `is_blind` withholds the texts that came with the images (`access.queries.visible_to(…, openly=True)` leaves such
+    rows out): for the readers of unknowns.
     """
     kinds = None if by is None else frozenset(one._meta.label_lower for one in by)
-    providers = _visibility.setdefault(model, [])
-    if (provider, kinds) not in providers:
-        providers.append((provider, kinds))
+    reason = Reason(provider, kinds, is_blind)
+    reasons = _visibility.setdefault(model, [])
+    if reason not in reasons:
+        reasons.append(reason)
 
 
-def visibility_providers(model: type[Model]) -> tuple[tuple[VisibilityProvider, frozenset[str] | None], ...]:
-    """Each with the kinds of containers whose roles it needs; None for one that follows from something else."""
+def visibility_reasons(model: type[Model]) -> tuple[Reason, ...]:
     return tuple(_visibility.get(model, ()))
 
 

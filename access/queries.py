@@ -197,28 +197,32 @@ def _reaching_further(within: Q, *, token: ApiToken, model: type[Model], permiss
     return within
 
 
-def visible_to(user: User | AnonymousUser, queryset: QuerySet[Row], permission: str) -> QuerySet[Row]:
+def visible_to(
+    user: User | AnonymousUser, queryset: QuerySet[Row], permission: str, *, openly: bool = False
+) -> QuerySet[Row]:
     """The rows of `queryset` that `user` holds `permission` on. One query; no duplicates.
 
     Besides roles on the container, upper floors add their own reasons (see `access.hooks.register_visibility`).
+    `openly` leaves out what is seen for blind reasons only: readers of an unknown see images, not what is written in them.
     """
     model = queryset.model
     share = getattr(user, "guest", None)
     if share is not None:
         # A guest sees what the share reaches, whatever else the person may hold elsewhere.
         shareable = registry.find(share.kind)
-        reach = shareable.reach(share, model, permission) if shareable is not None else None
+        is_shown = shareable is not None and not (openly and shareable.is_blind)
+        reach = shareable.reach(share, model, permission) if shareable is not None and is_shown else None
         return queryset.filter(reach) if reach is not None else queryset.none()
     viewer: User | None = getattr(user, "seen_by", None)
     if viewer is not None:
         # What both may see, each for their own reasons.
         alone = copy(user)
         alone.seen_by = None  # type: ignore[union-attr]
-        return visible_to(viewer, visible_to(alone, queryset, permission), permission)
+        return visible_to(viewer, visible_to(alone, queryset, permission, openly=openly), permission, openly=openly)
     container, path = container_model(model)
     allowed = containers_with(user=user, permission=permission, container=container)
     reasons = Q(**{f"{path}__in" if path else "pk__in": allowed.values("pk")})
-    for reason in _other_reasons(user, model=model, permission=permission):
+    for reason in _other_reasons(user, model=model, permission=permission, openly=openly):
         reasons |= reason
     found = queryset.filter(reasons)
     token: ApiToken | None = getattr(user, "api_token", None)
@@ -229,13 +233,13 @@ def visible_to(user: User | AnonymousUser, queryset: QuerySet[Row], permission: 
     return found
 
 
-def _other_reasons(user: User | AnonymousUser, *, model: type[Model], permission: str) -> list[Q]:
-    providers = hooks.visibility_providers(model)
-    kinds = _kinds_held(user) if any(needed is not None for _provider, needed in providers) else None
+def _other_reasons(user: User | AnonymousUser, *, model: type[Model], permission: str, openly: bool = False) -> list[Q]:
+    reasons = [one for one in hooks.visibility_reasons(model) if not (openly and one.is_blind)]
+    kinds = _kinds_held(user) if any(one.kinds is not None for one in reasons) else None
     found = (
-        provider(user=user, permission=permission)
-        for provider, needed in providers
-        if needed is None or kinds is None or needed & kinds
+        one.provider(user=user, permission=permission)
+        for one in reasons
+        if one.kinds is None or kinds is None or one.kinds & kinds
     )
     return [reason for reason in found if reason is not None]
 

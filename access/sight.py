@@ -1,8 +1,8 @@
 """Short-lived memories of "may see", and how a change of rights ends them at once.
 
 A door that answers hundreds of requests a second for one reader may remember for seconds that a row was visible. It
-keeps the answer under `caller_key(user)` together with `stamp(user)`; once somebody's rights change their stamp is
-another one and the memory counts no more.
+keeps the answer under `caller_key(user)` as `memory` writes it; once somebody's rights change their stamp is another one
+and the memory counts no more.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ def stamp_key(user: Any) -> str:
     return f"access:sight:{user.pk}"
 
 
-def is_fresh(*, found: Mapping[str, Any], key: str, user: Any) -> bool:
-    """Whether `found` (of `cache.get_many([key, stamp_key(user)])`) remembers a sight that still counts."""
-    return key in found and found[key] == found.get(stamp_key(user), "")
+def recalled(*, found: Mapping[str, Any], key: str, user: Any) -> str:
+    """What `found` (of `cache.get_many([key, stamp_key(user)])`) remembers under `key`, as `memory` put it there; empty
+    when it remembers nothing that still counts."""
+    stamp, _bar, what = str(found.get(key, "")).partition("|")
+    return what if key in found and stamp == found.get(stamp_key(user), "") else ""
 
 
-def stamp(found: Mapping[str, Any], *, user: Any) -> str:
-    return str(found.get(stamp_key(user), ""))
+def memory(found: Mapping[str, Any], *, user: Any, what: str) -> str:
+    """What to keep in the cache: `what` (not empty), bound to the rights that the person had when `found` was asked."""
+    return f"{found.get(stamp_key(user), '')}|{what}"
 
 
 def forget(*people: int) -> None:

@@ -42,3 +42,11 @@ class Unrenderable(PermanentError):
     status_code = 406
     code = "not-renderable"
     default_message = _("This object has no image that can be shown.")
+
+
+class Withheld(Forbidden):
+    code = "withheld"
+    default_message = _(
+        "You see this study as part of a case, so its files are withheld: they hold descriptions and dates that would tell "
+        "what there is to find. Ask for frames, rendered images or metadata instead."
+    )

@@ -53,7 +53,7 @@ def versions(*, user: Any, permission: str) -> Q | None:
 def register() -> None:
     from archive.models import Instance, Series, Study
 
-    hooks.register_visibility(Study, studies)
-    hooks.register_visibility(Series, series)
-    hooks.register_visibility(Instance, instances)
+    hooks.register_visibility(Study, studies, is_blind=True)
+    hooks.register_visibility(Series, series, is_blind=True)
+    hooks.register_visibility(Instance, instances, is_blind=True)
     hooks.register_visibility(CaseVersion, versions)

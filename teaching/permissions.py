@@ -70,30 +70,35 @@ def studies(*, user: Any, permission: str) -> Q | None:
         Q(archive__in=_archives_of_writers(user))
         | Q(pk__in=_authored_studies(user))
         | Q(pk__in=_version_studies_of_authors(user))
-        | Q(pk__in=_learnable_studies(user))
     )
 
 
-def series(*, user: Any, permission: str) -> Q | None:
+def within_studies(*, user: Any, permission: str) -> Q | None:
+    """The same for series and instances."""
     if permission != VIEW_ARCHIVE:
         return None
     return (
         Q(archive__in=_archives_of_writers(user))
         | Q(study__in=_authored_studies(user))
         | Q(study__in=_version_studies_of_authors(user))
-        | (Q(study__in=_learnable_studies(user)) & ~Q(modality__in=TELLING_MODALITIES))
     )
 
 
-def instances(*, user: Any, permission: str) -> Q | None:
+def unknown_studies(*, user: Any, permission: str) -> Q | None:
+    """What learners may read: images, and nothing that came with them."""
+    return Q(pk__in=_learnable_studies(user)) if permission == VIEW_ARCHIVE else None
+
+
+def unknown_series(*, user: Any, permission: str) -> Q | None:
     if permission != VIEW_ARCHIVE:
         return None
-    return (
-        Q(archive__in=_archives_of_writers(user))
-        | Q(study__in=_authored_studies(user))
-        | Q(study__in=_version_studies_of_authors(user))
-        | (Q(study__in=_learnable_studies(user)) & ~Q(series__modality__in=TELLING_MODALITIES))
-    )
+    return Q(study__in=_learnable_studies(user)) & ~Q(modality__in=TELLING_MODALITIES)
+
+
+def unknown_instances(*, user: Any, permission: str) -> Q | None:
+    if permission != VIEW_ARCHIVE:
+        return None
+    return Q(study__in=_learnable_studies(user)) & ~Q(series__modality__in=TELLING_MODALITIES)
 
 
 def versions(*, user: Any, permission: str) -> Q | None:
@@ -107,6 +112,9 @@ def register() -> None:
 
     by = (Library, Course)
     hooks.register_visibility(Study, studies, by=by)
-    hooks.register_visibility(Series, series, by=by)
-    hooks.register_visibility(Instance, instances, by=by)
+    hooks.register_visibility(Series, within_studies, by=by)
+    hooks.register_visibility(Instance, within_studies, by=by)
+    hooks.register_visibility(Study, unknown_studies, by=by, is_blind=True)
+    hooks.register_visibility(Series, unknown_series, by=by, is_blind=True)
+    hooks.register_visibility(Instance, unknown_instances, by=by, is_blind=True)
     hooks.register_visibility(CaseVersion, versions, by=by)

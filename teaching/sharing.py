@@ -127,6 +127,7 @@ class ShareableCase(SharesStudies):
     permission = SHARE
     routes = ROUTES
     withheld = TELLING_MODALITIES
+    is_blind = True
     options = (
         registry.Option(
             name=ANSWER,

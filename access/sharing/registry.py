@@ -45,6 +45,8 @@ class Shareable(ABC):
     routes: ClassVar[Mapping[str, Means]]
     warning: ClassVar[Message] = ""
     options: ClassVar[Sequence[Option]] = ()
+    #: Whether guests see images alone, without the descriptions, dates and other texts that came with them.
+    is_blind: ClassVar[bool] = False
     #: Whether guests who may download get the whole of it by `download`.
     is_handed_over: ClassVar[bool] = False
 

@@ -12,7 +12,7 @@ from dicomweb.queries.retrieval import (
     series_of_study,
 )
 from dicomweb.queries.search import Page, search_instances, search_series, search_studies
-from dicomweb.queries.sight import require_some_sight, sees_all, studies
+from dicomweb.queries.sight import require_openness, require_some_sight, sees_all, sight_of, studies
 
 __all__ = [
     "Page",
@@ -21,12 +21,14 @@ __all__ = [
     "get_study",
     "instances_of_series",
     "instances_of_study",
+    "require_openness",
     "require_some_sight",
     "search_instances",
     "search_series",
     "search_studies",
     "sees_all",
     "series_of_study",
+    "sight_of",
     "studies",
     "unsupported",
 ]

@@ -1,21 +1,27 @@
-"""The keys of a search as conditions on rows (PS3.18 8.3.4, PS3.4 C.2.2.2)."""
+"""The keys of a search as conditions on rows (PS3.18 8.3.4, PS3.4 C.2.2.2).
+
+A condition may look below the rows that are asked for: a study is found by its series, a series by its instances. It looks
+at what the caller sees and at nothing else, or wildcards would spell out what a hidden report says.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import cast
+from typing import Any, cast
 
-from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, Value
-from django.db.models.functions import Upper
+from django.db.models import BooleanField, Count, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Upper
+from django.db.models.lookups import In
 
 from archive.domain.text import fold
 from archive.models import Instance, Series
-from dicomweb.domain import levels
+from dicomweb.domain import blind, levels
 from dicomweb.domain.levels import Level
 from dicomweb.domain.query import AnyOf, Key, Matcher, Numbers, Query, Range, Wildcard
 from dicomweb.queries.index import COLUMNS, UPPER_INDEXED, level_of, unsupported
 from dicomweb.queries.patterns import indexed_words, json_path, latest_time, like, regex
+from dicomweb.queries.sight import Sight
 
 
 class JsonPathExists(Func):
@@ -42,38 +48,57 @@ class Like(Func):
     output_field = BooleanField()
 
 
-def conditions(query: Query, *, level: Level) -> Q:
-    """All keys as one condition on rows of `level`. Keys of lower levels: the row holds something that matches."""
+def conditions(query: Query, *, level: Level, sight: Sight) -> Q:
+    """All keys as one condition on rows of `level` that the caller sees. Keys of lower levels: the row holds something
+    that the caller sees and that matches."""
     useless = {key.path for key in unsupported(query)}
     keys = [key for key in query.keys if key.path not in useless]
     at = {wanted: [key for key in keys if level_of(key.tag) == wanted] for wanted in Level}
-    result = _all_of(at[Level.STUDY], level=Level.STUDY, prefix=_prefix(Level.STUDY, level))
-    result &= _all_of(at[Level.SERIES], level=Level.SERIES, prefix="") if level == Level.SERIES else Q()
+
+    def all_of(wanted: Level, prefix: str) -> Q:
+        return _all_of(at[wanted], level=wanted, prefix=prefix, sight=sight)
+
+    result = all_of(Level.STUDY, _prefix(Level.STUDY, level))
+    if level == Level.SERIES:
+        result &= all_of(Level.SERIES, "")
     if level == Level.INSTANCE:
-        result &= _all_of(at[Level.SERIES], level=Level.SERIES, prefix="series__")
-        result &= _all_of(at[Level.INSTANCE], level=Level.INSTANCE, prefix="")
+        result &= all_of(Level.SERIES, "series__")
+        result &= all_of(Level.INSTANCE, "")
     elif at[Level.INSTANCE]:
-        inner = Instance.objects.filter(_all_of(at[Level.INSTANCE], level=Level.INSTANCE, prefix=""))
+        inner = _seen_instances(sight).filter(all_of(Level.INSTANCE, ""))
         if level == Level.STUDY:
-            inner = inner.filter(_all_of(at[Level.SERIES], level=Level.SERIES, prefix="series__"))
+            inner = inner.filter(all_of(Level.SERIES, "series__"))
         result &= Q(Exists(inner.filter(**{"study" if level == Level.STUDY else "series": OuterRef("pk")})))
     elif level == Level.STUDY and at[Level.SERIES]:
-        matching = Series.objects.filter(_all_of(at[Level.SERIES], level=Level.SERIES, prefix=""))
+        matching = _seen_series(sight).filter(all_of(Level.SERIES, ""))
         result &= Q(Exists(matching.filter(study=OuterRef("pk"))))
     return result
+
+
+def _seen_series(sight: Sight) -> QuerySet[Series]:
+    # The outer rows are of the archive: who sees all of it is spared the condition.
+    return Series.objects.all() if sight.is_whole else sight.series
+
+
+def _seen_instances(sight: Sight) -> QuerySet[Instance]:
+    return Instance.objects.all() if sight.is_whole else sight.instances
 
 
 def _prefix(of: Level, at: Level) -> str:
     return "" if of == at else "study__"
 
 
-def _all_of(keys: Iterable[Key], *, level: Level, prefix: str) -> Q:
+def _all_of(keys: Iterable[Key], *, level: Level, prefix: str, sight: Sight) -> Q:
     keys = list(keys)
     result = Q()
+    if not sight.is_whole and not all(blind.is_path_shown(key.path) for key in keys):
+        # What is withheld from the caller takes part in no condition: as if the object did not hold it.
+        study = f"{prefix}pk" if level == Level.STUDY else f"{prefix}study"
+        result &= Q(**{f"{study}__in": sight.open_studies.values("pk")})
     if level == Level.STUDY:
         result &= _combined_date_time(keys, prefix=prefix)
     for key in keys:
-        result &= _condition(key, level=level, prefix=prefix)
+        result &= _condition(key, level=level, prefix=prefix, sight=sight)
     return result
 
 
@@ -96,18 +121,37 @@ def _combined_date_time(keys: list[Key], *, prefix: str) -> Q:
     return result
 
 
-def _condition(key: Key, *, level: Level, prefix: str) -> Q:
+def _condition(key: Key, *, level: Level, prefix: str, sight: Sight) -> Q:
     if key.path == (levels.PATIENT_NAME,):
         return _name_condition(key.matcher, prefix=f"{prefix}patient__")
     if key.path == (levels.MODALITIES_IN_STUDY,):
-        return _modalities_condition(key.matcher, column=f"{prefix}modalities")
+        return _modalities_condition(key.matcher, prefix=prefix, sight=sight)
     if key.path == (levels.SOP_CLASSES_IN_STUDY,) and isinstance(key.matcher, AnyOf):
-        classes = Instance.objects.filter(sop_class_uid__in=key.matcher.values)
+        classes = _seen_instances(sight).filter(sop_class_uid__in=key.matcher.values)
         return Q(Exists(classes.filter(study=OuterRef(f"{prefix}pk" if prefix else "pk"))))
     column = COLUMNS[level].get(key.tag) if len(key.path) == 1 else None
+    if column is not None and not sight.is_whole and column in _COUNTS[level]:
+        return _count_condition(key.matcher, column=column, level=level, prefix=prefix, sight=sight)
     if column is not None:
         return _column_condition(key, column=prefix + column)
     return Q(JsonPathExists(F(f"{prefix}attributes"), Value(json_path(key))))
+
+
+_COUNTS = {
+    Level.STUDY: frozenset({"series_count", "instance_count"}),
+    Level.SERIES: frozenset({"instance_count"}),
+    Level.INSTANCE: frozenset(),
+}
+
+
+def _count_condition(matcher: Matcher, *, column: str, level: Level, prefix: str, sight: Sight) -> Q:
+    """How many series or instances of the row the caller sees."""
+    if not isinstance(matcher, Numbers):
+        return Q()
+    rows: QuerySet[Any] = sight.series if column == "series_count" else sight.instances
+    parent = "study" if level == Level.STUDY else "series"
+    within = rows.filter(**{parent: OuterRef(f"{prefix}pk")}).values(parent).annotate(n=Count("pk")).values("n")
+    return Q(In(Coalesce(Subquery(within, output_field=IntegerField()), 0), [int(value) for value in matcher.values]))
 
 
 def _column_condition(key: Key, *, column: str) -> Q:
@@ -153,7 +197,10 @@ def _name_condition(matcher: Matcher, *, prefix: str) -> Q:
     return result
 
 
-def _modalities_condition(matcher: Matcher, *, column: str) -> Q:
+def _modalities_condition(matcher: Matcher, *, prefix: str, sight: Sight) -> Q:
+    if not sight.is_whole:
+        return _seen_modalities_condition(matcher, prefix=prefix, sight=sight)
+    column = f"{prefix}modalities"
     result = Q()
     if isinstance(matcher, AnyOf):
         for value in matcher.values:
@@ -163,3 +210,15 @@ def _modalities_condition(matcher: Matcher, *, column: str) -> Q:
             path = f"$[*] ? (@ like_regex {json.dumps(regex(pattern))})"
             result |= Q(JsonPathExists(F(column), Value(path)))
     return result
+
+
+def _seen_modalities_condition(matcher: Matcher, *, prefix: str, sight: Sight) -> Q:
+    wanted = Q()
+    if isinstance(matcher, AnyOf):
+        wanted = Q(modality__in=matcher.values)
+    elif isinstance(matcher, Wildcard):
+        for pattern in matcher.patterns:
+            wanted |= Q(Like(F("modality"), Value(like(pattern))))
+    if not wanted:
+        return wanted
+    return Q(Exists(sight.series.filter(wanted, study=OuterRef(f"{prefix}pk"))))

@@ -13,7 +13,7 @@ from access.queries import containers_with, is_plain
 from archive.models import Archive, Instance, Series, Study
 from core.errors import NotFound
 from core.ready import ready
-from dicomweb.queries.sight import VIEW, known_roles, only_seen, require_sight
+from dicomweb.queries.sight import VIEW, known_roles, only_seen, require_instance, require_sight
 
 
 def get_study(*, user: Any, archive: Archive, study: str) -> Study:
@@ -70,7 +70,7 @@ def get_instance(*, user: Any, archive: Archive, study: str, series: str, instan
         found = _instance_at.first(**address)
     if found is None:
         raise NotFound
-    require_sight(user=user, archive=archive, row=found.series)
+    require_instance(user=user, archive=archive, instance=found)
     return found
 
 
@@ -79,8 +79,9 @@ def series_of_study(study: Study, *, user: Any, archive: Archive) -> QuerySet[Se
     return only_seen(rows, user=user, archive=archive)
 
 
-def instances_of_series(series: Series) -> QuerySet[Instance]:
-    return series.instances.select_related("series", "study").order_by("instance_number", "sop_instance_uid")
+def instances_of_series(series: Series, *, user: Any, archive: Archive) -> QuerySet[Instance]:
+    rows = series.instances.select_related("series", "study").order_by("instance_number", "sop_instance_uid")
+    return only_seen(rows, user=user, archive=archive)
 
 
 def instances_of_study(study: Study, *, user: Any, archive: Archive) -> QuerySet[Instance]:

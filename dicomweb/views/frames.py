@@ -13,7 +13,7 @@ from archive.domain.part10 import Unreadable
 from archive.models import Archive, Instance
 from core.errors import NotFound
 from dicomweb import frames, queries, seen
-from dicomweb.domain import media, multipart, pixels
+from dicomweb.domain import blind, media, multipart, pixels
 from dicomweb.door import accepted, base_address
 from dicomweb.errors import NotAcceptable
 from dicomweb.payload import READ_BYTES, FileSlice, Lazy, Piece, answer, boundary_for, etag, unchanged
@@ -87,6 +87,8 @@ def bulk_data(request: HttpRequest, *, archive: Archive, study: str, series: str
     found = queries.get_instance(user=request.user, archive=archive, study=study, series=series, instance=instance)
     if path.strip("/").upper() in PIXEL_TAGS:
         return send_frames(request, archive=archive, instance=found, numbers=list(range(1, found.number_of_frames + 1)))
+    if not blind.is_bulk_data_shown(path):
+        queries.require_openness(user=request.user, archive=archive, study=found.study)
     choice = media.choose_bulk_data(accepted(request))
     if choice is None:
         raise NotAcceptable

@@ -25,6 +25,7 @@ FORM = 2
 
 def study(request: HttpRequest, *, archive: Archive, study: str) -> Any:
     found = queries.get_study(user=request.user, archive=archive, study=study)
+    queries.require_openness(user=request.user, archive=archive, study=found)
     choices = _choices(request, may_be_alone=False)
     seen.study_fetched(request, archive=archive, study=found)
     return _send(
@@ -37,13 +38,16 @@ def study(request: HttpRequest, *, archive: Archive, study: str) -> Any:
 
 def series(request: HttpRequest, *, archive: Archive, study: str, series: str) -> Any:
     found = queries.get_series(user=request.user, archive=archive, study=study, series=series)
+    queries.require_openness(user=request.user, archive=archive, study=found.study)
     choices = _choices(request, may_be_alone=False)
     seen.series_seen(request, archive=archive, series=found, purpose="fetch")
-    return _send(request, archive=archive, rows=list(queries.instances_of_series(found)), choices=choices)
+    rows = list(queries.instances_of_series(found, user=request.user, archive=archive))
+    return _send(request, archive=archive, rows=rows, choices=choices)
 
 
 def instance(request: HttpRequest, *, archive: Archive, study: str, series: str, instance: str) -> Any:
     found = queries.get_instance(user=request.user, archive=archive, study=study, series=series, instance=instance)
+    queries.require_openness(user=request.user, archive=archive, study=found.study)
     choices = _choices(request, may_be_alone=True)
     seen.series_seen(request, archive=archive, series=found.series, purpose="fetch")
     return _send(request, archive=archive, rows=[found], choices=choices)

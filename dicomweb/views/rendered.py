@@ -62,8 +62,9 @@ def series_rendered(request: HttpRequest, *, archive: Archive, study: str, serie
     found = queries.get_series(user=request.user, archive=archive, study=study, series=series)
     asked, media_type, _alone = _wishes(request)
     seen.series_seen(request, archive=archive, series=found, purpose="view")
-    instances = list(queries.instances_of_series(found).filter(number_of_frames__gt=0))
-    tag = etag(FORM, found.pk, found.version, asked, media_type)
+    rows = queries.instances_of_series(found, user=request.user, archive=archive)
+    instances = list(rows.filter(number_of_frames__gt=0))
+    tag = etag(FORM, *((one.pk, bytes(one.digest).hex()) for one in instances), asked, media_type)
     return _many(
         request, archive=archive, pictures=[(one, 1) for one in instances], asked=asked, kind=media_type, tag=tag
     )
@@ -152,9 +153,9 @@ def _many(
 
 
 def study_thumbnail(request: HttpRequest, *, archive: Archive, study: str) -> Any:
-    """The picture of the study's first series that has one."""
+    """The picture of the first series of the study that the caller sees and that has one."""
     found = queries.get_study(user=request.user, archive=archive, study=study)
-    candidates = list(found.series.filter(instance_count__gt=0).select_related("study").order_by("series_number", "pk"))
+    candidates = list(queries.series_of_study(found, user=request.user, archive=archive))
     best = next((one for one in candidates if _stored_key(one)), None)
     if best is None:
         best = next((one for one in candidates if one.instances.filter(number_of_frames__gt=0).exists()), None)
@@ -189,9 +190,11 @@ def _series_thumbnail(request: HttpRequest, *, archive: Archive, series: Series)
     # Lists show these by the dozen, and nobody looked at a series because its stamp stood in a list: no trail. They stay
     # small whatever is asked for; who wants more asks for an image, and that is recorded.
     key = _stored_key(series)
-    if key and storage().exists(key):
+    # The stored one shows the middle of all images; who sees some of them gets the middle of those.
+    is_whole = queries.sight_of(user=request.user, archive=archive).part_of(series) is None
+    if key and is_whole and storage().exists(key):
         return _stored_thumbnail(request, key=key)
-    shown = queries.instances_of_series(series).filter(number_of_frames__gt=0)
+    shown = queries.instances_of_series(series, user=request.user, archive=archive).filter(number_of_frames__gt=0)
     count = shown.count()
     if not count:
         raise NotFound

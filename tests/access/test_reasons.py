@@ -178,11 +178,11 @@ def test_a_change_of_rights_ends_what_doors_remember(
 
     user = make_member(hospital)
     keys = ["seen", sight.stamp_key(user)]
-    cache.set("seen", sight.stamp(cache.get_many(keys), user=user))
-    assert sight.is_fresh(found=cache.get_many(keys), key="seen", user=user)
+    cache.set("seen", sight.memory(cache.get_many(keys), user=user, what="all"))
+    assert sight.recalled(found=cache.get_many(keys), key="seen", user=user) == "all"
     with django_capture_on_commit_callbacks(execute=True):
         services.remove_member(actor=administrator, organisation=hospital, user=user)
-    assert not sight.is_fresh(found=cache.get_many(keys), key="seen", user=user)
+    assert sight.recalled(found=cache.get_many(keys), key="seen", user=user) == ""
 
 
 @pytest.mark.django_db(transaction=True)

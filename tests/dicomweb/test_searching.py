@@ -17,7 +17,7 @@ from archive.models import Study
 from core.tenancy import tenant
 from dicomweb.domain.levels import Level
 from dicomweb.domain.query import parse
-from dicomweb.queries import conditions, search_studies
+from dicomweb.queries import conditions, search_studies, sight_of
 from dicomweb.queries.patterns import indexed_words
 from tests.archive.factories import deliver, make_archive, make_dataset, to_bytes
 from tests.dicomweb.factories import Door, content, make_reader
@@ -381,7 +381,9 @@ def test_words_looked_up_first_change_nothing_that_a_name_finds(monkeypatch: pyt
 def test_a_part_of_a_name_is_looked_up_in_the_index_of_names(pattern: str) -> None:
     archive = make_archive()
     with tenant(archive.organisation), connection.cursor() as cursor:
-        rows = Study.objects.filter(conditions.conditions(parse([("PatientName", pattern)]), level=Level.STUDY))
+        sight = sight_of(user=make_reader(archive), archive=archive)
+        query = parse([("PatientName", pattern)])
+        rows = Study.objects.filter(conditions.conditions(query, level=Level.STUDY, sight=sight))
         sql, parameters = rows.filter(archive=archive).query.sql_with_params()
         for way in ("seqscan", "indexscan", "nestloop"):
             cursor.execute(f"SET LOCAL enable_{way} = off")
