@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, Q, QuerySet
@@ -245,7 +246,11 @@ def create_person(
 
 @transaction.atomic
 def renew_password(*, actor: User, organisation: Organisation, user: User, request: Any = None) -> str:
-    """Replace a forgotten password by a one-time one; every session of the account ends."""
+    """Replace a forgotten password by a one-time one; every session of the account ends.
+
+    The e-mail address of the account counts as unproven until its owner opens a letter again: whoever holds the one-time
+    password is not thereby the reader of that address. A letter tells the owner.
+    """
     queries.require(actor, "access.manage_people", organisation)
     with tenant(organisation):
         if not Membership.objects.filter(organisation=organisation, user=user).exists():
@@ -261,8 +266,17 @@ def renew_password(*, actor: User, organisation: Organisation, user: User, reque
     locked.set_password(password)
     locked.preferences = locked.preferences | {ONE_TIME_FLAG: True}
     locked.save(update_fields=["password", "preferences"])
+    _unprove_addresses(user)
     hooks.tell(action="password.renewed", organisation=organisation, actor=actor, target=user, request=request)
     return password
+
+
+def _unprove_addresses(user: User) -> None:
+    from access.tasks import tell_of_renewed_password
+
+    for row in EmailAddress.objects.filter(user=user, verified=True):
+        EmailAddress.objects.filter(pk=row.pk).update(verified=False)
+        tell_of_renewed_password.enqueue(address_id=row.pk)
 
 
 @transaction.atomic

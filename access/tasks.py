@@ -6,7 +6,7 @@ from access import services
 from access.break_glass.tasks import alert_officers
 from access.models import User
 from access.sign_in import addresses, mail
-from access.single_sign_on import directories
+from access.single_sign_on import directories, domains
 from core.tasks import task
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "send_address_proof",
     "send_password_reset",
     "tell_of_account_change",
+    "tell_of_renewed_password",
 ]
 
 CHANGES = frozenset(
@@ -43,8 +44,26 @@ def send_password_reset(*, user_id: int) -> None:
 
 
 @task(installation_wide=True)
+def tell_of_renewed_password(*, address_id: int) -> None:
+    """Warn at the address that was proven until an administrator made a one-time password."""
+    addresses.send_renewal_notice(address_id=address_id)
+
+
+@task(installation_wide=True)
 def send_address_proof(*, address_id: int) -> None:
     addresses.send_proof(address_id=address_id)
+
+
+@task(time_limit_seconds=60)
+def look_up_domain(*, organisation_id: int, domain_id: int) -> None:
+    """Look for the DNS record by which an organisation proves an e-mail domain."""
+    domains.look_up(domain_id=domain_id)
+
+
+@task(queue="heavy", installation_wide=True, time_limit_seconds=60 * 60)
+def look_up_domains() -> None:
+    """Every night: a domain whose record stays away is proven no more."""
+    domains.look_up_all()
 
 
 @task(queue="heavy", installation_wide=True, time_limit_seconds=60 * 60)

@@ -43,6 +43,11 @@ urlpatterns = [
     path("installation/", installation.installation, name="installation"),
     path("installation/new/", installation.organisation_new, name="installation-new"),
     path("installation/organisations/<slug:slug>/", installation.organisation, name="installation-organisation"),
+    path(
+        "installation/organisations/<slug:slug>/domains/<slug:domain>/<slug:act>/",
+        installation.domain_act,
+        name="installation-domain",
+    ),
     path("installation/organisations/<slug:slug>/suspend/", installation.organisation_suspend, name="suspend"),
     path("installation/organisations/<slug:slug>/resume/", installation.organisation_resume, name="resume"),
     path("o/<slug:organisation>/logo.png", organisation.logo, name="logo"),

@@ -184,6 +184,8 @@ def register_own() -> None:
     register("invitation.sent", _("{actor} invited a person by e-mail ({roles} roles)"), event_type=SECURITY_ALERT)
     register("invitation.resent", _("{actor} sent the invitation {target} again"), event_type=SECURITY_ALERT)
     register("invitation.withdrawn", _("{actor} withdrew the invitation {target}"), event_type=SECURITY_ALERT)
+    register("domain.proven", _("The e-mail domain {domain} was proven ({by})"), event_type=SECURITY_ALERT)
+    register("domain.lost", _("The e-mail domain {domain} is proven no more"), event_type=SECURITY_ALERT)
     register("invitation.ended", _("The invitation {target} ended ({why})"), event_type=SECURITY_ALERT)
     register("invitation.accepted", _("{actor} accepted the invitation {target}"), event_type=SECURITY_ALERT)
     register("join.asked", _("{actor} asked to join"), event_type=SECURITY_ALERT)

@@ -8,6 +8,7 @@ error never becomes a silently ignored setting. Any variable may come from a fil
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -85,6 +86,17 @@ def _storage(raw: str) -> str:
 
 def _words(raw: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in raw.split(",") if part.strip())
+
+
+def _name_servers(raw: str) -> tuple[str, ...]:
+    for server in _words(raw):
+        parts = urlsplit(f"//{server}")
+        try:
+            ipaddress.ip_address(parts.hostname or "")
+            _port = parts.port
+        except ValueError:
+            raise ValueError("IP addresses of name servers, with commas between them") from None
+    return _words(raw)
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -231,6 +243,13 @@ VARIABLES: tuple[Variable, ...] = (
         read=_switch,
         default=False,
         meaning="Single sign-on may reach providers and directories on this machine, and without https; for trying out.",
+    ),
+    Variable(
+        name="PACSWEB_DNS_SERVERS",
+        read=_name_servers,
+        default=(),
+        default_text="those of the system",
+        meaning="Name servers to ask for the records that prove e-mail domains, with commas: `192.0.2.53,[2001:db8::53]:53`.",
     ),
     Variable(
         name="PACSWEB_TRUSTED_PROXY",

@@ -22,7 +22,7 @@ from access.models.roles import RoleGrant
 from access.models.tokens import ApiToken
 from access.sharing.models import Share, ShareVisit
 from access.sign_in.models import SecurityPolicy
-from access.single_sign_on.models import Directory, IdentityProvider, RoleRule, SignOnEvent
+from access.single_sign_on.models import Directory, EmailDomain, IdentityProvider, RoleRule, SignOnEvent
 
 __all__ = [
     "ApiToken",
@@ -31,6 +31,7 @@ __all__ = [
     "BreakGlassSubject",
     "ContainerRole",
     "Directory",
+    "EmailDomain",
     "GrantPolicy",
     "IdentityProvider",
     "Invitation",

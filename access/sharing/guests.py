@@ -25,7 +25,7 @@ from django.utils import timezone
 from access import hooks
 from access.grant_policy import policy_of
 from access.models import Organisation
-from access.sharing import registry
+from access.sharing import recipients, registry
 from access.sharing.models import Share, ShareVisit
 from access.single_sign_on import binding
 from core.tenancy import carried, tenant
@@ -94,6 +94,7 @@ def admit(request: HttpRequest, *, slug: str) -> Admission | None:
     """What lets a guest ask for this address, or None when nothing does."""
     # What was shared with a person is for them, not for whoever another organisation's sign-on says they are.
     user: Any = AnonymousUser() if binding.is_foreign(request) else request.user
+    names = recipients.names_of(request)
     held = held_visits(request, slug=slug)
     if request.method not in SAFE_METHODS or not (held or user.is_authenticated):
         return None
@@ -102,7 +103,7 @@ def admit(request: HttpRequest, *, slug: str) -> Admission | None:
     if match is None or organisation is None or organisation.is_suspended or not _is_within_token(user, organisation):
         return None
     with tenant(organisation):
-        for share in open_shares(user=user, held=held, organisation=organisation):
+        for share in open_shares(user=user, names=names, held=held, organisation=organisation):
             found = _opens(share, match)
             if found is not None:
                 shareable, needs = found
@@ -116,13 +117,16 @@ def admit(request: HttpRequest, *, slug: str) -> Admission | None:
     return None
 
 
-def open_shares(*, user: Any, held: dict[str, str], organisation: Organisation) -> list[Share]:
-    """Shares that this person or session holds and that the organisation's policy still allows."""
+def open_shares(*, user: Any, names: frozenset[str], held: dict[str, str], organisation: Organisation) -> list[Share]:
+    """Shares that this person or session holds and that the organisation's policy still allows.
+
+    `names` are those the person may take a share in now: an address that is proven no more opens nothing.
+    """
     now = timezone.now()
     policy = policy_of(organisation)
     reasons = Q(pk__in=[])
     if user.is_authenticated and user.is_active and policy.allows_people:
-        reasons |= Q(audience=Share.Audience.PERSON, recipient=user)
+        reasons |= Q(audience=Share.Audience.PERSON, recipient=user, recipient_login__in=names)
     if held and policy.allows_links:
         visits = ShareVisit.objects.filter(public_id__in=held.values(), started_at__gt=now - VISIT_LENGTH)
         reasons |= Q(audience=Share.Audience.LINK, pk__in=visits.values("share"))

@@ -66,14 +66,15 @@ def may_see_shares(request: Any) -> bool:
     )
 
 
-def shared_with(user: User) -> list[Share]:
-    """Open shares addressed to a person, from every organisation that still allows them."""
+def shared_with(user: User, *, names: frozenset[str]) -> list[Share]:
+    """Open shares addressed to a person by one of `names`, from every organisation that still allows them."""
     from access.grant_policy import GrantPolicy
 
     with all_tenants():
         allowing = GrantPolicy.objects.exclude(sharing=GrantPolicy.Sharing.NONE).values("organisation")
         rows = Share.objects.filter(
             recipient=user,
+            recipient_login__in=names,
             audience=Share.Audience.PERSON,
             revoked_at=None,
             expires_at__gt=timezone.now(),

@@ -207,16 +207,13 @@ def confirmed_by(address: str) -> Q:
     return Q(pk__in=addresses.values("user"))
 
 
-def claim_shares(*, user: User) -> None:
-    """Shares that were addressed to a name or address before an account stood behind it become the person's."""
-    from django.apps import apps
+def claim_shares(*, user: User, names: frozenset[str]) -> None:
+    """Shares that were addressed to a name or address before an account stood behind it become the person's.
 
-    names = {user.username.lower()}
-    if apps.is_installed("allauth.account"):
-        rows = apps.get_model(*CONFIRMED_ADDRESSES).objects.filter(user=user, verified=True)
-        names |= {email.lower() for email in rows.values_list("email", flat=True)}
+    So do those of an address that the account behind it has lost to this one. `names`: see `recipients.names_of`.
+    """
     Share.objects.filter(
-        audience=Share.Audience.PERSON, recipient=None, recipient_login__in=names, revoked_at=None
+        ~Q(recipient=user), audience=Share.Audience.PERSON, recipient_login__in=names, revoked_at=None
     ).update(recipient=user)
 
 

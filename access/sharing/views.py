@@ -20,7 +20,7 @@ from access import queries as access_queries
 from access import rights
 from access.forms import add_errors
 from access.grant_policy import FIELDS, change_policy, policy_for, policy_of
-from access.sharing import queries, registry, services
+from access.sharing import queries, recipients, registry, services
 from access.sharing.errors import LinkClosed, PasswordWanted, PasswordWrong, SharingOff, TooManyTries
 from access.sharing.forms import EnterForm, ExtendForm, GrantPolicyForm, ShareForm, end_of_day
 from access.sharing.lists import ShareTable
@@ -180,8 +180,9 @@ def shared_with_me(request: Any) -> HttpResponse:
     from core.tenancy import all_tenants
 
     with all_tenants():
-        services.claim_shares(user=request.user)
-    rows = queries.shared_with(request.user)
+        names = recipients.names_of(request)
+        services.claim_shares(user=request.user, names=names)
+    rows = queries.shared_with(request.user, names=names)
     entries = [
         {"share": one, "shareable": registry.find(one.kind)} for one in rows if registry.find(one.kind) is not None
     ]

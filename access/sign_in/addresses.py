@@ -83,6 +83,12 @@ def send_proof(*, address_id: int) -> None:
     mail.send(template="address_proof", to=row.email, user=row.user, context={"link": link})
 
 
+def send_renewal_notice(*, address_id: int) -> None:
+    row = EmailAddress.objects.filter(pk=address_id).select_related("user").first()
+    if row is not None:
+        mail.send(template="account_changed", to=row.email, user=row.user, context={"what": "password-renewed"})
+
+
 def find_waiting(*, user: User, key: str) -> EmailAddress | None:
     """The person's own waiting address that a link's key is for."""
     confirmation = EmailConfirmationHMAC.from_key(key)

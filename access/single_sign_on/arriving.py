@@ -15,7 +15,7 @@ from access import hooks, people
 from access.errors import PeopleQuotaReached
 from access.models import User
 from access.single_sign_on import claims as claiming
-from access.single_sign_on import queries, rights
+from access.single_sign_on import domains, queries, rights
 from access.single_sign_on.errors import SignOnRefused
 from access.single_sign_on.models import Directory, IdentityProvider, SignOn, SignOnEvent
 from core.errors import Invalid
@@ -50,8 +50,9 @@ def refuse(*, sign_on: SignOn, code: str, user: User | None = None, request: Any
 def enter(*, sign_on: SignOn, subject: str, claims: Mapping[str, Any], request: Any = None) -> User:
     """The account behind a subject, with membership and roles as the claims say. Raises `SignOnRefused`.
 
-    An account is found by the link alone. Without one: by a verified address of a domain the provider is trusted for, if
-    a member here has proven the same address; else an account is made, when the provider may.
+    An account is found by the link alone. Without one: by a verified address of a domain the provider is trusted for and
+    its organisation has proven, if a member here has proven the same address; else an account is made, when the provider
+    may.
     """
     refusal = ""
     with transaction.atomic(), tenant(sign_on.organisation):
@@ -84,7 +85,7 @@ def _by_trusted_word(*, sign_on: SignOn, claims: Mapping[str, Any]) -> User | No
     if not isinstance(sign_on, IdentityProvider) or not sign_on.trusts_email:
         return None
     email = claiming.verified_email(claims)
-    if email.rpartition("@")[2] not in sign_on.domains:
+    if not domains.vouches_for(sign_on=sign_on, email=email):
         return None
     proven = EmailAddress.objects.filter(email=email, verified=True).select_related("user").first()
     user = proven.user if proven is not None else None
@@ -168,7 +169,7 @@ def _make_account(*, sign_on: SignOn, claims: Mapping[str, Any], request: Any) -
     user.set_unusable_password()
     user.save()
     if isinstance(sign_on, IdentityProvider) and sign_on.trusts_email:
-        _note_address(user=user, email=claiming.verified_email(claims), domains=sign_on.domains)
+        _note_address(user=user, email=claiming.verified_email(claims), sign_on=sign_on)
     hooks.tell(
         action="account.created",
         organisation=organisation,
@@ -191,8 +192,11 @@ def _free_name(wanted: str, *, organisation: Any) -> str:
     raise SignOnRefused(code="no-free-name")
 
 
-def _note_address(*, user: User, email: str, domains: list[str]) -> None:
-    if not email or email.rpartition("@")[2] not in domains:
+def _note_address(*, user: User, email: str, sign_on: IdentityProvider) -> None:
+    if not email or not domains.vouches_for(sign_on=sign_on, email=email):
         return
-    if not EmailAddress.objects.filter(email=email, verified=True).exists():
-        EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    try:
+        with transaction.atomic():
+            EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
+    except IntegrityError:
+        pass  # another account has proven it, with which it stays

@@ -80,7 +80,8 @@ class ProviderForm(SignOnForm):
         required=False,
         max_length=2000,
         help_text=_(
-            "Who types an address of these on the sign-in page is led here. With commas: hospital.org, uni.edu"
+            "Who types an address of these on the sign-in page is led here, once you have proven that the domain is yours. "
+            "With commas: hospital.org, uni.edu"
         ),
     )
     second_factor_values = WordsField(

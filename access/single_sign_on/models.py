@@ -14,6 +14,7 @@ the same issuer connected by two organisations makes two links.
 
 from __future__ import annotations
 
+import secrets
 from typing import ClassVar
 
 from django.conf import settings
@@ -28,6 +29,10 @@ SECOND_FACTOR_VALUES = ("mfa", "otp", "hwk", "swk", "fpt", "face", "phr", "phrh"
 
 def usual_second_factors() -> list[str]:
     return list(SECOND_FACTOR_VALUES)
+
+
+def new_challenge() -> str:
+    return secrets.token_urlsafe(24)
 
 
 class SignOn(TenantModel, TimeStampedModel):
@@ -84,7 +89,8 @@ class IdentityProvider(SignOn):
         default=False,
         help_text=_(
             "Somebody with an address of these domains, verified by the provider, may enter the member's account that has "
-            "proven the same address. Otherwise people connect their accounts themselves, once, after signing in."
+            "proven the same address. It counts for domains that are proven to be yours. "
+            "Otherwise people connect their accounts themselves, once, after signing in."
         ),
     )
     name_claim = models.CharField(_("claim of the user name"), max_length=100, default="preferred_username")
@@ -178,6 +184,78 @@ class OfOneSignOn(TenantModel):
 
     class Meta:
         abstract = True
+
+
+class EmailDomain(TenantModel):
+    """An e-mail domain that an organisation entered at a provider, and whether it has proven to be theirs.
+
+    Actions (state → what may happen): unproven → look up the DNS record · confirm (by the installation's administrator)
+    → proven; proven → look up again · withdraw → unproven · the record stays away for days → unproven. A domain is proven
+    for one organisation at a time; that another one entered it changes nothing.
+    """
+
+    class Proof(models.TextChoices):
+        DNS = "dns", _("Proven by its DNS record")
+        INSTALLATION = "installation", _("Confirmed by the administrator of the installation")
+
+    class Outcome(models.TextChoices):
+        FOUND = "found", _("The record was found")
+        ABSENT = "absent", _("No record with this value was found")
+        UNREACHABLE = "unreachable", _("The name servers did not answer; nothing was changed")
+        TAKEN = (
+            "taken",
+            _(
+                "The record was found, but the domain belongs to another organisation here; ask the "
+                "administrator of the installation"
+            ),
+        )
+
+    public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
+    domain = models.CharField(max_length=253)
+    # Public: it stands in the organisation's DNS.
+    challenge = models.CharField(max_length=64, default=new_challenge, editable=False)
+    proven_at = models.DateTimeField(null=True, blank=True)
+    proven_by = models.CharField(max_length=12, choices=Proof.choices, blank=True)
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    asked_at = models.DateTimeField(null=True, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=12, choices=Outcome.choices, blank=True)
+    missing_since = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("domain",)
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "domain"], name="one_entry_per_domain"),
+            models.UniqueConstraint(
+                fields=["domain"], condition=Q(proven_at__isnull=False), name="one_owner_per_domain"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.domain
+
+    @property
+    def audit_label(self) -> str:
+        return self.domain
+
+    @property
+    def is_proven(self) -> bool:
+        return self.proven_at is not None
+
+    @property
+    def record_name(self) -> str:
+        return f"_pacsweb.{self.domain}"
+
+    @property
+    def record_value(self) -> str:
+        return f"pacsweb-domain-verification={self.challenge}"
+
+    @property
+    def is_being_checked(self) -> bool:
+        return self.asked_at is not None and (self.checked_at is None or self.checked_at < self.asked_at)
 
 
 class RoleRule(OfOneSignOn):

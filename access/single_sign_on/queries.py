@@ -44,17 +44,17 @@ def providers_that_prove(user: Any) -> list[IdentityProvider]:
     return [one for one in found if is_at_home(user=user, organisation=one.organisation)]
 
 
-def provider_for_domain(domain: str) -> list[IdentityProvider]:
-    """The providers in use that were entered for an e-mail domain."""
+def organisation_of_domain(domain: str) -> str:
+    """The address of the organisation that has proven an e-mail domain and has a provider in use for it; else ""."""
+    from access.single_sign_on import domains
+
     domain = domain.strip().lower()
-    if not domain or len(domain) > 253:
-        return []
-    with all_tenants():
-        return list(
-            IdentityProvider.objects.select_related("organisation").filter(
-                is_active=True, organisation__suspended_at=None, domains__contains=[domain]
-            )[:10]
-        )
+    owner = domains.owner_of(domain) if domain and len(domain) <= 253 else None
+    if owner is None:
+        return ""
+    with tenant(owner):
+        leads = IdentityProvider.objects.filter(is_active=True, domains__contains=[domain]).exists()
+    return owner.slug if leads else ""
 
 
 def directories_of(slug: str) -> list[Directory]:

@@ -16,7 +16,7 @@ from access.models import Organisation, User
 from access.services.common import validate
 from access.services.joining import named_roles
 from access.sign_in import sessions
-from access.single_sign_on import binding, oidc, rights, sealing
+from access.single_sign_on import binding, domains, oidc, rights, sealing
 from access.single_sign_on import queries as sign_on_queries
 from access.single_sign_on.errors import SecretUnreadable, SignOnRefused
 from access.single_sign_on.models import Directory, IdentityProvider, RoleRule, SignOn
@@ -61,6 +61,7 @@ def add(
         row = model(organisation=organisation, **values)
         setattr(row, SECRETS[model], sealing.seal(secret))
         _save(row)
+        domains.follow(organisation)
         _tell("sign-on.added", row, actor=actor, request=request)
         return row
 
@@ -86,6 +87,7 @@ def change(*, actor: User, sign_on: SignOn, values: Mapping[str, Any], secret: s
             setattr(row, SECRETS[type(row)], sealing.seal(secret))
             changed.append("secret")
         _save(row)
+        domains.follow(row.organisation)
         cache.delete(f"sign-on-label:{row.public_id}")
         if changed:
             # Names of settings alone: what they say may be a secret of the house.
@@ -134,6 +136,7 @@ def delete(*, actor: User, sign_on: SignOn, request: Any = None) -> int:
         _end_sessions(row)
         SocialAccount.objects.filter(provider=row.public_id).delete()
         row.delete()
+        domains.follow(organisation)
         return ended
 
 

@@ -20,6 +20,7 @@ named = [
     path("accounts/sign-on/links/<int:account>/disconnect/", entry.disconnect, name="sign-on-disconnect"),
     path("accounts/own-sign-in/", entry.own_sign_in, name="own-sign-in"),
     path(ADMINISTRATION, administration.overview, name="sso-list"),
+    path(f"{ADMINISTRATION}domains/<slug:domain>/check/", administration.domain_check, name="sso-domain-check"),
     path(f"{ADMINISTRATION}<slug:kind>/add/", administration.add, name="sso-add"),
     path(ONE, administration.detail, name="sso"),
     path(f"{ONE}test/", administration.test, name="sso-test"),

@@ -15,12 +15,13 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from access import founding, services, usage
+from access import founding, services, sudo, usage
 from access.forms import NewOrganisationForm, QuotaForm, SuspensionForm, add_errors
 from access.models import Organisation, User
 from access.services.organisations import require_installation_administrator
+from access.single_sign_on import domains
 from access.views.accounts import signed_in_person
-from core.errors import Invalid, NotFound
+from core.errors import Conflict, Invalid, NotFound
 from core.shell import within_organisation
 from core.tables import Column, Flag, Table
 
@@ -139,6 +140,7 @@ def _organisation_page(request: HttpRequest, found: Organisation, *, form: Any, 
         "form": form,
         "suspension": suspension or SuspensionForm(),
         "administrators": founding.administrators(found),
+        "domains": domains.of_organisation(found),
     }
     status = 422 if form.errors or (suspension is not None and suspension.errors) else 200
     with within_organisation(request):
@@ -155,6 +157,26 @@ def organisation_suspend(request: HttpRequest, slug: str) -> HttpResponse:
         return _organisation_page(request, found, form=QuotaForm(), suspension=form)
     services.suspend_organisation(actor=actor, organisation=found, reason=form.cleaned_data["reason"], request=request)
     messages.success(request, _("%(name)s is suspended. Every door is closed.") % {"name": found})
+    return redirect("access:installation-organisation", slug=slug)
+
+
+@login_required
+@sudo.required(reason=gettext_lazy("Saying whose an e-mail domain is"))
+@require_POST
+def domain_act(request: HttpRequest, slug: str, domain: str, act: str) -> HttpResponse:
+    """Confirm that an e-mail domain is an organisation's, or withdraw it."""
+    actor = administrator(request)
+    found = _organisation(slug)
+    acts = {"confirm": domains.confirm, "withdraw": domains.withdraw}
+    if act not in acts:
+        raise NotFound
+    try:
+        row = acts[act](actor=actor, organisation=found, public_id=domain, request=request)
+    except Conflict as error:
+        messages.error(request, str(error.message))
+    else:
+        said = _("%(domain)s is confirmed.") if act == "confirm" else _("%(domain)s is no longer theirs.")
+        messages.success(request, said % {"domain": row.domain})
     return redirect("access:installation-organisation", slug=slug)
 
 

@@ -212,6 +212,7 @@ SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 # Providers and directories on this very machine, also without https: for trying out, never for people.
 SIGN_ON_LOOPBACK: bool = ENV.get("PACSWEB_SIGN_ON_LOOPBACK")
+DNS_SERVERS: tuple[str, ...] = ENV.get("PACSWEB_DNS_SERVERS")
 
 # Sessions, cookies, headers -------------------------------------------------------------------------------------------
 
@@ -377,6 +378,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 300.0,
         "options": {"expires": 300.0},
     },
+    "look-up-domains": {"task": "access.tasks.look_up_domains", "schedule": crontab(hour="3", minute="20")},
     "sync-directories": {"task": "access.tasks.sync_directories", "schedule": crontab(hour="2", minute="40")},
     "sweep-spool": {"task": "archive.tasks.sweep_spool", "schedule": 20.0, "options": {"expires": 20.0}},
     "forget-notifications": {"task": "core.cleaning.forget_old_notifications", "schedule": 24 * 3600.0},

@@ -17,7 +17,7 @@ from access import people as people_of
 from access import services as access
 from access.break_glass import services as break_glass
 from access.grant_policy import change_policy
-from access.models import Directory, IdentityProvider, Invitation, Organisation, RoleGrant, User
+from access.models import Directory, EmailDomain, IdentityProvider, Invitation, Organisation, RoleGrant, User
 from access.services import grant_role, joining, revoke_role
 from access.sharing import services as sharing
 from access.single_sign_on import services as sign_ons
@@ -392,7 +392,12 @@ def _fill_sign_on(world: World) -> None:
         actor=administrator,
         organisation=organisation,
         model=IdentityProvider,
-        values={"label": f"{organisation.name} account", "issuer": "https://127.0.0.1:1", "client_id": "pacsweb"},
+        values={
+            "label": f"{organisation.name} account",
+            "issuer": "https://127.0.0.1:1",
+            "client_id": "pacsweb",
+            "domains": [f"{organisation.slug}.example"],
+        },
         secret="of the provider",
     )
     rule = sign_ons.add_rule(
@@ -427,4 +432,7 @@ def _fill_sign_on(world: World) -> None:
         "sso-rule-remove",
     ):
         world.of_route[f"access:{name}"] = {"kind": "providers"}
+    with tenant(organisation):
+        domain = EmailDomain.objects.get()
+    world.of_route["access:sso-domain-check"] = {"domain": domain.public_id}
     world.of_route["access:sso-look-up"] = {"kind": "directories", "sign_on": directory.public_id}

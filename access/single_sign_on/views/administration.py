@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from access import sudo
 from access.forms import add_errors
 from access.models import Organisation
-from access.single_sign_on import adapter, queries, rights, services
+from access.single_sign_on import adapter, domains, queries, rights, services
 from access.single_sign_on.errors import SecretUnreadable, SignOnRefused
 from access.single_sign_on.forms import PreviewForm, RuleForm, TryForm, form_for
 from access.single_sign_on.models import Directory, IdentityProvider, SignOn
@@ -135,6 +135,7 @@ def _page(request: HttpRequest, row: SignOn, **more: Any) -> HttpResponse:
         "rule_form": RuleForm(roles=roles),
         "preview_form": PreviewForm(),
         "try_form": TryForm(),
+        "domains": domains.of_provider(row) if isinstance(row, IdentityProvider) else [],
         "events": [(event, outcome_words(event.outcome)) for event in events],
         "people": list(queries.links_of(row)[:200]),
         "callback": adapter.callback_address(row.public_id),
@@ -202,6 +203,20 @@ def rule_remove(request: HttpRequest, organisation: str, kind: str, sign_on: str
     services.remove_rule(actor=signed_in_person(request), sign_on=row, rule=rule, request=request)
     messages.success(request, _("The rule was removed. Roles it gave end with each person's next sign-in."))
     return _there(row, "rules")
+
+
+@sudo.required(reason=REASON)
+@require_POST
+def domain_check(request: HttpRequest, organisation: str, domain: str) -> HttpResponse:
+    """Have the DNS record looked up that proves an e-mail domain."""
+    found = _organisation(request)
+    domains.ask(actor=signed_in_person(request), organisation=found, public_id=domain)
+    messages.info(request, _("The record is being looked up. Reload this page in a few seconds."))
+    provider = IdentityProvider.objects.select_related("organisation").filter(
+        organisation=found, public_id=request.POST.get("provider", "")
+    )
+    row = provider.first()
+    return _there(row, "domains") if row is not None else redirect("access:sso-list", organisation=organisation)
 
 
 @never_cache

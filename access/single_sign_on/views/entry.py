@@ -64,9 +64,7 @@ def _organisation_of(request: HttpRequest, *, wanted: str) -> str:
     if not throttle.may_send_mail(request=request, name=f"sign-on of {wanted}"):
         return ""
     if "@" in wanted:
-        found = queries.provider_for_domain(wanted.rpartition("@")[2])
-        slugs = {one.organisation.slug for one in found}
-        return slugs.pop() if len(slugs) == 1 else ""
+        return queries.organisation_of_domain(wanted.rpartition("@")[2])
     slug = wanted.strip().lower()
     return slug if queries.providers_of(slug) else ""
 

@@ -8,8 +8,10 @@ from allauth.socialaccount.models import SocialAccount
 from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from access.models import IdentityProvider, Organisation, User
+from access.models import EmailDomain, IdentityProvider, Organisation, User
+from access.single_sign_on import domains
 from access.single_sign_on import services as sign_ons
 from core.tenancy import tenant
 from tests.access.openid_provider import CLIENT, Liar
@@ -29,6 +31,19 @@ def add_provider(
     with tenant(organisation):
         made.refresh_from_db()
     return made
+
+
+def enter_domains(provider: IdentityProvider, *names: str, **values: Any) -> None:
+    """E-mail domains as an administrator enters them: not proven."""
+    with tenant(provider.organisation):
+        IdentityProvider.objects.filter(pk=provider.pk).update(domains=list(names), **values)
+        domains.follow(provider.organisation)
+        provider.refresh_from_db()
+
+
+def prove_domain(provider: IdentityProvider, *names: str) -> None:
+    with tenant(provider.organisation):
+        EmailDomain.objects.filter(domain__in=names).update(proven_at=timezone.now(), proven_by="dns")
 
 
 def begin(client: Client, provider: IdentityProvider, **query: str) -> str:

@@ -17,7 +17,16 @@ from core.tenancy import all_tenants, tenant
 from tests.access.factories import PASSWORD, make_member, make_organisation
 from tests.access.openid_provider import Liar
 from tests.access.sign_in.sessions import signed_in
-from tests.access.single_sign_on.coming_in import add_provider, back, begin, come, connect, person
+from tests.access.single_sign_on.coming_in import (
+    add_provider,
+    back,
+    begin,
+    come,
+    connect,
+    enter_domains,
+    person,
+    prove_domain,
+)
 from tests.access.single_sign_on.outcome import is_in
 
 pytestmark = pytest.mark.django_db
@@ -94,8 +103,8 @@ def test_buttons_are_shown_for_the_organisation_that_is_meant_and_for_no_other(p
 
 
 def test_an_address_at_work_leads_to_the_right_page(provider: IdentityProvider, hospital: Organisation) -> None:
-    with tenant(hospital):
-        IdentityProvider.objects.filter(pk=provider.pk).update(domains=["hospital.org"])
+    enter_domains(provider, "hospital.org")
+    prove_domain(provider, "hospital.org")
     find = reverse("access:sign-on-find")
     for wanted in ("ada@hospital.org", "Ada@HOSPITAL.org", "hospital"):
         assert "organisation=hospital" in Client().post(find, {"wanted": wanted}).headers["Location"]

@@ -15,7 +15,7 @@ from core.tenancy import tenant
 from tests.access.factories import make_member, make_organisation
 from tests.access.openid_provider import Liar
 from tests.access.sign_in.sessions import signed_in
-from tests.access.single_sign_on.coming_in import come, connect
+from tests.access.single_sign_on.coming_in import come, connect, enter_domains, prove_domain
 
 pytestmark = pytest.mark.django_db
 
@@ -38,8 +38,8 @@ def test_an_address_opens_no_account_that_is_there(
 ) -> None:
     member = make_member(hospital, username="ada@hospital")
     prove(member, "ada@hospital.org")
-    with tenant(hospital):
-        IdentityProvider.objects.filter(pk=provider.pk).update(trusts_email=trusted, domains=domains)
+    enter_domains(provider, *domains, trusts_email=trusted)
+    prove_domain(provider, *domains)
     liar.person = {"sub": "1", "email": "ada@hospital.org", "email_verified": verified}
     client = Client()
     assert come(client, provider, liar).status_code == 302
@@ -51,8 +51,12 @@ def test_a_trusted_provider_opens_the_account_of_the_member_who_proved_the_addre
 ) -> None:
     member = make_member(hospital, username="ada@hospital")
     prove(member, "ada@hospital.org")
-    with tenant(hospital):
-        IdentityProvider.objects.filter(pk=provider.pk).update(trusts_email=True, domains=["hospital.org"])
+    enter_domains(provider, "hospital.org", trusts_email=True)
+    liar.person = {"sub": "0", "email": "ada@hospital.org", "email_verified": True}
+    unproven = Client()
+    come(unproven, provider, liar)
+    assert unproven.session["_auth_user_id"] != str(member.pk)
+    prove_domain(provider, "hospital.org")
     liar.person = {"sub": "1", "email": "Ada@Hospital.org", "email_verified": True}
     client = Client()
     come(client, provider, liar)
@@ -67,14 +71,14 @@ def test_a_trusted_provider_opens_the_account_of_the_member_who_proved_the_addre
 def test_trust_in_an_address_ends_at_the_organisation(
     provider: IdentityProvider, liar: Liar, hospital: Organisation
 ) -> None:
-    """An organisation can enter any domain. It gains nothing over people of another one, nor over the installation."""
+    """Even over a domain that is its own an organisation gains nothing over people of another one, nor over the installation."""
     elsewhere = make_member(make_organisation("elsewhere"), username="eve@elsewhere")
     prove(elsewhere, "eve@uni.edu")
     root = make_member(hospital, username="root@hospital")
     prove(root, "root@uni.edu")
     User.objects.filter(pk=root.pk).update(is_installation_administrator=True)
-    with tenant(hospital):
-        IdentityProvider.objects.filter(pk=provider.pk).update(trusts_email=True, domains=["uni.edu"])
+    enter_domains(provider, "uni.edu", trusts_email=True)
+    prove_domain(provider, "uni.edu")
     for number, victim in enumerate((elsewhere, root)):
         liar.person = {"sub": str(number), "email": EmailAddress.objects.get(user=victim).email, "email_verified": True}
         client = Client()
