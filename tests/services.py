@@ -30,13 +30,14 @@ def _start_services() -> Path:
 
     postgres = Postgres.at(folder=folder / "postgres", secrets=folder / "secrets", port=choose())
     postgres.initialise()
+    postgres.programs.prepare()
     valkey = Valkey.at(folder=folder / "valkey", secrets=folder / "secrets", port=choose())
     valkey.prepare(durable=False)
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
     with (folder / "services.log").open("ab") as log:
         database = start(
             command=postgres.command(durable=False), environment=environment, run_as=postgres.run_as, output=log.fileno(),
-            cwd=Path("/"), death_signal=signal.SIGINT,
+            cwd=Path("/"), death_signal=signal.SIGINT, keep=postgres.keep,
         )  # fmt: skip
         broker = start(
             command=valkey.command(), environment=environment, run_as=RunAs.myself(), output=log.fileno(), cwd=folder
@@ -51,6 +52,7 @@ def _start_services() -> Path:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        postgres.programs.remove()
         if not kept:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -133,7 +133,7 @@ def restore(*, env: Environment, folders: Folders, source: Path) -> None:
             with (folders.log / "postgres.log").open("ab") as log:
                 server = processes.start(
                     command=postgres.command(), environment=NEUTRAL_ENVIRONMENT, run_as=postgres.run_as,
-                    output=log.fileno(), cwd=Path("/"), death_signal=signal.SIGINT,
+                    output=log.fileno(), cwd=Path("/"), death_signal=signal.SIGINT, keep=postgres.keep,
                 )  # fmt: skip
             try:
                 postgres.wait(is_alive=lambda: server.poll() is None)
@@ -143,6 +143,7 @@ def restore(*, env: Environment, folders: Folders, source: Path) -> None:
             finally:
                 server.send_signal(signal.SIGINT)
                 server.wait(timeout=120)
+                postgres.programs.remove()
         except BaseException:
             # Half a database must not pass for one: the next try begins anew.
             shutil.rmtree(folders.postgres, ignore_errors=True)

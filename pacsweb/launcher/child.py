@@ -38,6 +38,8 @@ class Plan:
     death_signal: int = signal.SIGTERM
     patience_seconds: float = 15
     port: str = ""
+    keep: tuple[int, ...] = ()
+    """Descriptors that it finds open under the same numbers."""
 
 
 def restart_delay(*, failures: int) -> float:
@@ -68,6 +70,7 @@ class Child:
                 output=writing,
                 cwd=self.plan.cwd,
                 death_signal=self.plan.death_signal,
+                keep=self.plan.keep,
             )
         finally:
             os.close(writing)

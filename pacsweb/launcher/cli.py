@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from pacsweb.env import ROOT, Environment, SettingError
-from pacsweb.launcher import backup, front_end, logfiles, processes, steps
+from pacsweb.launcher import backup, front_end, logfiles, modes, processes, steps
 from pacsweb.launcher.folders import Folders
 from pacsweb.launcher.leftovers import reap
 from pacsweb.launcher.messages import LaunchError, complain, say
@@ -43,9 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         env = Environment()
         folders = Folders(data=env.get("PACSWEB_DATA"))
+        if asked.command == "up" and asked.build:
+            _build_unless_running(folders=folders)
+        if asked.command != "build":
+            # After the build: another user's web server may serve what was built.
+            modes.be_private()
         if asked.command == "up":
-            if asked.build:
-                _build_unless_running(folders=folders)
             return _detach(folders=folders) if asked.detach else _up(env=env, folders=folders, report=asked.report_to)
         if asked.command == "build":
             front_end.build()

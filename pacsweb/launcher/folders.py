@@ -9,7 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pacsweb.launcher.messages import LaunchError
+from pacsweb.launcher import modes
+from pacsweb.launcher.messages import LaunchError, complain, say
 from pacsweb.local_services import write_private
 
 LAYOUT = 1
@@ -53,26 +54,41 @@ class Folders:
         return self.run / "supervisor.lock"
 
     @property
+    def programs_note(self) -> Path:
+        return self.run / "postgres-programs"
+
+    @property
     def layout(self) -> Path:
         return self.data / "layout"
 
     def prepare(self) -> None:
-        """Make what is missing; one clear sentence when the folder cannot be used."""
+        """Make what is missing and close everything to other users; one clear sentence when the folder cannot be used."""
         try:
             self.data.mkdir(parents=True, exist_ok=True)
             self._check_owner()
             self._check_layout()
+            was_open = modes.close_folder(self.data)
             for folder in (self.run, self.log, self.secrets, self.temporary):
                 folder.mkdir(exist_ok=True)
-            self.secrets.chmod(0o700)
             if not self.layout.exists():
                 write_private(path=self.layout, text=f"{LAYOUT}\n")
             probe = self.run / ".probe"
             probe.write_bytes(b"x" * 65536)
             probe.unlink()
+            closed = modes.close(self.data)
+            closed.put_right += was_open
         except OSError as error:
             raise LaunchError(explain(error=error, folder=self.data)) from None
         require_space(folder=self.data, free_bytes=shutil.disk_usage(self.data).free)
+        if closed.put_right:
+            say(
+                f"closed {closed.put_right} files and folders in {self.data} that were open to other users of this machine"
+            )
+        if closed.foreign:
+            complain(
+                f"{len(closed.foreign)} files and folders in {self.data} belong to other users and could not be closed, "
+                f"for example {closed.foreign[0]}; give them to this user, or remove them."
+            )
 
     def empty_temporary(self) -> None:
         """Half-written uploads and counters of processes that are gone."""

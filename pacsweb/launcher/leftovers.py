@@ -9,6 +9,7 @@ from pacsweb.launcher import processes
 from pacsweb.launcher.folders import Folders
 from pacsweb.launcher.messages import LaunchError, say
 from pacsweb.launcher.postgres import postmaster_pid
+from pacsweb.launcher.programs import remove_noted
 from pacsweb.launcher.state import TreeState
 
 
@@ -29,6 +30,7 @@ def reap(*, folders: Folders, tree: str, state: TreeState | None) -> int:
     others = sorted(set(written_down + marked) - set(databases))
     found = len(others) + len(databases)
     if not found:
+        remove_noted(note=folders.programs_note)
         return 0
     say(f"ending {found} processes of an earlier run")
     processes.end(pids=others, first=signal.SIGTERM, patience_seconds=10)
@@ -41,6 +43,7 @@ def reap(*, folders: Folders, tree: str, state: TreeState | None) -> int:
         raise LaunchError(
             f"Processes of an earlier run cannot be ended by this user ({', '.join(map(str, staying))}); end them first."
         )
+    remove_noted(note=folders.programs_note)
     return found
 
 

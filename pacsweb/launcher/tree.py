@@ -73,6 +73,8 @@ def postgres_plan(*, postgres: Postgres, tree: str) -> Plan:
         environment={**NEUTRAL_ENVIRONMENT, TREE_VARIABLE: tree},
         cwd=Path("/"),
         run_as=postgres.run_as,
+        keep=postgres.keep,
+        before=postgres.programs.prepare,
         stop_signal=signal.SIGINT,
         death_signal=signal.SIGINT,
         patience_seconds=60,

@@ -18,6 +18,7 @@ from pacsweb.launcher import processes
 from pacsweb.launcher.folders import Folders
 from pacsweb.launcher.leftovers import reap
 from pacsweb.launcher.messages import LaunchError, complain
+from pacsweb.launcher.programs import remove_noted
 from pacsweb.launcher.state import TreeState
 
 PATIENCE_SECONDS = 8
@@ -52,6 +53,7 @@ def main(arguments: list[str]) -> int:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if not processes.members_of_tree(tree=tree):
+            remove_noted(note=folders.programs_note)
             return 0
         time.sleep(LOOK_SECONDS)
     try:

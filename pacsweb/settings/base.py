@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,6 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from pacsweb.env import ROOT, Environment, SettingError
 from pacsweb.logs import logging_configuration
+
+# Whatever loads the settings may write to the data folder, which is closed to every other user of the machine.
+os.umask(0o077)
 
 ENV = Environment()
 BASE_DIR: Path = ROOT

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from pacsweb.launcher.tree import QUEUES
+from tests.roof.test_closed_data import open_to_others
+from tests.roof.test_places import copies, make_installation
 from tests.roof.trees import ROOT, Tree
 
 pytestmark = [pytest.mark.tree, pytest.mark.timeout(400)]
@@ -21,14 +23,17 @@ pytestmark = [pytest.mark.tree, pytest.mark.timeout(400)]
 
 @pytest.fixture(scope="module")
 def running(rested: Tree, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
-    """One tree for the tests that leave it running. Its folder is closed to others, as below root's home."""
-    folder = tmp_path_factory.mktemp("tree")
+    """One tree for the tests that leave it running. Its folder is closed to others, as below root's home, and its name is
+    as people name folders; PostgreSQL's programs lie in it too."""
+    before = copies()
+    folder = tmp_path_factory.mktemp("tree with spaces, Übung und 影像")
     folder.chmod(0o700)
-    tree = rested.copied(folder / "var")
+    tree = rested.copied(folder / "var", PACSWEB_POSTGRES_BIN=str(make_installation(folder / "programs")))
     tree.up()
     yield tree
     tree.down()
     assert tree.living() == []
+    assert copies() == before
 
 
 def test_everything_runs_and_status_says_so(running: Tree) -> None:
@@ -116,9 +121,8 @@ def test_database_is_durable_and_closed(running: Tree) -> None:
     assert configuration["bind"] == "127.0.0.1"
 
 
-def test_secrets_are_readable_by_their_owner_only(running: Tree) -> None:
-    for path in [*(running.data / "secrets").iterdir(), running.data / "run" / "services.json"]:
-        assert path.stat().st_mode & 0o077 == 0, path
+def test_nothing_in_the_data_folder_is_open_to_others_under_an_open_umask(running: Tree) -> None:
+    assert open_to_others(running.data) == []
 
 
 def test_manage_commands_in_another_terminal_reach_the_running_database(running: Tree) -> None:

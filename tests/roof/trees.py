@@ -38,17 +38,19 @@ class Tree:
         ports = {"PACSWEB_HTTP_PORT": str(choose()), "PACSWEB_DICOM_PORT": str(choose())}
         return cls(data=data, environment={**kept, "PACSWEB_DATA": str(data), "PACSWEB_DEMO": "no", **ports, **more})
 
-    def copied(self, data: Path) -> Tree:
+    def copied(self, data: Path, **more: str) -> Tree:
         """Another tree, on its own ports, that has what this one has; this one must be at rest."""
         data.parent.mkdir(parents=True, exist_ok=True)
         # With its owners: PostgreSQL's files are not root's.
         subprocess.run(["cp", "-a", str(self.data), str(data)], check=True)
-        return Tree.at(data)
+        return Tree.at(data, **more)
 
     def command(self, *arguments: str, patience_seconds: float = 600) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "pacsweb", *arguments], cwd=ROOT, env=self.environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=patience_seconds, check=False,
+            # The most open one there is: what PACSWeb writes must be closed all the same.
+            umask=0,
         )  # fmt: skip
 
     def up(self) -> str:
