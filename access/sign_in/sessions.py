@@ -6,16 +6,13 @@ lock. Redis answers the common question ("locked? seen when?") in one round trip
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any
 
 from allauth.usersessions.models import UserSession
-from django.conf import settings
 from django.contrib.auth import logout, update_session_auth_hash
 from django.core.cache import cache
 from django.db import transaction
@@ -25,7 +22,7 @@ from django.utils.translation import gettext as _
 
 from access import hooks, queries
 from access.models import User
-from access.sign_in import policy
+from access.sign_in import policy, session_store
 from core.callers import client_address
 from core.errors import NotFound
 
@@ -49,9 +46,7 @@ class State:
 
 
 def _keys(session_key: str) -> tuple[str, str]:
-    # Hashed: whoever reads the cache must not find session keys in it.
-    digest = hashlib.sha256(session_key.encode()).hexdigest()[:32]
-    return f"session-seen:{digest}", f"session-locked:{digest}"
+    return f"session-seen:{session_key}", f"session-locked:{session_key}"
 
 
 def begin(*, request: HttpRequest, user: User) -> None:
@@ -60,12 +55,14 @@ def begin(*, request: HttpRequest, user: User) -> None:
     request.session[BEGUN] = now
     if not request.session.session_key:
         request.session.save()
+    session_store.open_rows(user)
     _row(request=request, user=user)
     _remember(session_key=_key(request), seen=now, locked=False)
 
 
 def _key(request: HttpRequest) -> str:
-    return request.session.session_key or ""
+    """What the session is stored under, in every table and in the cache."""
+    return session_store.stored_key(request.session.session_key)
 
 
 def _row(*, request: HttpRequest, user: User) -> UserSession:
@@ -184,10 +181,9 @@ def end_by_keys(session_keys: list[str]) -> None:
 
 
 def _forget(session_keys: list[str]) -> None:
-    store = import_module(settings.SESSION_ENGINE).SessionStore()
     for key in session_keys:
         if key:
-            store.delete(key)
+            session_store.end_stored(key)
     UserSession.objects.filter(session_key__in=session_keys).delete()
 
 
@@ -226,7 +222,7 @@ class Listed:
 
 def list_of(*, request: HttpRequest, user: User) -> list[Listed]:
     """Open sessions, the asking one first, then by when they were last seen."""
-    rows = UserSession.objects.purge_and_list(user)
+    rows = session_store.open_rows(user)
     seen = cache.get_many([_keys(row.session_key)[0] for row in rows])
 
     def seen_at(row: UserSession) -> datetime:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from allauth.account.signals import password_changed, password_set
 from allauth.account.signals import user_logged_in as stages_passed
+from allauth.usersessions import signals as of_allauth
 from django.contrib.auth.signals import user_logged_in
 from django.http import HttpRequest
 
@@ -18,6 +20,10 @@ from access.single_sign_on.words import FOR_THE_PERSON
 
 
 def connect() -> None:
+    # They would keep a row of each session under the key of its cookie (`session_store`).
+    stages_passed.disconnect(of_allauth.on_user_logged_in)
+    for changed in (password_set, password_changed):
+        changed.disconnect(of_allauth.on_password_changed)
     user_logged_in.connect(_begin_session, dispatch_uid="access.begin_session")
     stages_passed.connect(_bind_session, dispatch_uid="access.bind_session")
 

@@ -17,6 +17,7 @@ from django.http import HttpRequest
 
 from access.models import User
 from access.people import is_at_home
+from access.sign_in.session_store import stored_key
 from access.single_sign_on.models import IdentityProvider, SignOn
 
 SESSION_KEY = "sign_on"
@@ -56,7 +57,7 @@ def bind(
         "proved_second_factor": proved_second_factor,
         "sealed_hint": sealed_hint if isinstance(sign_on, IdentityProvider) else "",
     }
-    row = UserSession.objects.filter(session_key=request.session.session_key or "").first()
+    row = UserSession.objects.filter(session_key=stored_key(request.session.session_key)).first()
     if row is not None:
         row.data = {
             **row.data,

@@ -16,7 +16,7 @@ VERIFICATION = b"1.2.840.10008.1.1"
 IMPLICIT_LITTLE_ENDIAN = b"1.2.840.10008.1.2"
 APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
 IMPLEMENTATION = b"1.2.826.0.1.3680043.8.498.1"
-WORKER_KEY = "cache:1:worker-seen:{queue}"
+WORKER_KEY = "cache:2:worker-seen:{queue}"
 """How the cache spells `pacsweb.health.heartbeat_key`; a test keeps the two together."""
 
 

@@ -50,7 +50,10 @@ def caches_from_url(*, url: str) -> dict[str, Any]:
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": url,
             "KEY_PREFIX": "cache",
+            # 1 held pickles.
+            "VERSION": 2,
             "TIMEOUT": 300,
+            "OPTIONS": {"serializer": "core.cache.JSONSerializer"},
         }
     }
 
@@ -220,7 +223,7 @@ DNS_SERVERS: tuple[str, ...] = ENV.get("PACSWEB_DNS_SERVERS")
 
 # Sessions, cookies, headers -------------------------------------------------------------------------------------------
 
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_ENGINE = "access.sign_in.session_store"
 SESSION_COOKIE_NAME = "pacsweb_session"
 SESSION_COOKIE_AGE = 12 * HOUR
 SESSION_COOKIE_HTTPONLY = True
@@ -354,7 +357,9 @@ CELERY_TASK_TIME_LIMIT = 2 * HOUR
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_RESULT_SERIALIZER = "json"
+CELERY_EVENT_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False

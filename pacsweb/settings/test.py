@@ -26,7 +26,9 @@ CELERY_BROKER_URL = REDIS_URL
 
 # Every hash with Argon2 costs 50 ms; a suite that signs in thousands of times needs none of its strength.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+# Tests count the queries of a page; what an earlier request left in the cache must not change them.
+CACHES["sessions"] = {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}
+SESSION_CACHE_ALIAS = "sessions"
 WHITENOISE_AUTOREFRESH = False
 DATA_DIR = (
     ENV.get("PACSWEB_DATA") if ENV.given("PACSWEB_DATA") else Path(tempfile.gettempdir()) / "pacsweb-tests"

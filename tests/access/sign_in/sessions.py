@@ -11,6 +11,7 @@ from django.urls import reverse
 from access import sudo
 from access.models import User
 from access.sign_in import sessions
+from access.sign_in.session_store import stored_key
 from tests.access.factories import PASSWORD
 
 
@@ -23,7 +24,7 @@ def signed_in(user: User) -> Client:
 
 def age(client: Client, *, seconds: int) -> None:
     """As if nobody had touched the session for so long."""
-    key = client.session.session_key or ""
+    key = stored_key(client.session.session_key)
     seen, _locked = sessions._keys(key)
     cache.set(seen, int(time.time()) - seconds)
 

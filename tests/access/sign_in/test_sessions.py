@@ -11,6 +11,7 @@ from django.urls import reverse
 from access import services
 from access.models import Organisation, User
 from access.sign_in import policy, sessions
+from access.sign_in.session_store import stored_key
 from tests.access.factories import PASSWORD, make_member, make_organisation
 from tests.access.sign_in.sessions import signed_in
 from tests.access.sign_in.steps import actions, code_now
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.django_db
 def test_people_see_and_end_their_own_sessions_only(member: User, hospital: Organisation) -> None:
     here, there = signed_in(member), signed_in(member)
     stranger = signed_in(make_member(hospital))
-    row = UserSession.objects.get(session_key=there.session.session_key)
+    row = UserSession.objects.get(session_key=stored_key(there.session.session_key))
     assert stranger.post(reverse("access:session-revoke", kwargs={"session": row.pk})).status_code == 404
     assert there.get("/o/hospital/").status_code == 200
     page = here.get(reverse("access:security"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,11 +10,14 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.conf import settings as django_settings
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.urls import reverse
 
 from access import queries
 from access.models import IdentityProvider, Organisation, RoleGrant, User
 from access.sign_in import sessions
+from access.sign_in.session_store import CACHE_PREFIX, SessionStore
 from access.single_sign_on import adapter
 from access.single_sign_on import services as sign_ons
 from archive.models import Archive
@@ -311,6 +313,8 @@ def test_signing_out_here_signs_out_there_which_says_so_in_vain(
 def let_the_sign_in_grow_old(user: User) -> None:
     """A recent sign-in is a proof by itself; this one was long ago."""
     row = UserSession.objects.get(user=user)
-    store = import_module(django_settings.SESSION_ENGINE).SessionStore(row.session_key)
-    store[sessions.BEGUN] = 0
-    store.save()
+    stored = Session.objects.get(session_key=row.session_key)
+    store = SessionStore()
+    stored.session_data = store.encode({**store.decode(stored.session_data), sessions.BEGUN: 0})
+    stored.save()
+    cache.delete(CACHE_PREFIX + row.session_key)
