@@ -26,6 +26,8 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 from pydicom.uid import UID
 
 from access.models import RoleContainer, validate_slug
+from archive import notes
+from archive.domain import pixel_notes
 from core.models import TenantModel, TimeStampedModel, new_public_id
 
 # PS3.5 6.2: AE is 16 characters of the default repertoire without backslash and control characters.
@@ -264,6 +266,8 @@ class Instance(TenantModel):
     # Where the frames lie in the file: little-endian uint64 pairs (offset, length), one a fragment run, so that one
     # frame is one read. Empty when there is no pixel data or its layout must be decoded to be known.
     frame_table = models.BinaryField(default=bytes)
+    # Codes of `archive.domain.pixel_notes`, explained by `archive.notes`.
+    notes = models.JSONField(default=list)
     delivery = models.ForeignKey("Delivery", on_delete=models.PROTECT, related_name="instances", null=True)
     received_at = models.DateTimeField()
 
@@ -276,6 +280,15 @@ class Instance(TenantModel):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the pixels are not the image that the header describes: kept as they came, never decoded."""
+        return pixel_notes.DAMAGED in self.notes
+
+    @property
+    def note_texts(self) -> list[Any]:
+        return [notes.explain(code) for code in self.notes]
 
     @property
     def transfer_syntax_name(self) -> str:

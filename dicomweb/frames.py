@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from django.utils.translation import gettext_lazy as _
 from pydicom import dcmread
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
@@ -25,6 +26,10 @@ from dicomweb.payload import FileSlice, Piece
 logger = structlog.get_logger(__name__)
 
 CODESTREAM_HEAD_BYTES = 512
+DAMAGED = _(
+    "The pixel data of this image is damaged: it is not the image that its header describes. It is kept as it came and "
+    "can be retrieved as a whole instance with transfer-syntax=*."
+)
 # What is read into memory as a whole: deflated, big-endian and bit-packed objects.
 MAXIMUM_WHOLE_BYTES = 2 * 1024**3
 
@@ -106,6 +111,9 @@ def pieces(instance: Instance, number: int, form: Form) -> list[Piece]:
     """Frame `number` (from 1) in the form chosen. Raises `NotFound`, `NotAcceptable` when it does not decode."""
     if not 1 <= number <= instance.number_of_frames:
         raise NotFound
+    if instance.is_damaged:
+        # A browser's decoder would allocate what the codestream asks for as well.
+        raise NotAcceptable(DAMAGED, code="pixels-damaged")
     if not form.decoded:
         try:
             extents = archive_queries.frame_extents(instance, number)
@@ -127,6 +135,8 @@ def decode(instance: Instance, number: int, header: Dataset | None = None) -> Fr
     """Decode frame `number` (from 1). Raises `DecodeError`, `NotFound`."""
     if not 1 <= number <= instance.number_of_frames:
         raise NotFound
+    if instance.is_damaged:
+        raise DecodeError(DAMAGED)
     try:
         data = archive_queries.read_frame(instance, number)
     except LookupError:

@@ -51,7 +51,7 @@ def syntax_for(instance: Instance, choice: Choice) -> str | None:
     if wanted == stored and stored not in pixels.NEVER_ON_THE_WEB:
         return stored
     if wanted == EXPLICIT_VR_LITTLE_ENDIAN:
-        if stored in pixels.DECODABLE and _fits(instance):
+        if stored in pixels.DECODABLE and _fits(instance) and not instance.is_damaged:
             return EXPLICIT_VR_LITTLE_ENDIAN
         # Nobody insisted: what cannot be decoded goes as it is.
         return stored if not choice.is_explicit else None

@@ -102,6 +102,7 @@ class InstanceSerializer(serializers.ModelSerializer[Instance]):
             "size_bytes",
             "digest",
             "received_at",
+            "notes",
         )
 
     def get_digest(self, instance: Instance) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import dictionary_VR
 
-from archive.domain import frames, json_values, text
+from archive.domain import codestreams, frames, json_values, pixel_notes, text
 from archive.domain.part10 import PIXEL_DATA, Layout, Unreadable, is_encapsulated, wanted
 
 UID_PATTERN = re.compile(r"^[0-9]+(?:\.[0-9]+)+$")
@@ -89,6 +89,8 @@ class Header:
     instance_attributes: dict[str, Any]
     frame_table: bytes
     meta_sop_instance_uid: str
+    # Codes of `archive.domain.pixel_notes`: what is wrong with the pixels of a file that is stored all the same.
+    notes: tuple[str, ...] = ()
 
 
 def read_header(layout: Layout) -> Header:
@@ -117,12 +119,21 @@ def read_header(layout: Layout) -> Header:
         if len(found) > 64 or not UID_PATTERN.match(found):
             raise Unreadable("uid-invalid", f"The {label} is not a valid UID.")
         identity[tag] = found
-    _require_pixels(layout, sop_class=sop_class, raw=raw)
-
     rows, columns = values.unsigned(0x00280010), values.unsigned(0x00280011)
+    description = codestreams.Description(
+        rows=rows or 0,
+        columns=columns or 0,
+        samples=values.unsigned(0x00280002) or 1,
+        bits_allocated=values.unsigned(0x00280100) or 0,
+    )
+    is_elsewhere = _require_pixels(layout, sop_class=sop_class, raw=raw, description=description)
     has_pixels = layout.pixel_element is not None
     number_of_frames = max(1, values.unsigned(0x00280008) or 1) if has_pixels else 0
     photometric = values.text(0x00280004, 32)
+    frame_table = _frame_table(
+        layout=layout, values=values, rows=rows, columns=columns, number_of_frames=number_of_frames
+    )
+    notes = pixel_notes.notes_of(layout, description=description, frame_table=frame_table)
     study_date = values.text(0x00080020, 8)
     return Header(
         study_instance_uid=identity[0x0020000D],
@@ -156,16 +167,20 @@ def read_header(layout: Layout) -> Header:
         study_attributes=values.json((*STUDY_TAGS, *PATIENT_TAGS)),
         series_attributes=values.json(SERIES_TAGS),
         instance_attributes=values.json(INSTANCE_TAGS),
-        frame_table=_frame_table(
-            layout=layout, values=values, rows=rows, columns=columns, number_of_frames=number_of_frames
-        ),
+        frame_table=frame_table,
         meta_sop_instance_uid=_meta_uid(layout, 0x00020003),
+        notes=(*notes, pixel_notes.PRIVATE) if is_elsewhere else notes,
     )
 
 
-def _require_pixels(layout: Layout, *, sop_class: str, raw: dict[int, tuple[bytes, bytes]]) -> None:
+def _require_pixels(
+    layout: Layout, *, sop_class: str, raw: dict[int, tuple[bytes, bytes]], description: codestreams.Description
+) -> bool:
+    """Whether the image has its pixels in a private element. Raises `Unreadable` when it has none at all."""
     if layout.pixel_element is not None or sop_class not in IMAGE_CLASSES or PIXEL_PROVIDER_URL in raw:
-        return
+        return False
+    if pixel_notes.has_private_pixels(layout, description=description):
+        return True
     raise Unreadable(
         "pixel-data-missing", "The instance says it is an image but has no pixel data; most likely it was cut off."
     )

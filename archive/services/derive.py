@@ -91,7 +91,7 @@ def pixels_end(instance: Instance) -> int:
 
 def _thumbnail(*, series: Series, instances: list[Instance]) -> str:
     """The key of the picture of the middle image, or of the nearest one that can be shown; empty without any."""
-    shown = [instance for instance in instances if instance.number_of_frames]
+    shown = [instance for instance in instances if instance.number_of_frames and not instance.is_damaged]
     middle = len(shown) // 2
     for instance in (*shown[middle : middle + 2], *shown[:1]):
         frame = instance.number_of_frames // 2 + 1

@@ -16,6 +16,9 @@ PIXEL_TAGS = frozenset({PIXEL_DATA, FLOAT_PIXEL_DATA, DOUBLE_PIXEL_DATA})
 EXTENDED_OFFSET_TABLE = 0x7FE00001
 SOP_INSTANCE_UID = 0x00080018
 
+# The pixel data ends without its sequence delimiter (PS3.5 A.4), or with zeros in its place.
+DELIMITER_MISSING = "delimiter-missing"
+
 MAX_VALUE_BYTES = 1 << 16
 MAX_SEQUENCE_BYTES = 1 << 20
 
@@ -61,6 +64,8 @@ class Layout:
     # Encapsulated pixel data (PS3.5 A.4): the basic offset table's value, then (offset of the item tag, value length).
     basic_offsets: bytes = b""
     fragments: list[tuple[int, int]] = field(default_factory=list)
+    # What was tolerated on the way.
+    notes: list[str] = field(default_factory=list)
 
     @property
     def endian(self) -> str:

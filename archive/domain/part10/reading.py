@@ -23,6 +23,8 @@ from archive.domain.part10.walking import walk
 
 PREAMBLE_BYTES = 132
 MAX_INFLATED_BYTES = 1 << 29
+SMALL_INFLATED_BYTES = 1 << 26
+PLAUSIBLE_RATIO = 100
 INFLATE_STEP = 1 << 20
 
 
@@ -173,6 +175,8 @@ def _begins_like(buffer: Buffer, size: int, offset: int, uid: str) -> bool:
 def inflate(buffer: Buffer, size: int, offset: int) -> bytes:
     """The data set of a deflated file (RFC 1951, PS3.5 A.5), within a limit."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    # Zeros shrink 1032 times, so that ratio bounds nothing: small files may, large ones may not.
+    limit = min(MAX_INFLATED_BYTES, max(SMALL_INFLATED_BYTES, PLAUSIBLE_RATIO * size))
     whole = bytearray()
     position = offset
     try:
@@ -182,7 +186,7 @@ def inflate(buffer: Buffer, size: int, offset: int) -> bytes:
             while chunk and not inflater.eof:
                 part = inflater.decompress(chunk, INFLATE_STEP)
                 chunk = inflater.unconsumed_tail
-                if len(whole) + len(part) > min(MAX_INFLATED_BYTES, 1200 * max(size, 1 << 16)):
+                if len(whole) + len(part) > limit:
                     raise Unreadable("inflates-too-far", "The deflated data set unpacks to more than is plausible.")
                 whole += part
     except zlib.error:

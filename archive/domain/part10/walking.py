@@ -8,6 +8,7 @@ from typing import Any
 
 from archive.domain.part10.encodings import KNOWN_VRS, LONG_VRS, SHORT_VRS, encoding_of
 from archive.domain.part10.layout import (
+    DELIMITER_MISSING,
     PIXEL_DATA,
     PIXEL_TAGS,
     UNDEFINED,
@@ -20,6 +21,8 @@ from archive.domain.part10.layout import (
 
 MAX_DEPTH = 64
 MAX_ELEMENTS = 200_000
+# (FFFC,FFFC) Data Set Trailing Padding.
+TRAILING_PADDING = 0xFFFC
 NOT_ZERO = re.compile(rb"[^\0]")
 
 
@@ -166,8 +169,12 @@ def _walk_fragments(layout: Layout, position: int, size: int) -> int:
     is_first = True
     while True:
         if size - position < 8:
-            raise Truncated("its pixel data")
+            return _without_delimiter(layout, position, size, end=size)
         group, element, length = plain(buffer, position)
+        if (group, element, length) == (0, 0, 0):
+            return _without_delimiter(layout, position, size, end=position + 8)
+        if group == element == TRAILING_PADDING:
+            return _without_delimiter(layout, position, size, end=position)
         if group != 0xFFFE or element not in (0xE000, 0xE0DD):
             raise Unreadable("malformed", "The fragments of the encapsulated pixel data are damaged.")
         if element == 0xE0DD:
@@ -180,3 +187,11 @@ def _walk_fragments(layout: Layout, position: int, size: int) -> int:
         else:
             layout.fragments.append((position, length))
         position += 8 + length
+
+
+def _without_delimiter(layout: Layout, position: int, size: int, *, end: int) -> int:
+    """Fragments that end without their delimiter: tolerated here, and refused later unless the last frame is whole."""
+    if not layout.fragments or (end == size and any(layout.buffer[position:size])):
+        raise Truncated("its pixel data")
+    layout.notes.append(DELIMITER_MISSING)
+    return end

@@ -90,6 +90,7 @@ def _content(*, file: Inspected, header: Header) -> dict[str, Any]:
         "digest": file.digest,
         "dataset_digest": file.dataset_digest,
         "frame_table": header.frame_table,
+        "notes": list(header.notes),
     }
 
 

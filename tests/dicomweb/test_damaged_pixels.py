@@ -1,0 +1,186 @@
+"""Pixels that are not what the header says: stored as they came, marked, never decoded, by no door."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from pydicom import dcmread
+from pydicom.encaps import encapsulate
+
+from archive.domain import pixel_notes
+from archive.models import Archive, Instance, QuarantinedFile
+from core.tenancy import tenant
+from tests.archive import bombs
+from tests.archive.factories import deliver, make_archive, make_dataset, make_file, to_bytes
+from tests.archive.test_decoding import peak_bytes_of
+from tests.dicomweb.factories import Door, content, make_reader, parts, paths, settle
+from tests.dicomweb.zoo import coded, grey, j2k, rle
+
+pytestmark = pytest.mark.django_db
+
+AS_STORED = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
+DECODED = 'multipart/related; type="application/octet-stream"; transfer-syntax=1.2.840.10008.1.2.1'
+
+
+def bomb(name: str, *, frames: list[bytes] | None = None, **elements: Any) -> bytes:
+    syntax, make, bits = bombs.FRAMES[name]
+    frames = frames or [make(30_000)]
+    dataset = make_dataset(
+        Rows=64,
+        Columns=64,
+        BitsAllocated=bits,
+        BitsStored=min(bits, 12),
+        HighBit=min(bits, 12) - 1,
+        NumberOfFrames=len(frames),
+        PixelData=None,
+        **elements,
+    )
+    dataset.PixelData = encapsulate(frames)
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    written = "1.2.840.10008.1.2.4.100" if name == "JPEG XL" else syntax
+    # pydicom does not write JPEG XL yet: the UID is put in by hand, it has the same length.
+    return to_bytes(dataset, transfer_syntax_uid=written).replace(written.encode(), syntax.encode())
+
+
+def stored(archive: Archive, files: list[bytes]) -> list[Instance]:
+    _delivery, outcomes = deliver(archive, files)
+    assert [outcome.status for outcome in outcomes] == ["stored"] * len(files), outcomes
+    with tenant(archive.organisation):
+        return list(Instance.objects.filter(archive=archive).order_by("pk"))
+
+
+@pytest.mark.parametrize("name", bombs.FRAMES)
+def test_a_bomb_is_kept_marked_and_decoded_by_no_door(name: str) -> None:
+    archive, elsewhere = make_archive(), make_archive()
+    file = bomb(name)
+    (instance,) = stored(archive, [file])
+    stored(elsewhere, [make_file()])
+    assert instance.notes == [pixel_notes.DAMAGED]
+    assert "damaged" in str(instance.note_texts[0]["title"])
+    door, path = Door(archive, user=make_reader(archive)), paths(dcmread(io.BytesIO(file), stop_before_pixels=True))[2]
+
+    def every_way() -> None:
+        for address, accept in (
+            (f"{path}/frames/1", DECODED),
+            (f"{path}/frames/1", AS_STORED),
+            (f"{path}/frames/1,1", AS_STORED),
+            (f"{path}/rendered", "image/jpeg"),
+            (f"{path}/frames/1/rendered", "image/png"),
+            (f"{path}/thumbnail", "image/jpeg"),
+            (path.rpartition("/instances/")[0] + "/thumbnail", "image/jpeg"),
+            (path, 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.1'),
+        ):
+            answer = door.get(address, accept=accept)
+            assert answer.status_code == 406, (address, answer.status_code)
+            assert b"Traceback" not in content(answer)
+        settle(archive)
+
+    assert peak_bytes_of(every_way) < 48 << 20
+    (part,) = parts(door.get(path, accept='multipart/related; type="application/dicom"; transfer-syntax=*'))
+    assert part.content == file, "as it came"
+    with tenant(archive.organisation):
+        assert instance.series.__class__.objects.get(pk=instance.series_id).thumbnail_key == ""
+
+
+def test_one_bad_frame_of_many_marks_the_image() -> None:
+    good, bad = bombs.jpeg_ls(64), bombs.jpeg_ls(30_000)
+    file = bomb("JPEG-LS", frames=[good, good, bad, good])
+    (instance,) = stored(make_archive(), [file])
+    assert instance.is_damaged
+
+
+def test_an_image_that_agrees_is_not_marked_and_other_organisations_see_neither() -> None:
+    mine, theirs = make_archive(), make_archive()
+    good = coded([grey()], [j2k(grey())], f"{bombs.SYNTAX}90")
+    (instance,) = stored(mine, [good.content])
+    assert instance.notes == []
+    path = paths(dcmread(io.BytesIO(good.content), stop_before_pixels=True))[2]
+    assert Door(mine, user=make_reader(mine)).get(f"{path}/rendered", accept="image/jpeg").status_code == 200
+    assert Door(theirs, user=make_reader(theirs)).get(f"{path}/rendered", accept="image/jpeg").status_code == 404
+    assert Door(mine, user=make_reader(theirs)).get(f"{path}/rendered", accept="image/jpeg").status_code == 404
+
+
+def test_a_deflated_file_that_unpacks_to_more_than_is_plausible_is_refused() -> None:
+    archive = make_archive()
+    plain = make_file(PixelData=None)
+    meta_end = plain.index(b"\x08\x00\x05\x00")
+    syntax = b"1.2.840.10008.1.2.1\0"
+    file = plain[:meta_end].replace(syntax, b"1.2.840.10008.1.2.1.99") + bombs.deflated(200 << 20)
+
+    def send() -> None:
+        _delivery, outcomes = deliver(archive, [file])
+        assert outcomes[0].status == "refused"
+
+    assert peak_bytes_of(send) < 200 << 20
+    with tenant(archive.organisation):
+        assert not Instance.objects.filter(archive=archive).exists()
+
+
+@pytest.mark.parametrize("ending", [b"", b"\xfc\xff\xfc\xffOB\0\0\4\0\0\0\0\0\0\0", bytes(8), bytes(16)])
+@pytest.mark.parametrize("kind", ["JPEG 2000", "JPEG-LS", "RLE"])
+def test_a_missing_or_zeroed_delimiter_is_tolerated_and_noted_where_the_frames_are_whole(
+    kind: str, ending: bytes
+) -> None:
+    image = grey(64, 64, signed=False)
+    frame, syntax = {
+        "JPEG 2000": (j2k(image), f"{bombs.SYNTAX}90"),
+        "JPEG-LS": (bombs.jpeg_ls(64), f"{bombs.SYNTAX}80"),
+        "RLE": (rle(image), bombs.RLE),
+    }[kind]
+    whole = coded([image], [frame], syntax).content
+    assert whole.endswith(b"\xfe\xff\xdd\xe0\0\0\0\0")
+    archive = make_archive()
+    file = whole[:-8] + ending
+    (instance,) = stored(archive, [file])
+    assert instance.notes == [pixel_notes.DELIMITER_MISSING]
+    door, path = Door(archive, user=make_reader(archive)), paths(dcmread(io.BytesIO(whole), stop_before_pixels=True))[2]
+    assert door.get(f"{path}/rendered", accept="image/jpeg").status_code == 200
+    (part,) = parts(door.get(path, accept='multipart/related; type="application/dicom"; transfer-syntax=*'))
+    assert part.content == file
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
+def test_an_image_that_was_cut_is_still_refused(kept: float) -> None:
+    archive = make_archive()
+    file = coded([grey()], [j2k(grey())], f"{bombs.SYNTAX}90").content
+    start = file.index(b"\xff\x4f\xff\x51")
+    two = coded([grey(), grey(shift=1)], [j2k(grey()), j2k(grey(shift=1))], f"{bombs.SYNTAX}90").content
+    second = two.rindex(b"\xfe\xff\x00\xe0")
+    files = [file[: start + int((len(file) - start - 8) * kept)], two[:second]]
+    for one in files:
+        _delivery, outcomes = deliver(archive, [one])
+        assert [outcome.status for outcome in outcomes] == ["refused"], outcomes
+    with tenant(archive.organisation):
+        assert set(QuarantinedFile.objects.filter(archive=archive).values_list("code", flat=True)) == {"truncated"}
+
+
+def private_pixels(group: int, creator: str, length: int, *, vr: str = "OB") -> bytes:
+    dataset = make_dataset(PixelData=None)
+    block = dataset.private_block(group, creator, create=True)
+    block.add_new(0x0A, vr, bytes(length))
+    return to_bytes(dataset)
+
+
+@pytest.mark.parametrize(
+    ("group", "creator", "length"), [(0x07A1, "ELSCINT1", 120), (0x7FE1, "GEMS", 300), (0x6001, "ACME", 512)]
+)
+def test_an_image_whose_pixels_are_in_a_private_element_is_stored_with_a_note(
+    group: int, creator: str, length: int
+) -> None:
+    archive = make_archive()
+    file = private_pixels(group, creator, length)
+    (instance,) = stored(archive, [file])
+    assert instance.notes == [pixel_notes.PRIVATE]
+    door, path = Door(archive, user=make_reader(archive)), paths(dcmread(io.BytesIO(file)))[2]
+    assert parts(door.get(path))[0].content == file
+    assert door.get(f"{path}/rendered", accept="image/jpeg").status_code == 406
+
+
+def test_a_small_private_element_does_not_stand_for_the_pixels_of_a_cut_image() -> None:
+    archive = make_archive()
+    files = [private_pixels(0x0029, "SIEMENS CSA HEADER", 600), private_pixels(0x0019, "ACME", 20)]
+    _delivery, outcomes = deliver(archive, files)
+    assert [outcome.code for outcome in outcomes] == ["pixel-data-missing"] * 2
