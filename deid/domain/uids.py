@@ -8,11 +8,28 @@ import re
 import uuid
 from typing import Final
 
-# UIDs that name a definition, not an instance: the standard's own and HL7's registry of coding schemes (PS3.16 8).
-REGISTRY_ROOTS: Final = ("1.2.840.10008.", "2.16.840.1.113883.")
-DICOM_ROOT: Final = "1.2.840.10008."
+from pydicom._uid_dict import UID_dictionary
+
 DERIVED_ROOT: Final = "2.25."
-_WELL_FORMED: Final = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
+
+# Coding schemes of PS3.16 Table 8-1 that HL7 or their own organisation registered. HL7 gives branches of its root to
+# anybody (2.16.840.1.113883.3 holds hospitals), so only whole UIDs count, never the root.
+CODING_SCHEMES: Final = frozenset(
+    (
+        *(f"2.16.840.1.113883.6.{number}" for number in (1, 2, 3, 4, 5, 6, 8, 12, 24, 42, 43, 51, 57, 59, 60, 64, 69)),
+        *(f"2.16.840.1.113883.6.{number}" for number in (73, 83, 86, 88, 90, 96, 100, 101, 103, 104, 121, 209, 210)),
+        *(f"2.16.840.1.113883.6.{number}" for number in (211, 221, 238, 256, 276, 281)),
+        "2.16.840.1.113883.3.26.1.1",
+        "2.16.840.1.113883.3.26.1.5",
+        "2.16.840.1.113883.4.9",
+        "2.16.840.1.113883.5.4",
+        "1.0.3166.1.2.2",
+        "1.2.840.113556.4.3",
+        "1.3.6.1.4.1.52329",
+    )
+)
+# UIDs of context groups (PS3.6 Table A-3), which pydicom's dictionary does not list.
+_CONTEXT_GROUP: Final = re.compile(r"1\.2\.840\.10008\.6\.1\.(?:[1-9][0-9]{0,2}|1[0-4][0-9]{2})")
 
 
 def clean(uid: str) -> str:
@@ -21,8 +38,11 @@ def clean(uid: str) -> str:
 
 
 def is_registered(uid: str) -> bool:
-    """Whether a UID names a definition of a well-known registry. A malformed one never does."""
-    return uid.startswith(REGISTRY_ROOTS) and _WELL_FORMED.fullmatch(uid) is not None and len(uid) <= 64
+    """Whether a UID names a definition that the standard lists: PS3.6 Annex A or a coding scheme of PS3.16 Table 8-1.
+
+    A UID that only begins like one names an instance, whoever owns the root.
+    """
+    return uid in UID_dictionary or uid in CODING_SCHEMES or _CONTEXT_GROUP.fullmatch(uid) is not None
 
 
 class UidMapper:

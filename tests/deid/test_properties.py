@@ -94,12 +94,34 @@ class TestUids:
         assert UidMapper(key=KEY).new_uid(uid) == UidMapper(key=KEY).new_uid(uid + "\0")
         assert UidMapper(key=KEY).new_uid(uid) != UidMapper(key=KEY[::-1]).new_uid(uid)
 
-    @pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.1", "1.2.840.10008.5.1.4.1.1.2", "2.16.840.1.113883.6.96", ""])
+    @pytest.mark.parametrize(
+        "uid",
+        [
+            "1.2.840.10008.1.2.1",
+            "1.2.840.10008.5.1.4.1.1.2",
+            "1.2.840.10008.1.4.1.1",
+            "1.2.840.10008.2.16.4",
+            "1.2.840.10008.6.1.29",
+            "2.16.840.1.113883.6.96",
+            "",
+        ],
+    )
     def test_registered_uids_stay(self, uid: str) -> None:
         assert UidMapper(key=KEY).new_uid(uid) == uid
 
     @pytest.mark.parametrize(
-        "uid", ["1.2.840.10008.MRN-1", "1.2.840.10008.1..2", "1.2.840.10008." + "1" * 60, "MRN 12"]
+        "uid",
+        [
+            "1.2.840.10008.MRN-1",
+            "1.2.840.10008.1..2",
+            "1.2.840.10008." + "1" * 60,
+            "1.2.840.10008.5.1.4.1.1.2.7654321",
+            "1.2.840.10008.7654321.1",
+            "1.2.840.10008.6.1.7654321",
+            "2.16.840.1.113883.3.9021.5.20200102.1",
+            "2.16.840.1.113883.6.96.7654321",
+            "MRN 12",
+        ],
     )
     def test_what_only_looks_registered_is_mapped(self, uid: str) -> None:
         assert not uids.is_registered(uid)
