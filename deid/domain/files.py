@@ -10,12 +10,12 @@ from typing import BinaryIO, Final
 import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from deid.domain import uids
+from deid.domain import deflated, uids
+from deid.domain.deflated import DEFLATED
 
 CHUNK: Final = 1 << 20
-DEFLATED: Final = "1.2.840.10008.1.2.1.99"
 IMPLEMENTATION_CLASS_UID: Final = "2.25.207632829206393014937281366042719372251"
 IMPLEMENTATION_VERSION_NAME: Final = "PACSWEB_DEID_1"
 UNDEFINED: Final = 0xFFFFFFFF
@@ -46,52 +46,60 @@ class PixelElement:
 
 @dataclass(slots=True)
 class Source:
-    """A file opened for de-identification: its data set without pixel data, and where the pixel data is."""
+    """A file opened for de-identification: its data set without pixel data, and where the pixel data is.
+
+    Of a deflated file `stream` is the inflated one.
+    """
 
     stream: BinaryIO
     dataset: Dataset
     transfer_syntax: str
     pixels: PixelElement | None
     header_end: int
-    # Deflated files cannot be read in part: their pixel data is in the data set.
     is_deflated: bool
 
 
-def open_source(stream: BinaryIO) -> Source:
-    """Read everything up to the pixel data. Raises `Unreadable` for what is no whole Part 10 file."""
-    dataset = _read(stream, stop_before_pixels=True)
-    transfer_syntax = uids.clean(str(dataset.file_meta.get("TransferSyntaxUID", "") or ""))
-    if not transfer_syntax:
-        raise Unreadable("The file does not state its transfer syntax.")
-    is_deflated = transfer_syntax == DEFLATED
+def open_source(stream: BinaryIO, *, scratch: str | None = None) -> Source:
+    """Read everything up to the pixel data; `scratch` is a folder for what a deflated file inflates to.
+
+    Raises `Unreadable` for what is no whole Part 10 file.
+    """
+    is_deflated = deflated.is_deflated(stream)
     if is_deflated:
-        dataset = _read(stream, stop_before_pixels=False)
+        try:
+            stream = deflated.inflate(stream, scratch=scratch)
+        except deflated.NotInflatable as error:
+            raise Unreadable("The data set cannot be inflated.") from error
+    dataset = _read(stream)
+    transfer_syntax = uids.clean(str(dataset.file_meta.get("TransferSyntaxUID", "") or ""))
+    if not transfer_syntax or transfer_syntax == DEFLATED:
+        raise Unreadable("The file does not state its transfer syntax.")
     if any(
         isinstance(raw, RawDataElement) and raw.value is not None and raw.length not in (UNDEFINED, len(raw.value))
         for raw in dataset.values()
     ):
         raise Unreadable("The file ends within an element.")
     header_end = stream.tell()
-    pixels = None if is_deflated else _locate(stream, at=header_end, syntax=UID(transfer_syntax))
+    pixels = _locate(stream, at=header_end, syntax=UID(transfer_syntax))
     return Source(
         stream=stream,
         dataset=dataset,
-        transfer_syntax=transfer_syntax,
+        transfer_syntax=DEFLATED if is_deflated else transfer_syntax,
         pixels=pixels,
         header_end=header_end,
         is_deflated=is_deflated,
     )
 
 
-def _read(stream: BinaryIO, *, stop_before_pixels: bool) -> Dataset:
+def _read(stream: BinaryIO) -> Dataset:
     stream.seek(0)
     try:
-        return pydicom.dcmread(stream, stop_before_pixels=stop_before_pixels)
+        return pydicom.dcmread(stream, stop_before_pixels=True)
     except Exception as error:  # pydicom raises many kinds for malformed files
         raise Unreadable("The file is no DICOM file, or its data set cannot be read.") from error
 
 
-def write(*, dataset: Dataset, source: Source, target: BinaryIO) -> None:
+def write(*, dataset: Dataset, source: Source, target: BinaryIO, scratch: str | None = None) -> None:
     """Write a de-identified data set with the source's pixel data to `target`.
 
     The preamble is zero and the file meta information is made anew: nothing of the source's (Source AE Title, private
@@ -101,15 +109,19 @@ def write(*, dataset: Dataset, source: Source, target: BinaryIO) -> None:
     meta.FileMetaInformationVersion = b"\0\1"
     meta.MediaStorageSOPClassUID = UID(uids.clean(str(dataset.SOPClassUID)))
     meta.MediaStorageSOPInstanceUID = UID(uids.clean(str(dataset.SOPInstanceUID)))
-    meta.TransferSyntaxUID = UID(source.transfer_syntax)
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian if source.is_deflated else UID(source.transfer_syntax)
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     dataset.file_meta = meta
     dataset.preamble = bytes(128)
-    pydicom.dcmwrite(target, dataset, enforce_file_format=True)
+    plain = deflated.temporary(scratch) if source.is_deflated else target
+    pydicom.dcmwrite(plain, dataset, enforce_file_format=True)
     if source.pixels is not None:
-        target.seek(0, 2)
-        target.writelines(read_range(source.stream, start=source.pixels.start, end=source.pixels.end))
+        plain.seek(0, 2)
+        plain.writelines(read_range(source.stream, start=source.pixels.start, end=source.pixels.end))
+    if source.is_deflated:
+        with plain:
+            deflated.deflate(plain, target=target)
 
 
 def read_range(stream: BinaryIO, *, start: int, end: int, chunk: int = CHUNK) -> Iterator[bytes]:

@@ -108,6 +108,7 @@ def settings_of(run: DeidentificationRun) -> pipeline.Settings:
         ),
         uids=UidMapper(key=key_of(run.domain)),
         known=known,
+        scratch=_scratch(),
     )
 
 
@@ -251,10 +252,14 @@ def _opened(instance: Instance) -> Iterator[BinaryIO]:
 @contextmanager
 def _temporary() -> Iterator[BinaryIO]:
     """Scratch space in the data folder that leaves no file behind, even by kill -9: small outputs stay in memory."""
+    with tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES, dir=_scratch()) as file:
+        yield file  # type: ignore[misc]
+
+
+def _scratch() -> str:
     folder = Path(django_settings.DATA_DIR) / "scratch"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES, dir=str(folder)) as file:
-        yield file  # type: ignore[misc]
+    return str(folder)
 
 
 def _settle(run: DeidentificationRun) -> None:
