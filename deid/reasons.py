@@ -86,6 +86,33 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.RAW_DATA: Explanation(
         _("Raw data"), _("What raw data hold is known to their maker only."), _("Copy the images made from them.")
     ),
+    Reason.SOUND: Explanation(
+        _("Sound or unknown waveform"),
+        _("The object holds a recording in which somebody may speak."),
+        _("Write what was said into the case's text; the images themselves are copied."),
+    ),
+    Reason.SURFACE: Explanation(
+        _("Surface model"),
+        _("A surface, a mesh or nerve tracks may show the patient's face or letters that were modelled."),
+        _("Copy the images that the model was made from."),
+    ),
+    Reason.DRAWING: Explanation(
+        _("Drawing"),
+        _("Somebody drew on the images; lines and bitmaps may spell a name."),
+        _("Set window and marks again in the viewer; the images themselves are copied."),
+    ),
+    Reason.TEXT_IN_BINARY: Explanation(
+        _("Text in binary data"),
+        _(
+            "A table of numbers, such as a look-up table or a profile of colours, holds letters or a number of the patient."
+        ),
+        _("Send the image again from its source without the element named here."),
+    ),
+    Reason.CONTOURS: Explanation(
+        _("Contours drawn by hand"),
+        _("The object holds outlines that a person drew; lines could spell a name."),
+        _("Look at the contours before you publish them."),
+    ),
     Reason.UNKNOWN_CLASS: Explanation(
         _("Unknown kind of object"),
         _("The object is of a private or unknown kind, so that nobody can say where it names the patient."),

@@ -10,7 +10,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from deid.domain import dates, dummies, uids
+from deid.domain import dates, dummies, moments, uids
 from deid.domain.changes import Record
 from deid.domain.elements import element_of, raw_bytes
 from deid.domain.identifiers import TEXT_VRS, strings_of
@@ -20,8 +20,10 @@ from deid.domain.rules import RULE_IDENTIFIER, RULE_UNREADABLE
 
 CODE_VALUES: Final = frozenset((0x00080100, 0x00080119, 0x00080120))
 CODE_MEANING: Final = 0x00080104
+CODE_SCHEME: Final = 0x00080102
 CHARACTER_SET: Final = 0x00080005
 
+NUMERIC_VRS: Final = frozenset(("FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"))
 NUMBER_TEXT: Final = re.compile(rb"[0-9+\-eE. \\\0]*")
 AGE: Final = re.compile(rb"(?:[0-9]{3}[DWMY][ \0]?\\?)*")
 
@@ -45,6 +47,9 @@ class Edits:
             if not (AGE if vr == "AS" else NUMBER_TEXT).fullmatch(raw):
                 self.replace(dataset, tag=tag, vr=vr, value="", action=Action.EMPTY, path=path, rule=RULE_UNREADABLE)
                 return
+            if vr != "AS" and self._has_number(strings_of(element)):
+                self.replace(dataset, tag=tag, vr=vr, value="", action=Action.EMPTY, path=path, rule=RULE_IDENTIFIER)
+                return
             ages = raw.decode("ascii").split("\\") if vr == "AS" else []
             if any(map(_is_beyond_oldest, ages)):
                 spared = [f"{OLDEST_AGE:03d}Y" if _is_beyond_oldest(age) else age.strip(" \0") for age in ages]
@@ -56,9 +61,14 @@ class Edits:
             if not all(forms[vr](text) for text in strings_of(element) if text.strip(" \0")):
                 self.replace(dataset, tag=tag, vr=vr, value="", action=Action.EMPTY, path=path, rule=RULE_UNREADABLE)
                 return
-        elif vr in TEXT_VRS and tag not in CODE_VALUES and tag not in (CODE_MEANING, CHARACTER_SET, 0x00080102):
+        elif vr in NUMERIC_VRS:
+            if self._has_number(strings_of(element)):
+                value = dummies.BY_VR[vr]
+                self.replace(dataset, tag=tag, vr=vr, value=value, action=Action.DUMMY, path=path, rule=RULE_IDENTIFIER)
+                return
+        elif vr in TEXT_VRS and tag not in CODE_VALUES and tag not in (CODE_MEANING, CHARACTER_SET, CODE_SCHEME):
             values = strings_of(element)
-            named = [self.plan.identifiers.find_in_element(vr=vr, values=[one]) is not None for one in values]
+            named = [self._tells(one, vr=vr) for one in values]
             if any(named):
                 spared = [dummies.BY_VR[vr] if hit else one for one, hit in zip(values, named, strict=True)]
                 self.replace(
@@ -72,6 +82,15 @@ class Edits:
                 )
                 return
         self.note(Action.KEEP, rule=rule, path=path, tag=tag, vr=vr, before=element, after=element)
+
+    def _has_number(self, values: list[str]) -> bool:
+        return any(self.plan.identifiers.find_number(one) is not None for one in values)
+
+    def _tells(self, text: str, *, vr: str) -> bool:
+        """Whether text that an option keeps names the patient, or a day or an age that the dates' option takes care of."""
+        if self.plan.identifiers.find_in_element(vr=vr, values=[text]) is not None:
+            return True
+        return not self.profile.has(Option.RETAIN_FULL_DATES) and moments.tells(text)
 
     def map_uids(self, dataset: Dataset, *, tag: BaseTag, path: str, rule: str) -> None:
         """Replace UIDs by those of the mapping, unless an option keeps them; those of the standard stay."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import struct
+from typing import Any, Final
 
 from pydicom.charset import default_encoding
 from pydicom.dataelem import DataElement, RawDataElement, convert_raw_data_element
@@ -59,6 +60,54 @@ def vr_of(*, tag: BaseTag, element: DataElement, stated: str) -> str:
     if " " in stated or not stated:
         return str(element.VR)
     return stated
+
+
+# VRs whose values are of one nature: one may stand for another by mistake, but never for one of another family.
+_FAMILIES: Final = (
+    frozenset(("US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT")),
+    frozenset(("OB", "OW", "OF", "OD", "OL", "OV")),
+    frozenset(("SQ",)),
+)
+_STRINGS: Final = TEXT_VRS | frozenset(("AS", "DA", "DS", "DT", "IS", "TM", "UI"))
+
+
+def truthful(element: DataElement, *, stated: str) -> DataElement | None:
+    """The element under the VR that the dictionary gives its tag; None when its own VR is of another family.
+
+    A number written as text, or text as bytes, is not what readers of the tag expect, and passes checks made for what
+    they do: PS3.5 6.2 leaves no choice of the VR to the sender.
+    """
+    read = str(element.VR)
+    allowed = stated.split(" or ")
+    if not stated or read in allowed or "UN" in (read, stated):
+        return element
+    if any(read in family and any(vr in family for vr in allowed) for family in _FAMILIES):
+        return element
+    if read in _STRINGS and len(allowed) == 1 and stated in _STRINGS:
+        values = strings_of(element)
+        try:
+            return DataElement(element.tag, stated, values if len(values) != 1 else values[0])
+        except Exception:  # noqa: BLE001 -- a value that its VR does not allow is no value
+            return None
+    return None
+
+
+def bytes_of(dataset: Dataset, tag: BaseTag) -> tuple[str, bytes, bool] | None:
+    """(keyword, value as bytes, whether it has many numbers) of a binary element; None when there are none."""
+    element = element_of(dataset, tag)
+    if element is None or element.VR not in (*_FAMILIES[0], *_FAMILIES[1], "UN"):
+        return None
+    if isinstance(element.value, bytes):
+        return element.keyword, element.value, element.VR == "US"
+    if element.VM <= MANY or element.value is None:
+        return None
+    form = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}.get(str(element.VR))
+    if form is None:
+        return None
+    return element.keyword, struct.pack(f"<{element.VM}{form}", *element.value), True
+
+
+MANY: Final = 4
 
 
 def empty(vr: str) -> Any:

@@ -12,18 +12,17 @@ from typing import Any, Final
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, repeater_has_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
-from deid.domain import codes, dates, descriptors, dummies, uids
+from deid.domain import binaries, codes, dates, descriptors, dummies, statement, texts, uids
 from deid.domain.changes import Record
-from deid.domain.edits import CODE_MEANING, CODE_VALUES, Edits
-from deid.domain.elements import element_of, empty, private_creators, vr_of
+from deid.domain.edits import CHARACTER_SET, CODE_MEANING, CODE_SCHEME, CODE_VALUES, Edits
+from deid.domain.elements import element_of, empty, private_creators, truthful, vr_of
 from deid.domain.identifiers import TEXT_VRS, strings_of
 from deid.domain.plan import Plan
 from deid.domain.profile import REFERENCE_ACTION, Action, Option, Rule, load_safe_private, resolve
 from deid.domain.rules import (
-    RULE_ADDED,
+    RULE_BINARY,
     RULE_CODE,
     RULE_FILE,
     RULE_KEPT,
@@ -33,17 +32,24 @@ from deid.domain.rules import (
     RULE_TABLE,
     RULE_UNLISTED,
     RULE_UNREADABLE,
+    RULE_VR,
 )
+from deid.domain.statement import PATIENT_ID, PATIENT_NAME
 
-METHOD_NAME: Final = "PACSWeb"
-
-PATIENT_NAME: Final = 0x00100010
-PATIENT_ID: Final = 0x00100020
 PIXEL_TAGS: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 TEXT_VALUE: Final = 0x0040A160
 
 # Text that is free by its VR; where Table E.1-1 says nothing of it, it is cut to safe words.
 FREE_TEXT_VRS: Final = frozenset(("LT", "ST", "UT"))
+# Text that is meant for labels and terms: it stays if it is one (`deid.domain.texts`).
+LABEL_VRS: Final = frozenset(("CS", "LO", "SH", "UC"))
+LONGEST: Final = {"CS": 16, "LO": 64, "SH": 16}
+
+# Dates in the patient's own calendar tell what (0010,0030) tells; Table E.1-1 does not list them.
+OTHER_CALENDARS: Final = frozenset((0x00100033, 0x00100034, 0x00100035))
+ICC_PROFILE: Final = 0x00282000
+# Parts of a code item are looked at together, after the walk.
+CODE_PARTS: Final = CODE_VALUES | {CODE_MEANING, CODE_SCHEME, 0x00080103, 0x00080105, 0x0008010F, 0x00080122}
 
 
 def deidentify(dataset: Dataset, *, plan: Plan, record: Record | None = None) -> Record:
@@ -51,8 +57,8 @@ def deidentify(dataset: Dataset, *, plan: Plan, record: Record | None = None) ->
     record = record if record is not None else Record()
     work = _Work(plan=plan, record=record, dataset=dataset)
     work.walk(dataset, path="", parent="")
-    work.add_patient(dataset)
-    work.add_statement(dataset)
+    statement.add_patient(dataset, plan=plan, edits=work.edits)
+    statement.add(dataset, plan=plan, record=record)
     return record
 
 
@@ -68,7 +74,7 @@ class _Work:
     def walk(self, dataset: Dataset, *, path: str, parent: str) -> None:
         creators = private_creators(dataset)
         used_blocks: set[tuple[int, int]] = set()
-        is_code = CODE_MEANING in dataset or any(tag in dataset for tag in CODE_VALUES)
+        is_code = CODE_MEANING in dataset or CODE_SCHEME in dataset or any(tag in dataset for tag in CODE_VALUES)
         for key in sorted(dataset.keys()):
             tag = Tag(key)
             if tag.is_private:
@@ -123,6 +129,11 @@ class _Work:
             self._apply_basic(dataset, tag=tag, vr=rule.row.vr, action=action, path=path, rule=reason, parent=parent)
             return
         vr = vr_of(tag=tag, element=element, stated=rule.row.vr)
+        if action in (Action.KEEP, Action.CLEAN):
+            honest = self._honest(dataset, element=element, stated=rule.row.vr, path=path)
+            if honest is None:
+                return
+            element = honest
         if vr == "SQ" and action in (Action.KEEP, Action.UID, Action.CLEAN):
             if element.VR != "SQ":
                 self.edits.remove(dataset, tag=tag, path=path, rule=RULE_UNREADABLE)
@@ -134,6 +145,15 @@ class _Work:
             self._clean(dataset, element=element, vr=vr, path=path, rule=rule, reason=reason, parent=parent)
         else:
             self._apply_basic(dataset, tag=tag, vr=vr, action=action, path=path, rule=reason, parent=parent)
+
+    def _honest(self, dataset: Dataset, *, element: DataElement, stated: str, path: str) -> DataElement | None:
+        """The element under the VR of its tag; one that cannot be is removed."""
+        honest = truthful(element, stated=stated)
+        if honest is None:
+            self.edits.remove(dataset, tag=element.tag, path=path, rule=RULE_VR)
+        elif honest is not element:
+            dataset[element.tag] = honest
+        return honest
 
     def _resolved(self, *, tag: BaseTag, actions: str, parent: str) -> Action:
         kind = None
@@ -221,14 +241,20 @@ class _Work:
         if element is None:
             self.edits.remove(dataset, tag=tag, path=path, rule=RULE_UNREADABLE)
             return
-        vr = vr_of(tag=tag, element=element, stated=dictionary_VR(tag))
+        stated = dictionary_VR(tag)
+        if tag in OTHER_CALENDARS or (element.VR == "UN" and stated != "UI"):
+            rule = RULE_UNLISTED if tag in OTHER_CALENDARS else RULE_UNREADABLE
+            self.edits.remove(dataset, tag=tag, path=path, rule=rule)
+            return
+        honest = self._honest(dataset, element=element, stated=stated, path=path)
+        if honest is None:
+            return
+        element = honest
+        vr = vr_of(tag=tag, element=element, stated=stated)
         if vr == "SQ":
-            if element.VR != "SQ":
-                self.edits.remove(dataset, tag=tag, path=path, rule=RULE_UNREADABLE)
-                return
             self._recurse(dataset, element=element, action=Action.KEEP, path=path, rule=RULE_KEPT)
-        elif vr == "UN" or element.VR == "UN":
-            self.edits.remove(dataset, tag=tag, path=path, rule=RULE_UNREADABLE)
+        elif vr == "UN" or vr in binaries.BYTE_VRS:
+            self._binary(dataset, element=element, vr=vr, path=path)
         elif vr == "UI":
             self.edits.map_uids(dataset, tag=tag, path=path, rule=RULE_UNLISTED)
         elif vr == "PN":
@@ -253,21 +279,73 @@ class _Work:
                 )
         elif vr in FREE_TEXT_VRS or tag == TEXT_VALUE:
             text = "\\".join(strings_of(element))
-            cleaned = descriptors.clean_text(text, identifiers=self.plan.identifiers)
-            if cleaned == text:
-                self.edits.note(Action.KEEP, rule=RULE_KEPT, path=path, tag=tag, vr=vr, before=element, after=element)
-            else:
-                self.edits.replace(
-                    dataset,
-                    tag=tag,
-                    vr=vr,
-                    value=cleaned or dummies.REMOVED,
-                    action=Action.CLEAN,
-                    path=path,
-                    rule=RULE_UNLISTED,
-                )
+            self._free_text(dataset, element=element, vr=vr, text=text, path=path)
+        elif vr in LABEL_VRS and tag not in CODE_PARTS:
+            self._labels(dataset, element=element, vr=vr, path=path)
         else:
             self.edits.keep(dataset, element=element, vr=vr, path=path, rule=RULE_KEPT)
+
+    def _free_text(self, dataset: Dataset, *, element: DataElement, vr: str, text: str, path: str) -> None:
+        tag = element.tag
+        is_kept = texts.is_kept(keyword=element.keyword, vr=vr, value=text, identifiers=self.plan.identifiers)
+        cleaned = text if is_kept else descriptors.clean_text(text, identifiers=self.plan.identifiers)
+        if cleaned == text:
+            self.edits.note(Action.KEEP, rule=RULE_KEPT, path=path, tag=tag, vr=vr, before=element, after=element)
+            return
+        self.edits.replace(
+            dataset,
+            tag=tag,
+            vr=vr,
+            value=cleaned or dummies.REMOVED,
+            action=Action.CLEAN,
+            path=path,
+            rule=RULE_UNLISTED,
+        )
+
+    def _labels(self, dataset: Dataset, *, element: DataElement, vr: str, path: str) -> None:
+        """Values that can only be technique stay; of others the safe words do under Clean Descriptors, else a dummy."""
+        values = strings_of(element)
+        kept = [
+            texts.is_kept(keyword=element.keyword, vr=vr, value=one, identifiers=self.plan.identifiers)
+            for one in values
+        ]
+        if all(kept) and (len(values) < 2 or self.plan.identifiers.find("".join(values)) is None or vr == "CS"):
+            self.edits.note(
+                Action.KEEP, rule=RULE_KEPT, path=path, tag=element.tag, vr=vr, before=element, after=element
+            )
+            return
+        if element.tag == CHARACTER_SET:
+            self.edits.remove(dataset, tag=element.tag, path=path, rule=RULE_UNREADABLE)
+            return
+        # Values that are safe one by one may make up a number together.
+        new = [
+            one if safe and not all(kept) else self._label(one, vr=vr) for one, safe in zip(values, kept, strict=True)
+        ]
+        value = new if len(new) > 1 else new[0]
+        self.edits.replace(
+            dataset, tag=element.tag, vr=vr, value=value, action=Action.CLEAN, path=path, rule=RULE_UNLISTED
+        )
+
+    def _label(self, text: str, *, vr: str) -> str:
+        cleaned = ""
+        if vr != "CS" and self.profile.has(Option.CLEAN_DESCRIPTORS):
+            cleaned = descriptors.clean_text(text, identifiers=self.plan.identifiers)
+        return cleaned[: LONGEST.get(vr, len(cleaned))].rstrip() or dummies.REMOVED
+
+    def _binary(self, dataset: Dataset, *, element: DataElement, vr: str, path: str) -> None:
+        """Bytes stay where the image needs them; `binaries.suspicious` held the object back if they tell anything."""
+        tag = element.tag
+        if tag == ICC_PROFILE and isinstance(element.value, bytes):
+            clean = binaries.clean_icc(element.value, identifiers=self.plan.identifiers)
+            if clean is not None:
+                self.edits.replace(
+                    dataset, tag=tag, vr="OB", value=clean, action=Action.CLEAN, path=path, rule=RULE_BINARY
+                )
+                return
+        if element.keyword in binaries.KEPT:
+            self.edits.note(Action.KEEP, rule=RULE_KEPT, path=path, tag=tag, vr=vr, before=element, after=element)
+        else:
+            self.edits.remove(dataset, tag=tag, path=path, rule=RULE_BINARY)
 
     def _clean_code(self, item: Dataset, *, path: str) -> None:
         for keyword, value in codes.clean_item(item, identifiers=self.plan.identifiers).items():
@@ -317,43 +395,3 @@ class _Work:
         # A sequence read from the file is a new object now: take the cleaned one over.
         dataset[element.tag] = element
         self.edits.note(action, rule=rule, path=path, tag=element.tag, vr="SQ", before=element, after=element)
-
-    # -- what is added -------------------------------------------------------------------------------------------
-
-    def add_patient(self, dataset: Dataset) -> None:
-        for tag, vr, value in (
-            (PATIENT_NAME, "PN", self.plan.subject.patient_name),
-            (PATIENT_ID, "LO", self.plan.subject.patient_id),
-        ):
-            if tag not in dataset:
-                self.edits.replace(dataset, tag=tag, vr=vr, value=value, action=Action.DUMMY, path="", rule=RULE_TABLE)
-
-    def add_statement(self, dataset: Dataset) -> None:
-        """PS3.15 E.1.1 step 6 and E.3.6: how, by which options, and what became of dates."""
-        if self.profile.has(Option.RETAIN_FULL_DATES):
-            temporal = "UNMODIFIED"
-        else:
-            temporal = "MODIFIED" if self.profile.has(Option.RETAIN_MODIFIED_DATES) else "REMOVED"
-        method = f"{METHOD_NAME}, PS3.15 {self.profile.table.edition} Basic Profile"
-        items = []
-        for value, meaning in self.profile.method_codes:
-            items.append(dummies.code_item(value=value, meaning=meaning[:64], scheme="DCM"))
-        for keyword, vr, new in (
-            ("PatientIdentityRemoved", "CS", "YES"),
-            ("DeidentificationMethod", "LO", method),
-            ("DeidentificationMethodCodeSequence", "SQ", Sequence(items)),
-            ("LongitudinalTemporalInformationModified", "CS", temporal),
-        ):
-            element = DataElement(Tag(keyword), vr, new)
-            dataset[element.tag] = element
-            if self.edits.record.keeps_changes:
-                self.edits.record.note(
-                    action=Action.DUMMY,
-                    rule=RULE_ADDED,
-                    path=keyword,
-                    tag=element.tag,
-                    keyword=keyword,
-                    vr=vr,
-                    before=None,
-                    after=element,
-                )

@@ -10,12 +10,13 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from deid.domain import uids
+from deid.domain import moments, names, uids
 from deid.domain.words import words
 
 # Words that stand in name and number fields without naming anybody.
@@ -23,7 +24,8 @@ PLACEHOLDERS: Final = words(
     """
     anon anonym anonymized anonymised anonymous case deidentified dummy empty false male female name nobody noname
     none null other patient phantom removed subject test testing true unknown unnamed volunteer xxx dr prof med mrs
-    mister doctor professor van der den von the und and
+    mister doctor professor van der den von the und and de la le el al di da do du des del dos das des ten ter te st jr sr
+    ii iii iv md ms mr dr bin ibn ben abu mc mac zu zur af av na nd rd phd dds
     """
 )
 
@@ -50,6 +52,8 @@ ADDRESS: Final = "address"
 BIRTH_DATE: Final = "birth-date"
 UID: Final = "uid"
 DEVICE: Final = "device"
+
+SHORTEST_NUMBER: Final = 5
 
 _NUMBER_KEYWORDS: Final = words(
     """
@@ -81,6 +85,7 @@ _ADDRESS_KEYWORDS: Final = frozenset(
         "PatientInstitutionResidence",
     ]
 )
+_OTHER_CALENDARS: Final = frozenset(("PatientBirthDateInAlternativeCalendar", "PatientDeathDateInAlternativeCalendar"))
 _DEVICE_KEYWORDS: Final = frozenset(("DeviceSerialNumber", "StationName", "DetectorID", "GantryID"))
 
 TEXT_VRS: Final = frozenset(("AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"))
@@ -103,20 +108,31 @@ def squeeze(text: str) -> str:
 
 @dataclass(slots=True)
 class Identifiers:
-    """What is looked for. `words` match as whole words, `runs` as any part of the squeezed text, `exact` as a value."""
+    """What is looked for.
+
+    `words` match as whole words, `runs` as any part of the squeezed text, `exact` as a value, `stems` as the beginning
+    of a word's sound, `numbers` as a figure without leading zeros, `dates` as a date however it is written.
+    """
 
     words: dict[str, str] = field(default_factory=dict)
     runs: dict[str, str] = field(default_factory=dict)
     exact: dict[str, str] = field(default_factory=dict)
+    stems: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, str] = field(default_factory=dict)
+    dates: set[moments.Moment] = field(default_factory=set)
     uids: set[str] = field(default_factory=set)
+    _persons: Identifiers | None = field(default=None, repr=False, compare=False)
 
     def add_name(self, value: str) -> None:
         for group in value.split("="):
             components = [part for part in group.split("^") if part.strip()]
-            parts = [part for component in components for part in _WORD.findall(fold(component))]
+            parts = [
+                part for component in components for part in _WORD.findall(unicodedata.normalize("NFC", component))
+            ]
             for part in parts:
-                self._add_word(part, NAME)
-            for given_first in (parts[:2], parts[:2][::-1]):
+                self._add_name_part(part)
+            folded = [fold(part) for part in parts]
+            for given_first in (folded[:2], folded[:2][::-1]):
                 run = "".join(given_first)
                 if PLACEHOLDERS.issuperset(given_first):
                     continue
@@ -125,11 +141,24 @@ class Identifiers:
             if any(character.isdigit() for character in group):
                 self.add_number(group, kind=NAME)
 
+    def _add_name_part(self, part: str) -> None:
+        if fold(part) in PLACEHOLDERS:
+            return
+        for spelling in names.spellings(part):
+            self._add_word(spelling, NAME)
+            if len(spelling) >= 5 and not _EAST_ASIAN.search(spelling):
+                self._add_word(spelling[::-1], NAME)
+            key = names.sound(names.stem(spelling))
+            if len(key) >= names.SHORTEST_STEM and not _EAST_ASIAN.search(key):
+                self.stems.setdefault(key, NAME)
+
     def add_number(self, value: str, *, kind: str) -> None:
         """A number or code: a long one is found with other separators and inside words, a short one as a whole."""
         run = squeeze(value)
         if not run or run in PLACEHOLDERS or set(run) == {"0"}:
             return
+        for digits in {*_DIGITS.findall(fold(value)), "".join(_DIGITS.findall(run))}:
+            self._add_figure(digits, kind=kind)
         if len(run) >= 6:
             self._add_run(run, kind)
         elif len(run) >= 4:
@@ -137,6 +166,14 @@ class Identifiers:
         elif len(run) >= (2 if kind == PATIENT_ID else 3):
             # Anything shorter is a counter that says nothing by itself.
             self.exact.setdefault(fold(value).strip(), kind)
+
+    def _add_figure(self, digits: str, *, kind: str) -> None:
+        """The figure in a number, which lists and displays show without its zeros and letters."""
+        figure = digits.lstrip("0")
+        if len(figure) >= SHORTEST_NUMBER:
+            self.numbers.setdefault(figure, kind)
+        if len(figure) >= 6:
+            self._add_run(figure, kind)
 
     def add_phrase(self, value: str, *, kind: str) -> None:
         """A place or address: found as a whole, and each of its lines."""
@@ -154,6 +191,13 @@ class Identifiers:
         year, month, day = digits[:4], digits[4:6], digits[6:]
         for written in (year + month + day, day + month + year, month + day + year):
             self.runs.setdefault(written, BIRTH_DATE)
+            self.numbers.setdefault(written.lstrip("0"), BIRTH_DATE)
+        self.dates |= moments.variants(value)
+
+    def add_date_of_another_calendar(self, value: str) -> None:
+        """A birth date as its calendar writes it: the figures are looked for as any date is."""
+        self.dates |= moments.of(value)
+        self.add_phrase(value, kind=BIRTH_DATE)
 
     def _add_word(self, word: str, kind: str) -> None:
         if word in PLACEHOLDERS:
@@ -163,7 +207,7 @@ class Identifiers:
                 self.runs.setdefault(word, kind)
         elif len(word) >= 6:
             self.runs.setdefault(word, kind)
-        elif len(word) >= 3:
+        elif len(word) >= 2:
             self.words.setdefault(word, kind)
 
     def _add_run(self, run: str, kind: str) -> None:
@@ -171,10 +215,18 @@ class Identifiers:
             self.runs.setdefault(run, kind)
 
     def merge(self, other: Identifiers) -> None:
-        for mine, theirs in ((self.words, other.words), (self.runs, other.runs), (self.exact, other.exact)):
+        for mine, theirs in (
+            (self.words, other.words),
+            (self.runs, other.runs),
+            (self.exact, other.exact),
+            (self.stems, other.stems),
+            (self.numbers, other.numbers),
+        ):
             for key, kind in theirs.items():
                 mine.setdefault(key, kind)
+        self.dates |= other.dates
         self.uids |= other.uids
+        self._persons = None
 
     def without(self, kinds: Iterable[str]) -> Identifiers:
         """A copy that does not look for some kinds: those an option keeps on purpose."""
@@ -187,8 +239,17 @@ class Identifiers:
             words=kept(self.words),
             runs=kept(self.runs),
             exact=kept(self.exact),
+            stems=kept(self.stems),
+            numbers=kept(self.numbers),
+            dates=set() if BIRTH_DATE in left_out else set(self.dates),
             uids=set() if UID in left_out else set(self.uids),
         )
+
+    def of_persons(self) -> Identifiers:
+        """Those of people alone: a maker's name may well be part of a hospital's or a station's."""
+        if self._persons is None:
+            self._persons = self.without((INSTITUTION, DEVICE))
+        return self._persons
 
     def find(self, text: str) -> str | None:
         """The kind of the first identifier found in a text value, None when there is none."""
@@ -203,15 +264,40 @@ class Identifiers:
         for run, kind in self.runs.items():
             if run in squeezed:
                 return kind
-        if self.words:
-            for word in _words(folded):
-                found = self.words.get(word)
-                if found is not None:
-                    return found
+        for word in _words(folded):
+            found = self.words.get(word) or (self._by_sound(word) if self.stems and word.isalpha() else None)
+            if found is not None:
+                return found
+        for digits in _DIGITS.findall(folded) if self.numbers else ():
+            found = self.numbers.get(digits.lstrip("0"))
+            if found is not None:
+                return found
+        if self.dates and any(character.isdigit() for character in folded) and self.dates & moments.of(text):
+            return BIRTH_DATE
         for uid in _UID_LIKE.findall(text):
             if uid in self.uids:
                 return UID
         return None
+
+    def _by_sound(self, word: str) -> str | None:
+        """A name declined or in another table's letters: Kowalskiej, Iwanowu."""
+        if len(word) < names.SHORTEST_STEM:
+            return None
+        heard = names.sound(word)
+        for key, kind in self.stems.items():
+            if heard.startswith(key) and len(heard) - len(key) <= names.LONGEST_ENDING:
+                return kind
+        return None
+
+    def find_number(self, value: float | str) -> str | None:
+        """The kind of a number that stands as a value of a numeric VR: 7654321, 7654321.0, 7.654321E6."""
+        try:
+            number = Decimal(str(value).strip(" \0"))
+        except InvalidOperation:
+            return None
+        if not self.numbers or not number.is_finite() or number != number.to_integral_value() or abs(number) >= 10**18:
+            return None
+        return self.numbers.get(str(abs(int(number))))
 
     def find_in_element(self, *, vr: str, values: Iterable[str]) -> str | None:
         """As `find`, for the values of an element. A defined term in a code string is no identifier."""
@@ -226,6 +312,7 @@ class Identifiers:
 
 _UID_LIKE: Final = re.compile(r"[0-9]+(?:\.[0-9]+){4,}")
 _ALNUM_WORD: Final = re.compile(r"[^\W_]+", re.UNICODE)
+_DIGITS: Final = re.compile(r"\d+")
 
 
 def _words(folded: str) -> Iterator[str]:
@@ -290,3 +377,6 @@ def _gather(dataset: Dataset, found: Identifiers) -> None:
         elif keyword == "PatientBirthDate":
             for date in strings_of(element):
                 found.add_birth_date(date)
+        elif keyword in _OTHER_CALENDARS:
+            for date in strings_of(element):
+                found.add_date_of_another_calendar(date)

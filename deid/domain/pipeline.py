@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 
-from deid.domain import engine, files, identifiers, screening, verify
+from deid.domain import binaries, contents, engine, files, identifiers, screening, statement, verify
 from deid.domain.changes import Change, Record
 from deid.domain.identifiers import Identifiers
 from deid.domain.plan import Plan
@@ -21,12 +21,17 @@ from deid.domain.uids import UidMapper
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is the same for all instances of a run. `known` is what the archive knows of the patient beside the file."""
+    """What is the same for all instances of a run.
+
+    `known` is what the archive knows of the patient beside the file, `scratch` a folder for what is too large for
+    memory (the system's own when none is given).
+    """
 
     profile: Profile
     subject: Subject
     uids: UidMapper
     known: Identifiers = field(default_factory=Identifiers)
+    scratch: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,15 +58,21 @@ def process(*, source: BinaryIO, target: BinaryIO, settings: Settings) -> Outcom
     `target` is to be thrown away when the verdict is `HELD_BACK`: it may hold a part of the output.
     """
     try:
-        opened = files.open_source(source)
+        opened = files.open_source(source, scratch=settings.scratch)
     except files.Unreadable:
         return _held(Reason.UNREADABLE)
     findings = screening.screen(opened.dataset, transfer_syntax=opened.transfer_syntax)
     findings += screening.screen_pixels(opened)
+    findings += contents.screen(opened.dataset)
     if screening.verdict_of(findings) is Verdict.HELD_BACK:
         return Outcome(verdict=Verdict.HELD_BACK, findings=findings, record=Record())
     try:
-        record, left = _transform(opened, target=target, settings=settings)
+        sought = sought_identifiers(opened.dataset, settings=settings)
+        spelling = sorted(set(binaries.suspicious(opened.dataset, identifiers=sought)))
+        if spelling:
+            findings.append(Finding(reason=Reason.TEXT_IN_BINARY, severity=Severity.HOLD_BACK))
+            return Outcome(verdict=Verdict.HELD_BACK, findings=findings, record=Record(), residue_paths=tuple(spelling))
+        record, left = _transform(opened, target=target, settings=settings, sought=sought)
     except (OSError, MemoryError):
         raise
     except Exception as error:  # noqa: BLE001 -- one malformed object is held back; it does not stop the others
@@ -85,19 +96,27 @@ def process(*, source: BinaryIO, target: BinaryIO, settings: Settings) -> Outcom
     )
 
 
-def _transform(opened: files.Source, *, target: BinaryIO, settings: Settings) -> tuple[Record, list[verify.Residue]]:
+def _transform(
+    opened: files.Source, *, target: BinaryIO, settings: Settings, sought: Identifiers
+) -> tuple[Record, list[verify.Residue]]:
     """De-identify what was opened into `target`, and say what was done and what is left."""
-    sought = sought_identifiers(opened.dataset, settings=settings)
     source_dates = verify.dates_of(opened.dataset)
     record = engine.deidentify(opened.dataset, plan=_plan(settings, sought))
-    files.write(dataset=opened.dataset, source=opened, target=target)
-    left = verify.residues(target, identifiers=sought, profile=settings.profile, source_dates=source_dates)
+    files.write(dataset=opened.dataset, source=opened, target=target, scratch=settings.scratch)
+    left = verify.residues(
+        target,
+        identifiers=sought,
+        profile=settings.profile,
+        source_dates=source_dates,
+        own=statement.own_words(opened.dataset),
+        scratch=settings.scratch,
+    )
     return record, left
 
 
 def differences(*, source: BinaryIO, settings: Settings) -> list[Change]:
     """What `process` does to each element, with the values before and after. Nothing is written."""
-    opened = files.open_source(source)
+    opened = files.open_source(source, scratch=settings.scratch)
     sought = sought_identifiers(opened.dataset, settings=settings)
     record = engine.deidentify(opened.dataset, plan=_plan(settings, sought), record=Record(keeps_changes=True))
     return sorted(record.changes, key=lambda change: change.path.count("."))

@@ -38,6 +38,10 @@ class Reason(StrEnum):
     RECOGNIZABLE_FEATURES = "recognizable-visual-features"
     OVERLAY_IN_PIXELS = "overlay-in-pixels"
     RAW_DATA = "raw-data"
+    SOUND = "sound"
+    SURFACE = "surface-model"
+    DRAWING = "drawing"
+    TEXT_IN_BINARY = "text-in-binary-data"
     UNKNOWN_CLASS = "unknown-sop-class"
     PRIVATE_TRANSFER_SYNTAX = "private-transfer-syntax"
     PIXEL_LENGTH = "pixel-data-length"
@@ -48,6 +52,7 @@ class Reason(StrEnum):
     NOT_STORED = "not-stored"
     FACE = "face-could-be-reconstructed"
     BURNED_IN_UNSTATED = "burned-in-annotation-not-stated"
+    CONTOURS = "drawn-contours"
 
 
 class Severity(StrEnum):

@@ -7,19 +7,21 @@ header and the bytes of the pixel data. One hit and the instance is not stored.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from deid.domain import files, uids
+from deid.domain import codes, files, texts, uids
 from deid.domain.identifiers import BIRTH_DATE, DEFINED_TERMS, TEXT_VRS, Identifiers, strings_of
 from deid.domain.profile import Option, Profile
 
 _DATE_VRS: Final = frozenset(("DA", "DT"))
 _NUMBER_VRS: Final = frozenset(("DS", "IS", "TM", "AS"))
+_NUMERIC_VRS: Final = frozenset(("FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"))
+_CODE_KEYWORDS: Final = frozenset(("CodeMeaning", "CodeValue", "CodingSchemeDesignator", "LongCodeValue"))
 _UID_LIKE: Final = re.compile(rb"[0-9]+(?:\.[0-9]+){4,}")
 _NOT_ALNUM: Final = bytes(byte for byte in range(256) if not chr(byte).isascii() or not chr(byte).isalnum())
 _META_ALLOWED: Final = frozenset((0x0000, 0x0001, 0x0002, 0x0003, 0x0010, 0x0012, 0x0013))
@@ -39,23 +41,40 @@ def dates_of(dataset: Dataset) -> dict[str, frozenset[str]]:
     """Dates of a source by path, to see afterwards that none came through unmoved."""
     return {
         path: frozenset(text.strip(" \0") for text in strings_of(element) if len(text.strip(" \0")) >= 8)
-        for path, element in _elements(dataset)
+        for path, element, _holder in _elements(dataset)
         if element.VR in _DATE_VRS
     }
 
 
 def residues(
-    target: BinaryIO, *, identifiers: Identifiers, profile: Profile, source_dates: dict[str, frozenset[str]]
+    target: BinaryIO,
+    *,
+    identifiers: Identifiers,
+    profile: Profile,
+    source_dates: dict[str, frozenset[str]],
+    own: Mapping[str, tuple[str, ...]] | None = None,
+    scratch: str | None = None,
 ) -> list[Residue]:
-    """All that is left of the patient in a written file. Raises `files.Unreadable` when it cannot be read back."""
+    """All that is left of the patient in a written file. Raises `files.Unreadable` when it cannot be read back.
+
+    `own` is what de-identification itself wrote, by path.
+    """
     if profile.has(Option.RETAIN_UIDS):
         identifiers = identifiers.without(("uid",))
-    opened = files.open_source(target)
-    target.seek(0)
-    header = target.read(opened.header_end)
+    opened = files.open_source(target, scratch=scratch)
+    opened.stream.seek(0)
+    header = opened.stream.read(opened.header_end)
     found = list(_in_file(header=header, opened=opened))
-    found += _in_elements(opened.dataset, identifiers=identifiers, profile=profile, source_dates=source_dates)
-    found += _in_bytes(header, identifiers=identifiers)
+    seen = [files.IMPLEMENTATION_VERSION_NAME]
+    found += _in_elements(
+        opened.dataset,
+        identifiers=identifiers,
+        profile=profile,
+        source_dates=source_dates,
+        own=own or {},
+        seen=seen,
+    )
+    found += _in_bytes(header, identifiers=identifiers, seen=seen)
     if opened.pixels is not None:
         found += _in_pixels(opened, identifiers=identifiers)
     return found
@@ -72,11 +91,19 @@ def _in_file(*, header: bytes, opened: files.Source) -> Iterator[Residue]:
 
 
 def _in_elements(
-    dataset: Dataset, *, identifiers: Identifiers, profile: Profile, source_dates: dict[str, frozenset[str]]
+    dataset: Dataset,
+    *,
+    identifiers: Identifiers,
+    profile: Profile,
+    source_dates: dict[str, frozenset[str]],
+    own: Mapping[str, tuple[str, ...]],
+    seen: list[str],
 ) -> Iterator[Residue]:
+    """What elements hold. Text that is accounted for is added to `seen`."""
     keeps_dates = profile.has(Option.RETAIN_FULL_DATES)
     keeps_private = profile.has(Option.RETAIN_SAFE_PRIVATE)
-    for path, element in _elements(dataset):
+    numbers = [run for run, kind in identifiers.runs.items() if len(run) >= 9 and kind != BIRTH_DATE]
+    for path, element, holder in _elements(dataset):
         if element.tag.is_private and not keeps_private:
             yield Residue(path=path, kind="private")
         if element.tag.group >> 8 in (0x50, 0x60) and element.tag.group < 0x6100:
@@ -86,20 +113,47 @@ def _in_elements(
                 plain = uids.clean(uid)
                 if plain in identifiers.uids:
                     yield Residue(path=path, kind="uid")
-                elif not plain.startswith(uids.DERIVED_ROOT) and _component_hit(plain, identifiers=identifiers):
+                elif not _is_expected(plain) and _component_hit(plain, identifiers=identifiers):
                     yield Residue(path=path, kind="number in a UID")
         elif element.VR in _DATE_VRS:
             dates = {text.strip(" \0") for text in strings_of(element)}
             if not keeps_dates and dates & source_dates.get(path, frozenset()):
                 yield Residue(path=path, kind="date not moved")
         elif element.VR in TEXT_VRS:
-            kind = identifiers.find_in_element(vr=str(element.VR), values=strings_of(element))
+            kind = _in_text(element, path=path, holder=holder, identifiers=identifiers, own=own)
             if kind is not None:
                 yield Residue(path=path, kind=kind)
-        elif element.VR in _NUMBER_VRS:
+            else:
+                seen += strings_of(element)
+        elif element.VR in _NUMBER_VRS or element.VR in _NUMERIC_VRS:
             for text in strings_of(element):
-                if any(run in text for run, kind in identifiers.runs.items() if len(run) >= 9 and kind != BIRTH_DATE):
+                is_number = element.VR not in ("TM", "AS") and identifiers.find_number(text) is not None
+                if is_number or any(number in text for number in numbers):
                     yield Residue(path=path, kind="number")
+
+
+def _is_expected(uid: str) -> bool:
+    return uid.startswith(uids.DERIVED_ROOT) or uids.is_registered(uid)
+
+
+def _in_text(
+    element: DataElement, *, path: str, holder: Dataset, identifiers: Identifiers, own: Mapping[str, tuple[str, ...]]
+) -> str | None:
+    """The kind of what a text element holds, unless it stands there for another reason than the patient.
+
+    A patient may be called Basic, Clean, Head or Philips. The place tells: what de-identification wrote itself, terms
+    that the standard defines, the standard's meaning of a code, and the name of a maker.
+    """
+    values = strings_of(element)
+    if own.get(path) == tuple(values):
+        return None
+    if element.keyword in _CODE_KEYWORDS and codes.is_standard_item(holder):
+        return None
+    if element.keyword in texts.PRODUCTS:
+        identifiers = identifiers.of_persons()
+    if element.VR == "CS":
+        values = [value for value in values if not texts.is_defined(keyword=element.keyword, value=value)]
+    return identifiers.find_in_element(vr=str(element.VR), values=values)
 
 
 def _component_hit(uid: str, *, identifiers: Identifiers) -> bool:
@@ -107,16 +161,25 @@ def _component_hit(uid: str, *, identifiers: Identifiers) -> bool:
     return any(run in components for run in identifiers.runs if len(run) >= SHORTEST_IN_BYTES)
 
 
-def _in_bytes(header: bytes, *, identifiers: Identifiers) -> Iterator[Residue]:
-    """Header bytes as they are, binary elements and padding included; case and separators put aside."""
-    squeezed = header.translate(None, _NOT_ALNUM).lower()
+def _in_bytes(header: bytes, *, identifiers: Identifiers, seen: list[str]) -> Iterator[Residue]:
+    """Header bytes as they are, binary elements and padding included; case and separators put aside.
+
+    What stands in elements that were looked at is counted off, so that only what no element shows is left.
+    """
+    squeezed = _squeezed(header)
+    known = [_squeezed(text.encode("ascii", "replace")) for text in seen]
     for needle, kind in _needles(identifiers):
-        if needle in squeezed:
+        count = squeezed.count(needle)
+        if count and count > sum(text.count(needle) for text in known):
             yield Residue(path="header bytes", kind=kind)
     if identifiers.uids:
         for match in _UID_LIKE.findall(header):
             if match.decode("ascii") in identifiers.uids:
                 yield Residue(path="header bytes", kind="uid")
+
+
+def _squeezed(content: bytes) -> bytes:
+    return content.translate(None, _NOT_ALNUM).lower()
 
 
 def _needles(identifiers: Identifiers) -> list[tuple[bytes, str]]:
@@ -146,11 +209,12 @@ def _in_pixels(opened: files.Source, *, identifiers: Identifiers) -> Iterator[Re
         tail = window[-overlap:] if overlap else b""
 
 
-def _elements(dataset: Dataset, path: str = "") -> Iterator[tuple[str, DataElement]]:
+def _elements(dataset: Dataset, path: str = "") -> Iterator[tuple[str, DataElement, Dataset]]:
+    """(path, element, the data set or item it stands in), sequences left out."""
     for element in dataset:
         name = path + (element.keyword or f"{int(element.tag):08X}")
         if element.VR == "SQ":
             for number, item in enumerate(element.value or (), start=1):
                 yield from _elements(item, f"{name}[{number}].")
         else:
-            yield name, element
+            yield name, element, dataset

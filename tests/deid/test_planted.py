@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from deid.domain import screening, verify
+from deid.domain import screening, texts, verify
 from deid.domain.identifiers import gather
 from deid.domain.profile import Option
 from deid.domain.screening import Reason, Verdict
@@ -220,9 +220,7 @@ def test_the_residue_check_finds_what_is_planted_again() -> None:
 
 def test_a_residue_holds_the_image_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the engine forgets, the instance does not pass."""
-    from deid.domain.edits import Edits
-
-    monkeypatch.setattr(Edits, "keep", lambda self, *arguments, **named: None)
+    monkeypatch.setattr(texts, "is_kept", lambda **_arguments: True)
     outcome, _output = process(make_dataset(PatientName=NAME, ManufacturerModelName="Quixano 3T"))
     assert outcome.verdict is Verdict.HELD_BACK
     assert outcome.reasons[-1] is Reason.RESIDUE

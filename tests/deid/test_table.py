@@ -14,8 +14,8 @@ from pydicom.tag import Tag
 
 import deid
 from deid.domain import profile as profiles
-from deid.domain.engine import PATIENT_ID, PATIENT_NAME
 from deid.domain.profile import Action, Option, Profile, Row, load_safe_private, load_table, resolve
+from deid.domain.statement import PATIENT_ID, PATIENT_NAME
 from tests.deid.builders import clean, make_dataset
 
 DATA = Path(deid.__file__).parent / "data"

@@ -1,0 +1,213 @@
+"""Which text of an attribute that Table E.1-1 does not list may stay, word by word.
+
+PS3.15 E.1.1 leaves unlisted attributes to whoever implements it. Their text is free: people write names, numbers and
+dates into labels that were meant for a kernel or a coil. So a value stays only when nothing but technique can be in
+it: its words are in the lexicon, its codes have the form of one, and nothing in it is a date, an age or an identifier.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pydicom.charset import python_encoding
+
+from deid.domain import lexicon, moments
+from deid.domain.identifiers import Identifiers, fold
+from deid.domain.words import words
+
+# Attributes that hold a maker's name or product.
+PRODUCTS: Final = words(
+    """
+    Manufacturer ManufacturerModelName ManufacturerRelatedModelGroup SecondaryCaptureDeviceManufacturer
+    SecondaryCaptureDeviceManufacturerModelName HardcopyDeviceManufacturer HardcopyDeviceManufacturerModelName
+    DetectorManufacturerName DetectorManufacturerModelName ReceiveCoilManufacturerName ApplicationManufacturer
+    ApplicationName IOLManufacturer ManufacturerModelVersion AlgorithmName SegmentAlgorithmName SoftwareVersions
+    SecondaryCaptureDeviceSoftwareVersions HardcopyDeviceSoftwareVersion ApplicationVersion AlgorithmVersion
+    ModifyingDeviceManufacturer WedgeManufacturerName
+    """
+)
+
+# Attributes of technique: beside words they hold codes, such as "B30f" or "*tfl3d1".
+TECHNIQUE: Final = words(
+    """
+    ConvolutionKernel SequenceName PulseSequenceName FilterType TypeOfFilters ReceiveCoilName TransmitCoilName
+    MultiCoilConfiguration MultiCoilElementName CollimatorGridName GridID PlateType PhosphorType ImagedNucleus RescaleType
+    ModalityLUTType LUTExplanation LUTLabel WindowCenterWidthExplanation PositionReferenceIndicator
+    TargetPositionReferenceIndicator TransducerData ProcessingFunction PostprocessingFunction
+    AcquisitionDeviceProcessingCode Radiopharmaceutical RadiopharmaceuticalRoute ContrastBolusRoute Radionuclide
+    ReconstructionMethod AttenuationCorrectionMethod ScatterCorrectionMethod DetectorLinesOfResponseUsed PVCRejection
+    EnergyWindowName AcquisitionMode DoseModeName StackID ImageFilter DimensionDescriptionLabel OpticalPathIdentifier
+    ReferencedOpticalPathIdentifier TriggerSourceOrType CardiacFramingType PaddleDescription ImageGeometryType
+    FrameLabel FrameLabelVector SegmentLabel ImageID OutputPower ASLTechniqueDescription ASLCrusherDescription
+    ASLBolusCutoffTechnique DetectorMode ViewName StageName DigitalImageFormatAcquired VideoImageFormatAcquired
+    IntendedStartDayOfWeek EXIFVersion FluenceModeID WedgeID SourceIsotopeName BatteryLevel ImageDisplayFormat
+    GridAbsorbingMaterial GridSpacingMaterial FilterMaterialUsedInGainCalibration MIMETypeOfEncapsulatedDocument
+    ListOfMIMETypes DetectorDescription PixelSpacingCalibrationDescription ReconstructionDescription
+    ExposureControlModeDescription ParallelAcquisitionTechniqueDescription AcquisitionProtocolName
+    """
+)
+
+# A whole value of one of them names a place or a thing of the institution, an order or a journey, never technique.
+NEVER: Final = words(
+    """
+    HL7InstanceIdentifier LocalNamespaceEntityID UniversalEntityID ReferenceToRecordedSound PatientReliabilityIndicator
+    BreedRegistrationNumber StrainStockNumber NTPSourceAddress SelectorUCValue PrivateDataElementEncoding ItineraryID
+    BoardingPassID RouteID RouteSegmentID CarrierID OwnerID PrintJobID PrintQueueID AssignedLocation
+    PatientBirthDateInAlternativeCalendar PatientDeathDateInAlternativeCalendar PatientAlternativeCalendar
+    """
+)
+
+# Short codes of kernels and coils (PS3.3 leaves them to the maker), where two letters are the rule.
+_SHORT_CODES: Final = words("a b c d e f g h i k l m n o p q r s t u v w x y z ya yb yc yd ye ua ub uc ca cb cc cd ce")
+
+_JOINTS: Final = re.compile(r"[\s_/+&,;:()\[\]{}*=|\\\"'<>#@!?~^-]+")
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_NUMBER: Final = re.compile(r"\d{1,3}(?:[.,]\d{1,3})?")
+# Up to four letters and groups of up to three digits: no number of a person has so few, no name of more letters fits.
+_CODE: Final = re.compile(r"(?:[a-z]{0,4}\d{1,3}(?:\.\d{1,3}){0,4}[a-z]{0,4}\d{0,2}[a-z]?|[a-z]{1,3}\d[a-z]{1,3})")
+_YEAR_OF_RELEASE: Final = re.compile(r"20[0-4]\d[a-z]?")
+_MEASURE: Final = re.compile(r"\d{1,4}(?:\.\d{1,3})?(?:mm|cm|ms|s|t|hz|khz|mhz|kv|kvp|mas|kev|deg|°|%|ml|hu|x|w|mw|db)")
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
+MOST_DIGITS: Final = 9
+MOST_BARE_NUMBERS: Final = 2
+
+
+def is_kept(*, keyword: str, vr: str, value: str, identifiers: Identifiers) -> bool:
+    """Whether one value of an unlisted text attribute may stay as it is."""
+    text = value.strip(" \0")
+    if not text:
+        return True
+    if keyword in NEVER:
+        return False
+    if vr == "CS":
+        return is_term(keyword=keyword, value=text, identifiers=identifiers)
+    if keyword in PRODUCTS:
+        return _is_product(text, keyword=keyword, identifiers=identifiers)
+    if identifiers.find(text) is not None:
+        return False
+    return is_technical(text, has_codes=keyword in TECHNIQUE)
+
+
+def is_term(*, keyword: str, value: str, identifiers: Identifiers) -> bool:
+    """Whether a code string is a defined term, or is made of words of the lexicon and short codes."""
+    if keyword == "SpecificCharacterSet":
+        return value in python_encoding
+    folded = fold(value)
+    if folded in CLOSED.get(keyword, ()):
+        return True
+    parts = [part for part in re.split(r"[ _/-]+", folded) if part]
+    if keyword in CLOSED or not all(
+        _is_word(part, vocabulary=lexicon.technical_words(), has_codes=True) for part in parts
+    ):
+        return False
+    if moments.tells(value):
+        return False
+    return identifiers.find_in_element(vr="CS", values=[value]) is None
+
+
+def is_defined(*, keyword: str, value: str) -> bool:
+    """Whether a code string is a term that the standard defines for just this attribute, whoever is called so."""
+    folded = fold(value).strip(" \0")
+    return keyword == "SpecificCharacterSet" or folded in CLOSED.get(keyword, ())
+
+
+def is_technical(text: str, *, has_codes: bool, vocabulary: frozenset[str] | None = None) -> bool:
+    """Whether every word of a text is of the lexicon and no number in it can be a person's, a date or an age."""
+    if moments.tells(text) or sum(character.isdigit() for character in text) > MOST_DIGITS:
+        return False
+    known = lexicon.technical_words() if vocabulary is None else vocabulary
+    bare = 0
+    for raw in _JOINTS.split(text):
+        token = raw.strip(".,")
+        if not token:
+            continue
+        folded = fold(token)
+        if _NUMBER.fullmatch(folded):
+            bare += 1
+        elif not _is_word(folded, vocabulary=known, has_codes=has_codes) and not _is_compound(token, known, has_codes):
+            return False
+    return bare <= (2 * MOST_BARE_NUMBERS if has_codes else MOST_BARE_NUMBERS)
+
+
+def _is_word(folded: str, *, vocabulary: frozenset[str], has_codes: bool) -> bool:
+    if folded in vocabulary or _MEASURE.fullmatch(folded) or _NUMBER.fullmatch(folded):
+        return True
+    if folded.isdigit():
+        return len(folded) <= 4 and not 1900 <= int(folded) <= 2050
+    return has_codes and (
+        folded in _SHORT_CODES or (_CODE.fullmatch(folded) is not None and not moments.is_age(folded))
+    )
+
+
+def _is_compound(token: str, vocabulary: frozenset[str], has_codes: bool) -> bool:
+    """Words run together in capitals ("ReferencedSegmentNumber"), or joined by dots ("syngo.via")."""
+    parts = [part for dotted in token.split(".") for part in _CAMEL.split(dotted) if part]
+    return len(parts) > 1 and all(_is_word(fold(part), vocabulary=vocabulary, has_codes=has_codes) for part in parts)
+
+
+def _is_product(text: str, *, keyword: str, identifiers: Identifiers) -> bool:
+    """Whether a value can only be a maker's name, a product or a version.
+
+    A maker may share a word with the hospital (Philips, Siemens): what is said of the institution does not count here.
+    One word that nobody knows may stand beside a maker's or product's name, as a new model's does; alone it may be
+    anybody's.
+    """
+    if identifiers.of_persons().find(text) is not None or moments.tells(text):
+        return False
+    if sum(character.isdigit() for character in text) > MOST_DIGITS:
+        return False
+    known = lexicon.product_words()
+    unknown = 0
+    is_anchored = False
+    for raw in _JOINTS.split(text):
+        token = raw.strip(".,")
+        folded = fold(token)
+        is_anchored = is_anchored or folded in lexicon.MAKERS or folded in lexicon.MODELS
+        if not token or _NUMBER.fullmatch(folded) or _YEAR_OF_RELEASE.fullmatch(folded):
+            continue
+        if _is_word(folded, vocabulary=known, has_codes=True) or _is_compound(token, known, has_codes=True):
+            continue
+        if not _LETTERS.fullmatch(folded) and not re.fullmatch(r"[a-z]{2,12}\d{1,4}[a-z]{0,3}", folded):
+            return False
+        unknown += 1
+    return unknown == 0 or (unknown == 1 and is_anchored)
+
+
+# Attributes whose terms are few and short: anything else in them is not what it should be (PS3.3 C.7 and C.8).
+CLOSED: Final[dict[str, frozenset[str]]] = {
+    "PatientSex": words("m f o"),
+    "Laterality": words("r l u b"),
+    "ImageLaterality": words("r l u b"),
+    "FrameLaterality": words("r l u b m"),
+    "MeasurementLaterality": words("r l u b"),
+    "PatientOrientation": frozenset(
+        one + two + three
+        for one in ("a", "p", "r", "l", "h", "f", "le", "rt", "d", "v", "cr", "cd")
+        for two in ("", "a", "p", "r", "l", "h", "f", "d", "v")
+        for three in ("", "a", "p", "r", "l", "h", "f")
+    ),
+    "LossyImageCompression": words("00 01"),
+    "MRAcquisitionType": words("2d 3d"),
+    "RotationDirection": words("cw cc"),
+    "ScanningSequence": words("se ir gr ep rm"),
+    "SequenceVariant": words("sk mtc ss trss sp mp osp none other"),
+    "BurnedInAnnotation": words("yes no"),
+    "PatientIdentityRemoved": words("yes no"),
+    "AngioFlag": words("y n"),
+    "VariableFlipAngleFlag": words("y n"),
+    "ContextGroupExtensionFlag": words("y n"),
+    "Modality": words(
+        """
+        ct mr nm us cr dx mg io px rf xa pt ot sm sr seg reg rt es xc gm dms oct op opt opm opv oam ecg eps hd au pr ko
+        doc ivus bdus rg ls tg vf ss ar len va ker srf iol ivoct bmd asmt plan stl obj mtl m3d rwv dss smr hc resp fid emg
+        eeg eog cfm dg bi as cd cf cp cs dd df dm ds ec fa fs lp ma ms st rtimage rtdose rtstruct rtplan rtrecord
+        rtintent rtrad rtsegann opten optent optenf optbsv ctprotocol xaprotocol text pos ann thermo
+        """
+    ),
+    "ConversionType": words("dv di df wsd sd si drw syn"),
+    "ViewPosition": words("ap pa ll rl rld lld rlo llo lao rao cc mlo ml lm lmo xccl xccm fb sio iso cv at tan"),
+    "PatientPosition": words(
+        "hfp hfs hfdr hfdl ffp ffs ffdr ffdl afdr afdl pfdr pfdl lfp lfs rfp rfs sitting standing"
+    ),
+}
