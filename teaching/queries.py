@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,6 +17,8 @@ from teaching.domain import checklist
 from teaching.models import Assignment, Case, CaseVersion, Course, CourseCase, Library, Review
 from teaching.permissions import TELLING_MODALITIES, learnable_versions
 
+#: With how many cases of its library a case is compared before it is published: the newest ones.
+MOST_COMPARED = 200
 LIBRARY_RIGHTS = ("view_library", "edit_cases", "review_cases", "publish_cases", "view_results", "manage_library")
 
 
@@ -76,7 +78,24 @@ def checklist_of(*, case: Case, content: Mapping[str, Any]) -> list[checklist.Ch
         held_back_open=0 if case.held_back_resolved else sum(int(e.get("count", 1)) for e in case.held_back),
         image_texts=image_texts(case),
         telling_objects=telling_objects(case),
+        others=_other_presets(case),
+        stacks=_stacks(case),
     )
+
+
+def _other_presets(case: Case) -> list[dict[str, Any]]:
+    """Of the library's other published cases what `checklist.telling_presets` compares."""
+    rows = CaseVersion.objects.filter(case__library=case.library_id, case__state=Case.State.PUBLISHED)
+    current = rows.filter(case__current_version=F("pk")).exclude(case=case.pk)
+    found = current.order_by("-pk").values_list("content__layout", "content__questions", "content__truth")
+    return [{"layout": layout, "questions": asked, "truth": truth} for layout, asked, truth in found[:MOST_COMPARED]]
+
+
+def _stacks(case: Case) -> frozenset[str]:
+    """Series of the case with more than one image."""
+    rows = Series.objects.filter(study__case_studies__case=case)
+    images = rows.annotate(images=Sum("instances__number_of_frames")).filter(images__gt=1)
+    return frozenset(images.values_list("series_instance_uid", flat=True))
 
 
 def telling_objects(case: Case) -> list[str]:
@@ -116,7 +135,12 @@ def _texts_in(attributes: Mapping[str, Any]) -> list[str]:
 
 def check_sentence(check: checklist.Check) -> str:
     """A line of the checklist in words."""
-    detail = "; ".join(check.detail)
+    presets = {
+        "opening-view": _("opening view: no case of the other kind in this library has the same"),
+        "most-marks": _("number of marks: no case of the other kind in this library allows the same"),
+        "mark-count": _("number of marks: it is the number of lesions"),
+    }
+    detail = "; ".join(str(presets.get(part, part)) for part in check.detail)
     sentences = {
         "deidentified": _("The images are de-identified"),
         "held-back": _("Held-back images are dealt with"),
@@ -125,6 +149,8 @@ def check_sentence(check: checklist.Check) -> str:
         "not-revealing": _("Nothing shown before the answer names the diagnosis"),
         "images-not-revealing": _("No text that came with the images names the diagnosis"),
         "no-telling-objects": _("The studies hold images only: no reports, segmentations or presentation states"),
+        "presets-alike": _("What is set up for readers does not tell normal from abnormal cases"),
+        "opening-view-blind": _("The opening view is not the image with the lesion"),
         "diagnosis": _("The diagnosis is written, or coded"),
         "questions": _("At least one question is asked"),
         "questions-valid": _("Every question is complete"),

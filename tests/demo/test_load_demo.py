@@ -17,6 +17,7 @@ from archive.models import Archive, Instance, QuarantinedFile, Series, Study
 from core.tenancy import all_tenants, tenant
 from deid.models import DeidentificationRun
 from pacsweb.demo.cases import CASES
+from pacsweb.demo.cases.model import MAX_MARKS
 from pacsweb.demo.catalogue import ENTRIES
 from pacsweb.demo.loader.accounts import PEOPLE
 from practice.models import Attempt, Card
@@ -102,6 +103,11 @@ def test_the_demo_is_whole_and_loading_it_again_changes_nothing(loaded: Path) ->
         assert all(case.has_unpublished_changes is False for case in published)
         assert Case.objects.get(title="Dilated renal pelvis").held_back
         assert CaseStudy.objects.filter(is_prior=True).count() == 1
+        # Nothing that a reader is given before the answer tells the cases apart by what is in them.
+        given = [case.current_version.content for case in published.select_related("current_version")]
+        assert {str(content["layout"]) for content in given} == {"{}"}
+        assert {q["max_marks"] for content in given for q in content["questions"] if q["kind"] == "mark"} == {MAX_MARKS}
+        assert max(len(content["truth"]) for content in given) <= MAX_MARKS
         for text in CASES:
             marks = TruthMark.objects.filter(case__title=text.title, case__library__organisation__slug="demo")
             assert (marks.count() == 0) is text.is_normal, text.study

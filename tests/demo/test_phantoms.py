@@ -233,13 +233,14 @@ def test_ages_at_the_examination_fit_the_cases() -> None:
 
 def test_questions_of_the_cases_are_sound() -> None:
     from pacsweb.demo.cases import CASES
+    from pacsweb.demo.cases.model import MAX_MARKS
     from teaching.domain import questions
 
     for text in CASES:
         assert any(ask.kind == "mark" for ask in text.questions)
         for ask in text.questions:
             row: dict[str, Any] = {
-                "kind": ask.kind, "stem": ask.stem, "points": ask.points, "max_marks": ask.max_marks,
+                "kind": ask.kind, "stem": ask.stem, "points": ask.points, "max_marks": MAX_MARKS,
                 "options": [{"text": option.text, "is_correct": option.correct} for option in ask.options],
                 "rubric": [{"text": line, "points": points} for line, points in ask.rubric],
             }  # fmt: skip

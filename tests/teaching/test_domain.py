@@ -105,6 +105,49 @@ def test_the_checklist_holds_an_empty_case_and_lets_a_whole_one_go() -> None:
     ]
 
 
+def case_with(*, lesions: int, view: bool = False, most: int = 5) -> dict[str, Any]:
+    mark = {"sop_instance_uid": "1.2.3", "frame": 1}
+    return content(
+        truth=[{"is_lesion": True, "label": "", "mark": mark}] * lesions,
+        questions=[{"id": "q", "kind": "mark", "stem": "Mark it", "points": 5, "max_marks": most}],
+        layout={"viewports": [{"series": "1.2", "sop": "1.2.4", "frame": 1}]} if view else {},
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "others", "telling"),
+    [
+        (case_with(lesions=1, view=True), [case_with(lesions=0), case_with(lesions=2, view=True)], ["opening-view"]),
+        (case_with(lesions=0), [case_with(lesions=1, view=True)], ["opening-view"]),
+        (case_with(lesions=1, view=True), [case_with(lesions=0), case_with(lesions=0, view=True)], []),
+        (case_with(lesions=1, view=True), [case_with(lesions=2)], []),
+        (case_with(lesions=1, most=3), [case_with(lesions=0)], ["most-marks"]),
+        (case_with(lesions=1, most=3), [case_with(lesions=0, most=3)], []),
+        (case_with(lesions=3, most=3), [], ["mark-count"]),
+        (case_with(lesions=0, most=5), [], []),
+    ],
+)
+def test_presets_that_only_one_kind_of_case_has_are_telling(
+    case: dict[str, Any], others: list[dict[str, Any]], telling: list[str]
+) -> None:
+    assert checklist.telling_presets(case, others) == telling
+    checks = checklist.run(case, is_deidentified=True, held_back_open=0, others=others)
+    (check,) = (one for one in checks if one.code == "presets-alike")
+    # A warning: an editor may have reasons.
+    assert (check.verdict, check.detail) == ("warn" if telling else "pass", tuple(telling))
+
+
+def test_an_opening_view_that_shows_the_lesion_of_a_stack_is_warned_of() -> None:
+    telling = content(
+        truth=[{"is_lesion": True, "label": "", "mark": {"sop_instance_uid": "1.2.3", "frame": 1}}],
+        layout={"viewports": [{"series": "1.2", "sop": "1.2.3", "frame": 1}]},
+    )
+    assert checklist.opens_on_truth(telling, stacks=frozenset({"1.2"}))
+    # Of a single image there is no other to open.
+    assert not checklist.opens_on_truth(telling, stacks=frozenset())
+    assert not checklist.opens_on_truth(case_with(lesions=1, view=True), stacks=frozenset({"1.2"}))
+
+
 def test_siblings_share_the_group_or_the_first_diagnosis_code() -> None:
     code = {"system": "RADLEX", "code": "RID1", "role": "diagnosis"}
     assert documents.grouping(content(codes=[code]), fallback="x") == "radlex|rid1"

@@ -8,10 +8,11 @@ from pacsweb.demo.cases.abdomen import ABDOMEN
 from pacsweb.demo.cases.bones import BONES
 from pacsweb.demo.cases.breast import BREAST
 from pacsweb.demo.cases.chest import CHEST
+from pacsweb.demo.cases.conclusions import neutral
 from pacsweb.demo.cases.model import MARK_STEM, Ask, CaseText, Code, Option
 from pacsweb.demo.cases.neuro import NEURO
 
-CASES: tuple[CaseText, ...] = (*CHEST, *NEURO, *ABDOMEN, *BONES, *BREAST)
+CASES: tuple[CaseText, ...] = tuple(map(neutral, (*CHEST, *NEURO, *ABDOMEN, *BONES, *BREAST)))
 
 #: What the partner teaches with its own study: the same subject, its own words, nothing shared with the demo hospital.
 PARTNER_CASES: tuple[CaseText, ...] = tuple(
@@ -29,7 +30,7 @@ PARTNER_CASES: tuple[CaseText, ...] = tuple(
         anatomy="Left upper lobe",
         library="partner",
     )
-    for case in CHEST
+    for case in CASES
     if case.study == "film-pneumonia"
 )
 

@@ -31,7 +31,7 @@ ABDOMEN = (
         codes=(Code("I10", "C78.7", "Secondary malignant neoplasm of liver and intrahepatic bile duct"),),
         keywords=("hypodense", "portal venous phase", "RECIST"),
         questions=(
-            mark("Three: segments VIII, VI and III. The smallest lies in the left lobe.", max_marks=6),
+            mark("Three: segments VIII, VI and III. The smallest lies in the left lobe."),
             Ask(
                 "single",
                 "How many of these lesions may be chosen as targets under RECIST 1.1?",
@@ -144,7 +144,7 @@ ABDOMEN = (
         category="gastrointestinal",
         organ_system="digestive",
         anatomy="Abdomen",
-        level="primary",
+        level="intermediate",
         age_band="60-69",
         sex="male",
         keywords=("normal",),

@@ -172,7 +172,7 @@ CHEST = (
         category="pulmonary",
         organ_system="respiratory",
         anatomy="Thorax",
-        level="primary",
+        level="advanced",
         age_band="50-59",
         sex="male",
         keywords=("normal", "staging"),
@@ -217,7 +217,7 @@ CHEST = (
         codes=(Code("I10", "J93.1", "Other spontaneous pneumothorax"),),
         keywords=("pleural line", "apex"),
         questions=(
-            mark("A mark anywhere in the rim of air between pleural line and chest wall counts.", max_marks=3),
+            mark("A mark anywhere in the rim of air between pleural line and chest wall counts."),
             Ask(
                 "single",
                 "Which sign tells this line from a skin fold?",
@@ -343,7 +343,7 @@ CHEST = (
         codes=(Code("I10", "J90", "Pleural effusion, not elsewhere classified"),),
         keywords=("meniscus", "costophrenic angle"),
         questions=(
-            mark("Anywhere in the opacity below its concave border.", max_marks=2),
+            mark("Anywhere in the opacity below its concave border."),
             Ask(
                 "single",
                 "A white side with the mediastinum exactly in the middle suggests…",

@@ -23,7 +23,6 @@ class Ask:
     options: tuple[Option, ...] = ()
     rubric: tuple[tuple[str, int], ...] = ()
     points: int = 10
-    max_marks: int = 5
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,14 @@ class CaseText:
         return self.group.startswith("normal")
 
 
+#: The same in every case: as many as any of them has lesions, and more. A number of its own would tell how many there are.
+MAX_MARKS = 10
 MARK_STEM = "Mark each abnormality that matters, with how sure you are of it, or say that there is none."
 
 
-def mark(explanation: str, *, points: int = 10, max_marks: int = 5) -> Ask:
+def mark(explanation: str) -> Ask:
     """Return the "mark the lesion" question that every case asks in the same neutral words."""
-    return Ask("mark", MARK_STEM, explanation, points=points, max_marks=max_marks)
+    return Ask("mark", MARK_STEM, explanation)
 
 
 def normal_choice(right: str, wrong: tuple[tuple[str, str], ...], explanation: str) -> Ask:

@@ -33,7 +33,7 @@ NEURO = (
         codes=(Code("I10", "S06.5", "Traumatic subdural haemorrhage"),),
         keywords=("crescent", "midline shift", "anticoagulation"),
         questions=(
-            mark("A mark anywhere inside the crescent counts.", max_marks=3),
+            mark("A mark anywhere inside the crescent counts."),
             Ask(
                 "single",
                 "Which measurement alone would make surgery advisable?",
@@ -72,7 +72,7 @@ NEURO = (
         codes=(Code("I10", "S06.4", "Epidural haemorrhage"),),
         keywords=("lens", "lucid interval", "middle meningeal artery"),
         questions=(
-            mark("The lens lies under the right temporal bone (left in the image).", max_marks=3),
+            mark("The lens lies under the right temporal bone (left in the image)."),
             Ask(
                 "single",
                 "Why does this collection keep its shape?",
@@ -229,10 +229,7 @@ NEURO = (
         codes=(Code("I10", "G35", "Multiple sclerosis"),),
         keywords=("demyelination", "Dawson's fingers", "McDonald criteria"),
         questions=(
-            mark(
-                "There are four: two beside the ventricles, one at the right frontal cortex, one left parietal.",
-                max_marks=8,
-            ),
+            mark("There are four: two beside the ventricles, one at the right frontal cortex, one left parietal."),
             Ask(
                 "multiple",
                 "Which places count for dissemination in space?",

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from access.models import User
-from archive.models import Instance, Study
+from archive.models import Study
 from core import notifications
 from core.errors import PacswebError
 from deid import services as deid
@@ -18,6 +18,7 @@ from deid.domain.uids import UidMapper
 from deid.models import DeidentificationRun
 from deid.services.domains import key_of
 from pacsweb.demo.cases import CASES, PARTNER_CASES, CaseText
+from pacsweb.demo.cases.model import MAX_MARKS
 from pacsweb.demo.catalogue import ENTRIES
 from pacsweb.demo.loader.containers import House, make_course
 from pacsweb.demo.loader.images import Shelf
@@ -160,18 +161,8 @@ def _fill(case: Case, *, text: CaseText, actor: User, lesions: Shelf, run: Deide
         if ask.kind == "text":
             fields["rubric"] = [{"text": line, "points": points} for line, points in ask.rubric]
         if ask.kind == "mark":
-            fields["max_marks"] = ask.max_marks
+            fields["max_marks"] = MAX_MARKS
         services.add_question(actor=actor, case=case, kind=ask.kind, **fields)
-    if truth:
-        _open_at_first_series(case, actor=actor, series=truth[0].series_instance_uid)
-
-
-def _open_at_first_series(case: Case, *, actor: User, series: str) -> None:
-    """Open where reading begins: the series with the truth, but never on the image that shows it."""
-    first = Instance.objects.filter(series__series_instance_uid=series).order_by("instance_number").first()
-    if first is not None:
-        viewport = {"series": series, "sop": first.sop_instance_uid, "frame": 1}
-        services.set_layout(actor=actor, case=case, layout={"rows": 1, "columns": 1, "viewports": [viewport]})
 
 
 def _frame_of_reference(key: str) -> str:
