@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from archive import decoding
 from archive import queries as archive_queries
+from archive.domain.elements import as_explicit_little
 from archive.errors import NotAnImage
 from archive.models import Instance
 from core.errors import NotFound
@@ -123,9 +124,14 @@ def pieces(instance: Instance, number: int, form: Form) -> list[Piece]:
             return [FileSlice(instance.storage_key, offset, length) for offset, length in extents]
         if not pixels.is_native(instance.transfer_syntax_uid):
             return [_fragments_by_reading(instance, number)]
+    return [decoded_bytes(instance, number)]
+
+
+def decoded_bytes(instance: Instance, number: int) -> bytes:
+    """Frame `number` (from 1) as native bytes. Raises `NotFound`, `NotAcceptable` when it does not decode."""
     try:
         frame = decode(instance, number)
-        return [pixels.to_little_endian(frame, bits_allocated=bits_allocated(instance))]
+        return pixels.to_little_endian(frame, bits_allocated=bits_allocated(instance))
     except DecodeError as error:
         logger.warning("frame_not_decoded", instance=instance.pk, why=str(error))
         raise NotAcceptable(str(error), code="not-decodable") from error
@@ -189,11 +195,11 @@ def read_header(instance: Instance, *, everything: bool = False) -> Dataset:
     """The data set before the pixels; only their description unless `everything`. Raises `DecodeError`."""
     tags: Any = None if everything else list(pixels.HEADER_TAGS)
     try:
-        if instance.transfer_syntax_uid in pixels.REWRITTEN:
-            return dcmread(io.BytesIO(_little_endian(instance, with_pixels=False)), specific_tags=tags)
         with archive_queries.open_instance(instance) as file:
+            if instance.transfer_syntax_uid in pixels.REWRITTEN:
+                return dcmread(io.BytesIO(as_explicit_little(file, with_pixels=False)), specific_tags=tags)
             return dcmread(file, stop_before_pixels=True, specific_tags=tags)
-    except (FileNotFoundError, DecodeError):
+    except FileNotFoundError:
         raise
     # pydicom raises many kinds for a damaged header.
     except Exception as error:
@@ -208,20 +214,14 @@ def read_whole(instance: Instance) -> Dataset:
     if instance.size_bytes > MAXIMUM_WHOLE_BYTES:
         raise DecodeError("The object is larger than this server decodes.")
     try:
-        if instance.transfer_syntax_uid in pixels.REWRITTEN:
-            return dcmread(io.BytesIO(_little_endian(instance, with_pixels=True)))
         with archive_queries.open_instance(instance) as file:
+            if instance.transfer_syntax_uid in pixels.REWRITTEN:
+                return dcmread(io.BytesIO(as_explicit_little(file, with_pixels=True)))
             return dcmread(io.BytesIO(file.read()))
-    except (FileNotFoundError, DecodeError):
+    except FileNotFoundError:
         raise
     except Exception as error:
         raise DecodeError("The object cannot be read.") from error
-
-
-def _little_endian(instance: Instance, *, with_pixels: bool) -> bytes:
-    from dicomweb.transcode import as_little_endian
-
-    return as_little_endian(instance, with_pixels=with_pixels)
 
 
 def _fragments_by_reading(instance: Instance, number: int) -> bytes:

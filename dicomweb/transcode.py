@@ -21,9 +21,9 @@ from archive.domain.elements import (
     context_of,
     encode_pieces,
     explicit_header,
+    native_pixels,
     read_elements,
 )
-from archive.domain.elements.writing import swapped
 from archive.domain.part10 import Unreadable
 from archive.models import Instance
 from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
@@ -31,6 +31,7 @@ from dicomweb import frames
 from dicomweb.domain import pixels
 from dicomweb.domain.media import AS_STORED, EXPLICIT_VR_LITTLE_ENDIAN, Choice
 from dicomweb.domain.pixels import DecodeError, Frame
+from dicomweb.proven import Proven
 
 logger = structlog.get_logger(__name__)
 
@@ -89,10 +90,10 @@ def explicit_little_endian(instance: Instance) -> Iterator[bytes]:
             yield head + _first_pieces(elements, context)
             return
         if pixels.is_native(instance.transfer_syntax_uid) and instance.photometric_interpretation != pixels.SUBSAMPLED:
-            middle = _native(pixel, bits=frames.bits_allocated(instance))
+            middle = native_pixels(pixel, bits=frames.bits_allocated(instance))
         else:
             middle = _decoded(instance, elements)
-        # The first piece proves that the frames decode before anything is sent; it may change what the header says.
+        # The first piece comes when all frames are known to decode; it may change what the header says.
         first = next(middle)
         rest = [element for element in elements if element.tag not in (*OFFSET_TABLES, pixel.tag)]
         yield head
@@ -104,23 +105,6 @@ def explicit_little_endian(instance: Instance) -> Iterator[bytes]:
 
 def _first_pieces(elements: Elements, context: Context) -> bytes:
     return b"".join(encode_pieces(elements, context))
-
-
-def as_little_endian(instance: Instance, *, with_pixels: bool) -> bytes:
-    """The data set of an uncompressed instance as an Explicit VR Little Endian file in memory. Raises `DecodeError`."""
-    try:
-        with archive_queries.open_instance(instance) as file:
-            _meta, elements = read_elements(file)
-            context = context_of(elements)
-            parts = [_file_meta(instance, source_ae_title=b"")]
-            for element in elements:
-                if element.tag not in PIXEL_TAGS:
-                    parts += encode_pieces([element], context)
-                elif with_pixels:
-                    parts += _native(element, bits=frames.bits_allocated(instance))
-    except (Unreadable, struct.error, EOFError) as error:
-        raise DecodeError("The object cannot be read.") from error
-    return b"".join(parts)
 
 
 def _file_meta(instance: Instance, *, source_ae_title: bytes) -> bytes:
@@ -142,37 +126,31 @@ def _file_meta(instance: Instance, *, source_ae_title: bytes) -> bytes:
     return written
 
 
-def _native(pixel: Element, *, bits: int) -> Iterator[bytes]:
-    """Native pixels keep their bytes; those of big endian are turned by cells, by words in OW (PS3.5 8.1.1)."""
-    written = pixel.vr if pixel.vr in ("OB", "OW") else "OW"
-    vr = {0x7FE00008: "OF", 0x7FE00009: "OD"}.get(pixel.tag, written)
-    length = pixel.length
-    yield explicit_header(pixel.tag, vr, length + length % 2)
-    if pixel.is_big_endian:
-        cell = {"OF": 4, "OD": 8}.get(vr, max(1, bits // 8))
-        yield swapped(pixel.value(), max(cell, 2) if vr == "OW" else cell)
-    else:
-        yield from pixel.source.pieces(pixel.offset, length)
-    if length % 2:
-        yield b"\0"
-
-
 def _decoded(instance: Instance, elements: Elements) -> Iterator[bytes]:
-    """Frame after frame through the codec. Puts into `elements` what the decoded pixels are before the first piece."""
+    """Frame after frame through the codec. Puts into `elements` what the decoded pixels are before the first piece.
+
+    Every frame is decoded before the first piece leaves: what has begun cannot be taken back.
+    """
     bits = frames.bits_allocated(instance)
     header = frames.read_header(instance)
-    first_frame = frames.decode(instance, 1, header)
-    first = pixels.to_little_endian(first_frame, bits_allocated=bits)
-    length = len(first) * instance.number_of_frames
+    decoded: list[Frame] = []
+
+    def make(number: int) -> bytes:
+        frame = frames.decode(instance, number, header)
+        if not decoded:
+            decoded.append(frame)
+        return pixels.to_little_endian(frame, bits_allocated=bits)
+
+    proven = Proven(range(1, instance.number_of_frames + 1), make)
+    if len(proven.sizes) > 1:
+        raise DecodeError("Frames have different sizes.")
+    length = sum(proven.sizes) * instance.number_of_frames
     if length > MAXIMUM_LENGTH:
         raise DecodeError("The pixel data is too long for Explicit VR Little Endian.")
-    _describe(first_frame, elements)
-    yield explicit_header(PIXEL_DATA, "OB" if bits <= 8 else "OW", length + length % 2) + first
-    for number in range(2, instance.number_of_frames + 1):
-        data = pixels.to_little_endian(frames.decode(instance, number, header), bits_allocated=bits)
-        if len(data) != len(first):
-            raise DecodeError("Frames have different sizes.")
-        yield data
+    _describe(decoded[0], elements)
+    yield explicit_header(PIXEL_DATA, "OB" if bits <= 8 else "OW", length + length % 2)
+    for number in range(1, instance.number_of_frames + 1):
+        yield proven.get(number)
     if length % 2:
         yield b"\0"
 

@@ -15,6 +15,8 @@ from archive.domain import codestreams, frames, json_values, pixel_notes, text
 from archive.domain.part10 import PIXEL_DATA, Layout, Unreadable, is_encapsulated, wanted
 
 UID_PATTERN = re.compile(r"^[0-9]+(?:\.[0-9]+)+$")
+_OLD_DATE = re.compile(r"[0-9]{4}\.[0-9]{2}\.[0-9]{2}\Z")
+_OLD_TIME = re.compile(r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?\Z")
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 MAX_INTEGER = 2**63 - 1
 
@@ -134,7 +136,7 @@ def read_header(layout: Layout) -> Header:
         layout=layout, values=values, rows=rows, columns=columns, number_of_frames=number_of_frames
     )
     notes = pixel_notes.notes_of(layout, description=description, frame_table=frame_table)
-    study_date = values.text(0x00080020, 8)
+    study_date = plain_date(values.text(0x00080020, 16))[:8]
     return Header(
         study_instance_uid=identity[0x0020000D],
         series_instance_uid=identity[0x0020000E],
@@ -144,11 +146,11 @@ def read_header(layout: Layout) -> Header:
         patient_id=values.text(0x00100020, 64),
         issuer_of_patient_id=values.text(0x00100021, 64),
         patient_name=values.text(0x00100010, 324),
-        birth_date=values.text(0x00100030, 8),
+        birth_date=plain_date(values.text(0x00100030, 16))[:8],
         sex=values.text(0x00100040, 16),
         study_date=study_date,
         study_date_parsed=parse_date(study_date),
-        study_time=values.text(0x00080030, 16),
+        study_time=plain_time(values.text(0x00080030, 16)),
         accession_number=values.text(0x00080050, 64),
         study_id=values.text(0x00200010, 64),
         study_description=values.text(0x00081030, 256),
@@ -209,6 +211,16 @@ def _frame_table(
 
 def _meta_uid(layout: Layout, tag: int) -> str:
     return layout.meta.get(tag, b"").strip(b"\0 ").decode("ascii", "replace")
+
+
+def plain_date(value: str) -> str:
+    """A date of ACR-NEMA (2004.01.19) as DICOM writes it (PS3.5 6.2 note); anything else as it is."""
+    return value.replace(".", "") if _OLD_DATE.match(value) else value
+
+
+def plain_time(value: str) -> str:
+    """A time of ACR-NEMA (12:30:10) as DICOM writes it; anything else as it is."""
+    return value.replace(":", "") if _OLD_TIME.match(value) else value
 
 
 def parse_date(value: str) -> dt.date | None:

@@ -19,6 +19,10 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from archive import decoding
 from archive.decoding import DecodeError
 from archive.domain import codestreams
+from archive.domain import grey as grey_scale
+from archive.domain.elements import as_explicit_little, transfer_syntax_of
+from archive.domain.grey import Window
+from archive.domain.part10.encodings import EXPLICIT_BIG
 
 SIDE = 256
 QUALITY = 82
@@ -38,6 +42,10 @@ class NoPicture(Exception):
 def render_thumbnail(file: BinaryIO, *, frame: int, side: int = SIDE) -> bytes:
     """A WebP picture of frame `frame` (from 1) that fits `side` × `side`. Raises `NoPicture`."""
     try:
+        if transfer_syntax_of(file) == EXPLICIT_BIG:
+            # pydicom turns the numbers of a big-endian file, but not the words of its tables.
+            file = io.BytesIO(as_explicit_little(file, with_pixels=True))
+        file.seek(0)
         dataset = dcmread(file, stop_before_pixels=True, force=False)
         pixels = _frame_pixels(file, dataset=dataset, index=frame - 1)
         grey_or_rgb = _displayed(pixels, dataset=dataset, index=frame - 1)
@@ -91,19 +99,13 @@ def _displayed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) ->
     """uint8, rows × columns or rows × columns × 3."""
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
     if photometric == "PALETTE COLOR":
-        return _to_bytes(apply_color_lut(pixels, dataset))
+        table = apply_color_lut(pixels, dataset)
+        return grey_scale.colour_bytes(table, stored_bits=8 * table.dtype.itemsize)
     if pixels.ndim == 3:
-        return _to_bytes(pixels)
+        return grey_scale.colour_bytes(pixels, stored_bits=grey_scale.stored_bits(dataset))
     grey = _windowed(pixels, dataset=dataset, index=index)
-    return np.asarray(255 - grey) if photometric == "MONOCHROME1" else grey
-
-
-def _to_bytes(colour: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if colour.dtype == np.uint8:
-        return colour
-    top = float(colour.max() or 1)
-    scale = 255.0 / (65535.0 if top > 255 and colour.dtype == np.uint16 else max(top, 255.0))
-    return np.asarray(np.clip(colour.astype(np.float32) * scale, 0, 255), dtype=np.uint8)
+    inverted = grey_scale.is_inverted(dataset, photometric_interpretation=photometric)
+    return np.asarray(255 - grey) if inverted else grey
 
 
 def _windowed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:
@@ -118,23 +120,14 @@ def _windowed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) -> 
         except Exception:  # noqa: BLE001, S110 -- a damaged LUT: the window or the histogram serves as well
             pass
     window = _window(dataset, items=frame_items)
-    if window is None:
-        window = _window_of_histogram(values, dataset=dataset)
-    elif _is_blank(grey := _linear(values, window=window)):
+    if window is not None:
+        grey = np.asarray(grey_scale.apply_window(values.astype(np.float32), window), dtype=np.uint8)
+        if not _is_blank(grey):
+            return grey
         # A window made for other values than these, as after a crop or for one frame of many: a stamp that shows nothing
         # helps nobody to find a study. The viewer goes on to show the window as it is stored.
-        window = _window_of_histogram(values, dataset=dataset)
-    else:
-        return grey
-    return _linear(values, window=window)
-
-
-def _linear(values: np.ndarray[Any, Any], *, window: tuple[float, float]) -> np.ndarray[Any, Any]:
-    """PS3.3 C.11.2.1.2.1, the linear function, to 0…255."""
-    centre, width = window
-    span = max(width - 1.0, 1e-6)
-    scaled = ((values.astype(np.float32) - (centre - 0.5)) / span + 0.5) * 255.0
-    return np.asarray(np.clip(scaled, 0, 255), dtype=np.uint8)
+    low, high = _range_of_histogram(values, dataset=dataset)
+    return np.asarray(grey_scale.stretch(values.astype(np.float32), low, high), dtype=np.uint8)
 
 
 def _is_blank(grey: np.ndarray[Any, Any]) -> bool:
@@ -150,11 +143,10 @@ def _rescaled(pixels: np.ndarray[Any, Any], *, dataset: Dataset, items: list[Dat
     return np.asarray(apply_modality_lut(pixels, dataset))
 
 
-def _window(dataset: Dataset, *, items: list[Dataset]) -> tuple[float, float] | None:
+def _window(dataset: Dataset, *, items: list[Dataset]) -> Window | None:
     for source in (dataset, *(voi for item in items for voi in item.get("FrameVOILUTSequence", None) or [])):
-        centre, width = _first(source.get("WindowCenter", None)), _first(source.get("WindowWidth", None))
-        if centre is not None and width is not None and width >= 1:
-            return centre, width
+        if (window := grey_scale.stored_window(source)) is not None:
+            return window
     return None
 
 
@@ -170,14 +162,18 @@ def _first(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _window_of_histogram(values: np.ndarray[Any, Any], *, dataset: Dataset) -> tuple[float, float]:
+def _range_of_histogram(values: np.ndarray[Any, Any], *, dataset: Dataset) -> tuple[float, float]:
+    """What nearly all pixels lie between, without padding; all of them where nearly all are the same."""
     sample = values[:: max(1, values.shape[0] // 512), :: max(1, values.shape[1] // 512)].astype(np.float32)
     padding = _first(dataset.get("PixelPaddingValue", None))
-    if padding is not None:
-        kept = sample[sample != padding]
-        sample = kept if kept.size else sample
-    low, high = (float(value) for value in np.percentile(sample, PERCENTILES))
-    return (low + high) / 2.0, max(high - low, 1.0)
+    kept = sample[np.isfinite(sample) & (sample != padding)] if padding is not None else sample[np.isfinite(sample)]
+    if not kept.size:
+        return 0.0, 0.0
+    low, high = (float(value) for value in np.percentile(kept, PERCENTILES))
+    if high > low:
+        return low, high
+    # A few bright spots on nothing, as of tracts or vessels.
+    return float(np.nanmin(values)), float(np.nanmax(values))
 
 
 def _frame_items(dataset: Dataset, *, index: int) -> list[Dataset]:

@@ -24,6 +24,7 @@ from archive.limits import limit
 from archive.models import Delivery, Instance, QuarantinedFile
 from archive.services import commit, removal
 from archive.services.commit import Outcome
+from archive.services.commit.outcome import REASONS
 from archive.services.inspect import Inspected, inspect
 from audit import services as audit
 from core.errors import NotFound, RetriableError
@@ -217,4 +218,8 @@ def _recall(*, delivery: Delivery, name: str) -> Outcome:
             sop_instance_uid=refused.sop_instance_uid,
             size_bytes=refused.size_bytes,
         )
-    return Outcome(name=name, status=commit.DUPLICATE)
+    # A duplicate, one more refusal than are kept, or left out: nobody knows any more, and only what is stored is a success.
+    code = "outcome-unknown"
+    return Outcome(
+        name=name, status=commit.REFUSED, code=code, reason=REASONS[code], dicom_status=commit.DICOM_STATUS[code]
+    )

@@ -186,7 +186,9 @@ def choose_text(
             return Choice(media_type=default, multipart=False)
         if wish.name in forms and wish.name != DICOM_XML:
             return Choice(media_type=wish.name, multipart=False, is_explicit=True)
-        if DICOM_XML in forms and wish.is_multipart and wish.part_type == DICOM_XML:
+        # A multipart without a type, or of any type, is met by the one multipart there is (RFC 9110 12.5.1).
+        is_related = wish.name in (MULTIPART_RELATED, "multipart/*")
+        if DICOM_XML in forms and is_related and wish.part_type in ("", "*/*", "application/*", DICOM_XML):
             return Choice(media_type=DICOM_XML, multipart=True, is_explicit=True)
     return None
 

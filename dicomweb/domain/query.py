@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,8 @@ from dicomweb.domain.levels import NEVER_MATCHED
 MAXIMUM_VALUES: Final = 1000
 MAXIMUM_VALUE_LENGTH: Final = 1024
 MAXIMUM_DEPTH: Final = 6
+# What a binary64 holds (PS3.5 6.2), and what the whole numbers of DICOM do.
+MAXIMUM_NUMBER: Final = (sys.float_info.max, 2**64 - 1)
 ALL: Final = "all"
 
 WILDCARD_VRS: Final = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
@@ -24,7 +27,9 @@ MATCHED_VRS: Final = WILDCARD_VRS | RANGE_VRS | INTEGER_VRS | DECIMAL_VRS | {"UI
 
 _DATE = re.compile(r"\d{8}\Z")
 _TIME = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?\Z")
-_DATE_TIME = r"\d{4}(?:\d{2}){0,5}(?:\.\d{1,6})?(?:[+-]\d{4})?"
+# PS3.5 table 6.2-1: offsets go from -1200 to +1400; “-2010” begins no offset but ends a range.
+_OFFSET = r"(?:-(?:0\d|1[01])[0-5]\d|-1200|\+(?:0\d|1[0-3])[0-5]\d|\+1400)"
+_DATE_TIME = rf"\d{{4}}(?:\d{{2}}){{0,5}}(?:\.\d{{1,6}})?{_OFFSET}?"
 _UID = re.compile(r"[0-9.]{1,64}\Z")
 _TAG = re.compile(r"[0-9A-Fa-f]{8}\Z")
 _KEYWORD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}\Z")
@@ -238,7 +243,10 @@ def _number(name: str, vr: str, text: str) -> float:
     pattern = r"[+-]?\d{1,20}" if vr in INTEGER_VRS else r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
     if not re.fullmatch(pattern, text):
         raise QueryError(f"{name} must be a number.")
-    return int(text) if vr in INTEGER_VRS else float(text)
+    number = int(text) if vr in INTEGER_VRS else float(text)
+    if not abs(number) <= MAXIMUM_NUMBER[vr in INTEGER_VRS]:
+        raise QueryError(f"{name} is a number beyond what {vr} can hold.")
+    return number
 
 
 def _range(*, name: str, vr: str, value: str) -> Matcher:

@@ -14,24 +14,26 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 
+from archive.domain.grey import (
+    FUNCTIONS,
+    Window,
+    apply_window,
+    colour_bytes,
+    is_inverted,
+    stored_bits,
+    stored_window,
+    stretch,
+)
 from dicomweb.domain.pixels import DecodeError, Frame
 
 MAXIMUM_SIDE: Final = 8192
 DEFAULT_QUALITY: Final = 90
-FUNCTIONS: Final = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 _NUMBER = re.compile(r"[+-]?(?:\d{1,12}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?\Z")
 
 
 class RenderingError(ValueError):
     """A rendering parameter that makes no sense; the text is a sentence for the client."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    center: float
-    width: float
-    function: str = "LINEAR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,10 @@ def to_eight_bits(*, header: Dataset, frame: Frame, number: int, window: Window 
     """Grey (rows, columns) or RGB (rows, columns, 3) as uint8, black lowest."""
     pixels = frame.pixels
     if frame.photometric_interpretation == "PALETTE COLOR":
-        return _scale_colour(apply_color_lut(pixels, header))
+        table = apply_color_lut(pixels, header)
+        return colour_bytes(table, stored_bits=8 * table.dtype.itemsize)
     if pixels.ndim == 3:
-        return _scale_colour(pixels[..., :3])
+        return colour_bytes(pixels, stored_bits=stored_bits(header))
     chosen = window or _stored_window(header=header, number=number)
     if (
         chosen is not None
@@ -139,17 +142,17 @@ def to_eight_bits(*, header: Dataset, frame: Frame, number: int, window: Window 
     values = _modality(header=header, pixels=pixels, number=number)
     if chosen is None and header.get("VOILUTSequence"):
         table = apply_voi_lut(values.astype(np.int64) if values.dtype.kind == "f" else values, header)
-        grey = _stretch(table.astype(np.float64), 0.0, float(_lut_ceiling(header)))
+        grey = stretch(table.astype(np.float64), 0.0, float(_lut_ceiling(header)))
     elif chosen is None:
         grey = _stretch_to_content(header=header, values=values)
     else:
-        grey = _apply_window(values.astype(np.float64), chosen)
+        grey = apply_window(values.astype(np.float64), chosen)
     return _inverted(grey, header=header, frame=frame)
 
 
 def _inverted(grey: np.ndarray[Any, Any], *, header: Dataset, frame: Frame) -> np.ndarray[Any, Any]:
     """Grey as it is shown, dark and bright exchanged where the image says so."""
-    if frame.photometric_interpretation == "MONOCHROME1" or header.get("PresentationLUTShape") == "INVERSE":
+    if is_inverted(header, photometric_interpretation=frame.photometric_interpretation):
         grey = 255 - grey
     return np.ascontiguousarray(grey, dtype=np.uint8)
 
@@ -165,18 +168,10 @@ def _by_table(
         return None
     stored = np.arange(low, high + 1, dtype=np.int64).astype(pixels.dtype)
     values = _modality(header=header, pixels=stored, number=number)
-    table = _apply_window(values.astype(np.float64), window).astype(np.uint8)
+    table = apply_window(values.astype(np.float64), window).astype(np.uint8)
     offsets = pixels.astype(np.int32) - low if low else pixels
     found: np.ndarray[Any, Any] = table.take(offsets)
     return found
-
-
-def _scale_colour(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    if pixels.dtype != np.uint8:
-        pixels = (
-            (pixels.astype(np.uint32) >> 8).astype(np.uint8) if pixels.dtype.itemsize > 1 else pixels.astype(np.uint8)
-        )
-    return np.ascontiguousarray(pixels[..., :3])
 
 
 def _functional_group(*, header: Dataset, number: int, keyword: str) -> Dataset | None:
@@ -204,44 +199,7 @@ def _modality(*, header: Dataset, pixels: np.ndarray[Any, Any], number: int) -> 
 
 
 def _stored_window(*, header: Dataset, number: int) -> Window | None:
-    source = _functional_group(header=header, number=number, keyword="FrameVOILUTSequence") or header
-    center, width = _one(source.get("WindowCenter")), _one(source.get("WindowWidth"))
-    if center is None or width is None or width <= 0:
-        return None
-    function = str(source.get("VOILUTFunction") or "LINEAR").upper()
-    if function not in FUNCTIONS:
-        function = "LINEAR"
-    if function == "LINEAR" and width < 1:
-        function = "LINEAR_EXACT"
-    return Window(center=center, width=width, function=function)
-
-
-def _one(value: Any) -> float | None:
-    if value is None or value == "":
-        return None
-    if not isinstance(value, (str, bytes)) and hasattr(value, "__getitem__"):
-        value = value[0] if len(value) else None
-    return None if value is None else float(value)
-
-
-def _apply_window(values: np.ndarray[Any, Any], window: Window) -> np.ndarray[Any, Any]:
-    """PS3.3 C.11.2.1.2 and C.11.2.1.3, to 0…255."""
-    if window.function == "SIGMOID":
-        exponent = np.clip(-4.0 * (values - window.center) / window.width, -60, 60)
-        return np.rint(255.0 / (1.0 + np.exp(exponent)))
-    if window.function == "LINEAR_EXACT":
-        return _stretch(values, window.center - window.width / 2, window.center + window.width / 2)
-    low = window.center - 0.5 - (window.width - 1) / 2
-    if window.width == 1:
-        return np.where(values <= low, 0.0, 255.0)
-    return _stretch(values, low, low + window.width - 1)
-
-
-def _stretch(values: np.ndarray[Any, Any], low: float, high: float) -> np.ndarray[Any, Any]:
-    if high <= low:
-        return np.where(values > low, 255.0, 0.0)
-    scaled: np.ndarray[Any, Any] = np.rint(np.clip((values - low) / (high - low), 0.0, 1.0) * 255.0)
-    return scaled
+    return stored_window(_functional_group(header=header, number=number, keyword="FrameVOILUTSequence") or header)
 
 
 def _stretch_to_content(*, header: Dataset, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -249,9 +207,9 @@ def _stretch_to_content(*, header: Dataset, values: np.ndarray[Any, Any]) -> np.
     wide = values.astype(np.float64)
     if int(header.get("BitsStored") or 16) <= 8 and values.dtype.kind != "f":
         return (
-            _stretch(wide, 0.0, float(2 ** int(header.get("BitsStored") or 8) - 1))
+            stretch(wide, 0.0, float(2 ** int(header.get("BitsStored") or 8) - 1))
             if wide.min() >= 0
-            else _stretch(wide, float(wide.min()), float(wide.max()))
+            else stretch(wide, float(wide.min()), float(wide.max()))
         )
     finite = wide[np.isfinite(wide)]
     padding = header.get("PixelPaddingValue")
@@ -260,7 +218,7 @@ def _stretch_to_content(*, header: Dataset, values: np.ndarray[Any, Any]) -> np.
         finite = kept if kept.size else finite
     if not finite.size:
         return np.zeros(wide.shape)
-    return _stretch(np.nan_to_num(wide), float(finite.min()), float(finite.max()))
+    return stretch(np.nan_to_num(wide), float(finite.min()), float(finite.max()))
 
 
 def _lut_ceiling(header: Dataset) -> int:

@@ -20,7 +20,7 @@ from dicomweb.domain import blind, levels
 from dicomweb.domain.levels import Level
 from dicomweb.domain.query import AnyOf, Key, Matcher, Numbers, Query, Range, Wildcard
 from dicomweb.queries.index import COLUMNS, UPPER_INDEXED, level_of, unsupported
-from dicomweb.queries.patterns import indexed_words, json_path, latest_time, like, regex
+from dicomweb.queries.patterns import WRITTEN, indexed_words, json_path, latest_time, like, regex
 from dicomweb.queries.sight import Sight
 
 
@@ -111,13 +111,15 @@ def _combined_date_time(keys: list[Key], *, prefix: str) -> Q:
     keys.remove(date)
     keys.remove(time)
     days, hours = cast("Range", date.matcher), cast("Range", time.matcher)
-    result = Q(**{f"{prefix}study_date__gt": ""})
+    result = Q(**{f"{prefix}study_date__regex": WRITTEN["DA"]})
+    timed = Q(**{f"{prefix}study_time__regex": WRITTEN["TM"]})
     if days.low:
         later = Q(**{f"{prefix}study_date__gt": days.low})
-        result &= later | Q(**{f"{prefix}study_date": days.low, f"{prefix}study_time__gte": hours.low})
+        result &= later | timed & Q(**{f"{prefix}study_date": days.low, f"{prefix}study_time__gte": hours.low})
     if days.high:
         earlier = Q(**{f"{prefix}study_date__lt": days.high})
-        result &= earlier | Q(**{f"{prefix}study_date": days.high, f"{prefix}study_time__lte": latest_time(hours.high)})
+        latest = latest_time(hours.high)
+        result &= earlier | timed & Q(**{f"{prefix}study_date": days.high, f"{prefix}study_time__lte": latest})
     return result
 
 
@@ -159,7 +161,8 @@ def _column_condition(key: Key, *, column: str) -> Q:
     if isinstance(matcher, (AnyOf, Numbers)):
         return Q(**{f"{column}__in": matcher.values})
     if isinstance(matcher, Range):
-        result = Q(**{f"{column}__gt": ""})
+        # What is no date or time (“UNKNOWN”) lies in no range, however its letters sort.
+        result = Q(**{f"{column}__regex": WRITTEN[key.vr]}) if key.vr in WRITTEN else Q(**{f"{column}__gt": ""})
         if matcher.low:
             result &= Q(**{f"{column}__gte": matcher.low})
         if matcher.high:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from dataclasses import dataclass
 
 from archive.domain.text import fold
 from dicomweb.domain.query import AnyOf, Key, Numbers, Range
 
+#: How dates and times look, for ranges: what else an attribute of these holds is in no range.
+WRITTEN = {"DA": "^[0-9]{8}$", "TM": r"^[0-9]{2}([0-9]{2}([0-9]{2}(\.[0-9]{1,6})?)?)?$"}
 # A trigram index holds threes of letters.
 SHORTEST_INDEXED = 3
 
@@ -44,23 +47,65 @@ def json_path(key: Key) -> str:
     steps += ".*" if key.vr == "PN" else ""
     matcher = key.matcher
     if isinstance(matcher, AnyOf):
-        test = " || ".join(f"@ == {json.dumps(value, ensure_ascii=False)}" for value in matcher.values)
+        values = [old for value in matcher.values for old in _as_written(value, vr=key.vr)]
+        test = " || ".join(f"@ == {json.dumps(value, ensure_ascii=False)}" for value in values)
     elif isinstance(matcher, Numbers):
         test = " || ".join(f"@ == {value!r}" for value in matcher.values)
     elif isinstance(matcher, Range):
-        bounds = ['@ > ""']
-        if matcher.low:
-            bounds.append(f"@ >= {json.dumps(matcher.low)}")
-        if matcher.high:
-            high = matcher.high if key.vr == "DA" else matcher.high + "~"
-            bounds.append(f"@ <= {json.dumps(high)}")
-        test = " && ".join(bounds)
+        test = " || ".join(_between(form) for form in _forms(matcher, vr=key.vr))
     else:
         flag = ' flag "i"' if key.vr == "PN" else ""
         test = " || ".join(
             f"@ like_regex {json.dumps(regex(pattern), ensure_ascii=False)}{flag}" for pattern in matcher.patterns
         )
     return f"${steps} ? ({test})"
+
+
+def _as_written(value: str, *, vr: str) -> tuple[str, ...]:
+    """A date as DICOM writes it and as ACR-NEMA did (PS3.5 6.2)."""
+    return (value, _dotted(value)) if vr == "DA" else (value,)
+
+
+def _dotted(date: str) -> str:
+    return ".".join(part for part in (date[:4], date[4:6], date[6:]) if part)
+
+
+def _coloned(time: str) -> str:
+    whole, point, fraction = time.partition(".")
+    return ":".join(whole[at : at + 2] for at in range(0, len(whole), 2)) + point + fraction
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """One way to write a date or time: what such values look like, and the bounds in it; they sort as text."""
+
+    looks: str
+    low: str
+    high: str
+
+
+def _forms(matcher: Range, *, vr: str) -> list[_Form]:
+    if vr == "DA":
+        return [
+            _Form(WRITTEN["DA"], matcher.low, matcher.high),
+            _Form(r"^[0-9]{4}\.[0-9]{2}\.[0-9]{2}$", _dotted(matcher.low), _dotted(matcher.high)),
+        ]
+    high = matcher.high + "~" if matcher.high else ""
+    if vr == "TM":
+        return [
+            _Form(WRITTEN["TM"], matcher.low, high),
+            _Form(r"^[0-9]{2}:[0-9]{2}", _coloned(matcher.low), _coloned(matcher.high) + "~" if high else ""),
+        ]
+    return [_Form(r"^[0-9]{4}", matcher.low, high)]
+
+
+def _between(form: _Form) -> str:
+    bounds = [f"@ like_regex {json.dumps(form.looks)}"]
+    if form.low:
+        bounds.append(f"@ >= {json.dumps(form.low)}")
+    if form.high:
+        bounds.append(f"@ <= {json.dumps(form.high)}")
+    return f"({' && '.join(bounds)})"
 
 
 def regex(pattern: str) -> str:

@@ -17,6 +17,7 @@ from dicomweb.domain import blind, media, multipart, pixels
 from dicomweb.door import accepted, base_address
 from dicomweb.errors import NotAcceptable
 from dicomweb.payload import READ_BYTES, FileSlice, Lazy, Piece, answer, boundary_for, etag, unchanged
+from dicomweb.proven import Proven
 
 # Frames never change under their address (another content gets another ETag), so a browser may keep them for a while.
 MAX_AGE = 600
@@ -51,6 +52,7 @@ def send_frames(request: HttpRequest, *, archive: Archive, instance: Instance, n
     boundary = boundary_for(tag)
     location = f"{base_address(request, archive)}/{_path(instance)}/frames"
     body = []
+    proven = _proven(instance, numbers, form)
     for position, number in enumerate(numbers):
         body.append(
             multipart.part_head(
@@ -60,7 +62,7 @@ def send_frames(request: HttpRequest, *, archive: Archive, instance: Instance, n
                 is_first=position == 0,
             )
         )
-        body += _frame_pieces(instance, number, form, is_only=len(numbers) == 1)
+        body += _frame_pieces(instance, number, form, proven=proven)
     body.append(multipart.tail(boundary=boundary))
     content_type = (
         f'multipart/related; type="{form.media_type}"; transfer-syntax={form.transfer_syntax}; boundary={boundary}'
@@ -68,11 +70,18 @@ def send_frames(request: HttpRequest, *, archive: Archive, instance: Instance, n
     return answer(request, pieces=body, content_type=content_type, tag=tag, max_age=MAX_AGE)
 
 
-def _frame_pieces(instance: Instance, number: int, form: frames.Form, *, is_only: bool) -> list[Piece]:
-    """One frame now; several that must be decoded one by one while they are sent, so that memory stays flat."""
-    if is_only or not form.decoded:
+def _proven(instance: Instance, numbers: list[int], form: frames.Form) -> Proven | None:
+    """Frames that must be decoded, all of them tried before the answer begins. Raises `NotAcceptable`."""
+    if not form.decoded or len(numbers) == 1:
+        return None
+    return Proven(numbers, lambda number: frames.decoded_bytes(instance, number))
+
+
+def _frame_pieces(instance: Instance, number: int, form: frames.Form, *, proven: Proven | None) -> list[Piece]:
+    """One frame now; several that were decoded to see whether they can be, as they were kept or once more."""
+    if proven is None:
         return frames.pieces(instance, number, form)
-    return [Lazy(lambda: [piece for piece in frames.pieces(instance, number, form) if isinstance(piece, bytes)])]
+    return [Lazy(lambda: [proven.get(number)])]
 
 
 def _path(instance: Instance) -> str:

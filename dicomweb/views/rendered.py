@@ -126,12 +126,13 @@ def _many(
         raise Unrenderable
     boundary = boundary_for(tag)
     base = base_address(request, archive)
+    pictures, first = _from_first_shown(pictures, asked, kind)
 
     def parts() -> Iterator[bytes]:
         is_first = True
         for instance, number in pictures:
             try:
-                picture = _picture(instance, number, asked, kind)
+                picture = first if is_first else _picture(instance, number, asked, kind)
             except Unrenderable:
                 continue
             location = (
@@ -150,6 +151,19 @@ def _many(
         tag=tag,
         max_age=MAX_AGE,
     )
+
+
+def _from_first_shown(
+    pictures: list[tuple[Instance, int]], asked: Rendering, kind: MediaType
+) -> tuple[list[tuple[Instance, int]], bytes]:
+    """From the first image that can be shown on, with its picture. Raises `Unrenderable` when there is none."""
+    for position, (instance, number) in enumerate(pictures):
+        try:
+            return pictures[position:], _picture(instance, number, asked, kind)
+        except Unrenderable:
+            if position == len(pictures) - 1:
+                raise
+    raise Unrenderable
 
 
 def study_thumbnail(request: HttpRequest, *, archive: Archive, study: str) -> Any:

@@ -226,7 +226,8 @@ def _answer(
     choice: media.Choice,
 ) -> Any:
     base = base_address(request, archive)
-    stored = [outcome for outcome in outcomes if outcome.is_success]
+    # What was left out, as a DICOMDIR, is no fault of an upload's, but neither was it stored: here only that counts.
+    stored = [outcome for outcome in outcomes if outcome.is_stored]
     model: dict[str, Any] = {}
     studies = {outcome.study_instance_uid for outcome in stored if outcome.study_instance_uid} or ({study} - {""})
     if len(studies) == 1 and stored:
@@ -236,7 +237,7 @@ def _answer(
     failures = [
         (one.dicom_status or CANNOT_UNDERSTAND, one.reason, one.sop_class_uid, one.sop_instance_uid)
         for one in outcomes
-        if not one.is_success and one.name not in receipt.kept_aside
+        if not one.is_stored and one.name not in receipt.kept_aside
     ] + receipt.failed
     named = [_failed_item(*failure) for failure in failures if failure[3]]
     unnamed = [_failed_item(*failure) for failure in failures if not failure[3]]

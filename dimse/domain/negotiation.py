@@ -40,7 +40,11 @@ REFUSED: Final = frozenset(
     | {f"1.2.840.10008.1.2.7.{n}" for n in (1, 2, 3)}
     | {"1.2.840.10008.1.2.6.1", "1.2.840.10008.1.2.6.2", "1.2.840.10008.1.20"}
 )
-KNOWN: Final = frozenset(uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax") - REFUSED
+# JPEG XL, of 2024 (PS3.5 A.4.11): not in every release of the dictionary.
+JPEG_XL: Final = frozenset(f"{_JPEG}{n}" for n in (110, 111, 112))
+KNOWN: Final = (
+    frozenset(uid for uid, entry in UID_dictionary.items() if entry[1] == "Transfer Syntax") | JPEG_XL
+) - REFUSED
 
 
 @dataclass(frozen=True, slots=True)

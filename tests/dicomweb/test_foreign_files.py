@@ -225,3 +225,113 @@ def test_the_prepared_document_holds_the_same() -> None:
     assert before[0]["00100010"]["Value"][0]["Ideographic"] == "张"
     xml = parts(door.get(f"{paths(written)[1]}/metadata", accept='multipart/related; type="application/dicom+xml"'))
     assert "张" in xml[0].content.decode()
+
+
+def stamp(written: Written) -> np.ndarray:
+    """The thumbnail that is kept when the study settles."""
+    archive = make_archive()
+    deliver(archive, [written.content()])
+    settle(archive)
+    door = Door(archive, user=make_reader(archive))
+    response = door.get(f"{paths(written)[1]}/thumbnail", accept="image/webp")
+    assert response["Content-Type"] == "image/webp"
+    return np.asarray(Image.open(io.BytesIO(content(response))).convert("L"))
+
+
+def ramp(side: int, *, top: int) -> bytes:
+    return np.linspace(0, top, side * side).astype("<u2").tobytes()
+
+
+@pytest.mark.parametrize("window", [None, (b"0.5", b"1"), (b"0.5", b"0.8")])
+def test_a_thumbnail_of_values_below_one_shows_them(window: tuple[bytes, bytes] | None) -> None:
+    extra = {
+        0x00281052: element(0x00281052, "DS", b"0"),
+        0x00281053: element(0x00281053, "DS", b"0.000244"),
+    }
+    if window is not None:
+        extra |= {
+            0x00281050: element(0x00281050, "DS", window[0]),
+            0x00281051: element(0x00281051, "DS", window[1]),
+            0x00281056: element(0x00281056, "CS", b"LINEAR_EXACT" if window[1] == b"1" else b"LINEAR"),
+        }
+    picture = stamp(Written(bits=16, side=64, pixels=ramp(64, top=4095), extra=extra))
+    assert picture[0, 0] < 40 and picture[-1, -1] > 215
+    assert 90 < int(picture[128, 128]) < 165
+    assert len(np.unique(picture)) > 60
+
+
+def test_a_thumbnail_of_a_few_bright_spots_shows_them() -> None:
+    pixels = np.zeros((256, 256), dtype="<u2")
+    pixels[100:106, 100:106] = 900
+    picture = stamp(Written(bits=16, side=256, pixels=pixels.tobytes()))
+    assert picture[103, 103] > 200 and picture[0, 0] < 40
+
+
+@pytest.mark.parametrize(
+    ("photometric", "shape"), [(b"MONOCHROME2", b"INVERSE"), (b"MONOCHROME1", b""), (b"MONOCHROME2", b"IDENTITY")]
+)
+def test_a_thumbnail_has_the_polarity_of_the_rendered_image(photometric: bytes, shape: bytes) -> None:
+    extra = {0x20500020: element(0x20500020, "CS", shape)} if shape else {}
+    written = Written(
+        side=64, pixels=np.linspace(0, 255, 4096).astype("u1").tobytes(), photometric=photometric, extra=extra
+    )
+    door = open_door(written)
+    rendered = np.asarray(
+        Image.open(io.BytesIO(content(door.get(f"{paths(written)[2]}/rendered", accept="image/png"))))
+    )
+    picture = stamp(written)
+    assert (rendered[0, 0] > rendered[-1, -1]) == (picture[0, 0] > picture[-1, -1])
+    assert bool(picture[0, 0] > picture[-1, -1]) == (shape != b"IDENTITY")
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, BIG_ENDIAN])
+@pytest.mark.parametrize("bits", [(8, 8), (16, 10), (16, 12), (16, 16), (32, 32), (32, 24)])
+def test_colour_is_shown_over_the_bits_that_are_stored(bits: tuple[int, int], syntax: str) -> None:
+    allocated, stored = bits
+    top = 2**stored - 1
+    triples = np.array([[0, top // 2, top]] * 16, dtype=f"{'>' if syntax == BIG_ENDIAN else '<'}u{allocated // 8}")
+    written = Written(
+        syntax=syntax, bits=allocated, stored=stored, samples=3, photometric=b"RGB", pixels=triples.tobytes()
+    )
+    response = open_door(written).get(f"{paths(written)[2]}/rendered", accept="image/png")
+    assert response.status_code == 200
+    assert np.asarray(Image.open(io.BytesIO(content(response))))[0, 0].tolist() in ([0, 127, 255], [0, 128, 255])
+    archive = make_archive()
+    deliver(archive, [written.content()])
+    settle(archive)
+    small = Door(archive, user=make_reader(archive)).get(f"{paths(written)[1]}/thumbnail", accept="image/webp")
+    red, green, blue = np.asarray(Image.open(io.BytesIO(content(small))).convert("RGB"))[100, 100].tolist()
+    assert red < 25 and 110 < green < 145 and blue > 230
+
+
+def damaged_frames() -> Written:
+    """Two frames of RLE: the first is whole, the second is none."""
+    header = struct.pack("<16I", 1, 64, *[0] * 14)
+    good = header + bytes([15]) + bytes(range(16)) + b"\0"
+    bad = b"\xff" * len(good)
+    fragments = b"".join(item(one) for one in (b"", good, bad)) + element(0xFFFEE0DD, "", b"")
+    pixels = element(0x7FE00010, "OB", fragments, length=UNDEFINED)
+    return Written(
+        syntax="1.2.840.10008.1.2.5",
+        extra={0x7FE00010: pixels, 0x00280008: element(0x00280008, "IS", b"2")},
+    )
+
+
+@pytest.mark.parametrize("tail", ["/frames/1,2", "/frames/1,1,2", "/frames/2", "/frames", "/bulkdata/7FE00010", ""])
+def test_frames_that_do_not_decode_are_refused_before_the_first_byte(tail: str) -> None:
+    written = damaged_frames()
+    door = open_door(written)
+    wish = "multipart/related; type="
+    kind = '"application/dicom"; transfer-syntax=' if not tail else '"application/octet-stream"; transfer-syntax='
+    response = door.get(paths(written)[2] + tail, accept=wish + kind + EXPLICIT)
+    assert response.status_code == 406
+    assert response["Content-Type"] == "application/problem+json"
+    assert len(parts(door.get(f"{paths(written)[2]}/frames/1,1", accept=wish + kind + EXPLICIT))) == 2 if tail else True
+
+
+def test_rendered_frames_that_all_cannot_be_shown_are_refused() -> None:
+    written = damaged_frames()
+    door = open_door(written)
+    accept = 'multipart/related; type="image/png"'
+    assert door.get(f"{paths(written)[2]}/frames/2,2/rendered", accept=accept).status_code == 406
+    assert len(parts(door.get(f"{paths(written)[2]}/frames/2,1/rendered", accept=accept))) == 1

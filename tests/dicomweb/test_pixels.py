@@ -179,6 +179,6 @@ def test_a_window_by_table_gives_what_a_window_by_pixel_gives(kind: type[Any], f
             values = rendering._modality(header=header, pixels=pixels, number=1).astype(np.float64)
             assert found is not None
             assert found.dtype == np.uint8
-            assert np.array_equal(found, rendering._apply_window(values, window).astype(np.uint8))
+            assert np.array_equal(found, rendering.apply_window(values, window).astype(np.uint8))
     few = generator.integers(0, 65535, (4, 4)).astype(np.uint16)
     assert rendering._by_table(header=Dataset(), pixels=few, number=1, window=rendering.Window(40, 400)) is None

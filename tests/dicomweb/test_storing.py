@@ -16,6 +16,7 @@ from core.tenancy import tenant
 from dicomweb.domain.multipart import MultipartError, PartBegin, PartData, PartEnd, read_parts
 from tests.archive.factories import make_archive, make_dataset, to_bytes
 from tests.dicomweb.factories import Door, make_reader, make_token
+from tests.dicomweb.raw import Written, element
 
 pytestmark = pytest.mark.django_db
 
@@ -229,3 +230,21 @@ def test_any_bytes_are_a_multipart_or_an_error(body: bytes, read_size: int) -> N
             pass
     except MultipartError:
         pass
+
+
+def directory(*, sop_class: str = "1.2.840.10008.1.3.10") -> bytes:
+    written = Written(sop_class=sop_class)
+    written.elements = {0x00041130: element(0x00041130, "CS", b"A_DISC")}
+    return written.content()
+
+
+def test_what_is_left_out_is_no_success(archive: Any, door: Door) -> None:
+    response = post(door, multipart(directory()))
+    assert response.status_code == 409
+    (failure,) = response.json()["0008119A"]["Value"]
+    assert failure["00081197"]["Value"] == [0x0122]
+    assert "00081199" not in response.json() and stored(archive) == []
+    good = make_dataset()
+    response = post(door, multipart(to_bytes(good), directory()))
+    assert response.status_code == 202
+    assert uids(response.json()["00081199"]) == [good.SOPInstanceUID] == stored(archive)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from archive.domain.elements.find import find
 from archive.domain.elements.model import PIXEL_TAGS, Element, Elements, Source
-from archive.domain.elements.reading import read_elements
+from archive.domain.elements.reading import read_elements, transfer_syntax_of
 from archive.domain.elements.representation import Context, context_of, item_context, vr_of
+from archive.domain.elements.whole import as_explicit_little, native_pixels
 from archive.domain.elements.writing import encode, encode_pieces, explicit_header, little_endian
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Element",
     "Elements",
     "Source",
+    "as_explicit_little",
     "context_of",
     "encode",
     "encode_pieces",
@@ -26,6 +28,8 @@ __all__ = [
     "find",
     "item_context",
     "little_endian",
+    "native_pixels",
     "read_elements",
+    "transfer_syntax_of",
     "vr_of",
 ]

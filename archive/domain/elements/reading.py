@@ -26,7 +26,7 @@ def read_elements(file: BinaryIO, *, pixels_end: int = 0) -> tuple[dict[int, byt
     """
     head = _head(file)
     meta, offset = read_meta(head, len(head), PREAMBLE_BYTES)
-    uid = meta.get(0x00020010, b"").rstrip(b"\0 ").lstrip(b" ").decode("ascii", "replace")
+    uid = _transfer_syntax(meta)
     if uid == DEFLATED or uid in JPIP_DEFLATED:
         file.seek(0)
         whole = file.read()
@@ -40,6 +40,16 @@ def read_elements(file: BinaryIO, *, pixels_end: int = 0) -> tuple[dict[int, byt
     reader = _Reader(source, pixels_end=pixels_end)
     found, _end = reader.elements(offset, source.size, implicit=implicit, big=big, depth=0, delimited=False)
     return meta, found
+
+
+def transfer_syntax_of(file: BinaryIO) -> str:
+    """Raises `Unreadable`."""
+    head = _head(file)
+    return _transfer_syntax(read_meta(head, len(head), PREAMBLE_BYTES)[0])
+
+
+def _transfer_syntax(meta: dict[int, bytes]) -> str:
+    return meta.get(0x00020010, b"").rstrip(b"\0 ").lstrip(b" ").decode("ascii", "replace")
 
 
 def _head(file: BinaryIO) -> bytes:

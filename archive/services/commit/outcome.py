@@ -21,6 +21,7 @@ DICOM_STATUS = {
     "series-elsewhere": 0xA903,
     "patient-mismatch": 0xA904,
     "dicomdir": 0x0122,
+    "outcome-unknown": 0x0110,
 }
 
 
@@ -28,6 +29,7 @@ CANNOT_UNDERSTAND = 0xC000
 
 
 REASONS = {
+    "outcome-unknown": "Another process took the file, and it is not in the archive under its name: send it again.",
     "identity-mismatch": "The SOP Instance UID it was sent under is not the one in its data set.",
     "other-content": "Another content is already stored under this SOP Instance UID; this archive keeps the first.",
     "instance-elsewhere": "This SOP Instance UID is already stored in another study or series.",
@@ -56,3 +58,8 @@ class Outcome:
     @property
     def is_success(self) -> bool:
         return self.status in (STORED, DUPLICATE, REPLACED, SKIPPED)
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the archive holds the instance now."""
+        return self.status in (STORED, DUPLICATE, REPLACED)
