@@ -161,6 +161,7 @@ def required(
                 require(request, purpose=purpose, once=once, reason=reason)
             return view(request, *args, **kwargs)
 
+        guarded.proof_act = purpose  # type: ignore[attr-defined]
         return guarded
 
     return decorate

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from access import proofs
 from access.queries import get_visible, may, require
 from archive.models import Archive, Study
 from audit import services as audit
@@ -219,6 +220,7 @@ def run_retry(request: Any, organisation: str, run: str) -> HttpResponse:
     return redirect(_address(found))
 
 
+@proofs.needed("two-people")
 @require_http_methods(["GET", "POST"])
 def domain_settings(request: Any, organisation: str, archive: str) -> HttpResponse:
     """How copies into one archive are made. For its managers."""

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from access import queries, sudo
+from access import proofs, queries, sudo
 from access.models import ApiToken, Organisation, User
-from core.errors import Message, NotFound
+from core.errors import NotFound
 
 
 class Administers(APIView):
-    """For who holds `permission` on the organisation; a token needs the scope `admin`, to read too."""
+    """For who holds `permission` on the organisation; a token needs the scope `admin`, to read too.
+
+    What changes something needs the proof of `proof_act` from a session, as on the pages. For a token the scope was
+    proof enough when it was made.
+    """
 
     token_scope = "admin"
     permission = "access.manage_people"
+    proof_act = "people"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method not in proofs.SAFE_METHODS and not isinstance(request.auth, ApiToken):
+            self.organisation()  # who may not do it at all is told so, not asked
+            sudo.require(request._request, reason=proofs.ACTS[self.proof_act])
 
     @property
     def actor(self) -> User:
@@ -29,9 +41,3 @@ class Administers(APIView):
         found: Organisation = self.request._request.organisation  # type: ignore[attr-defined]
         queries.require(self.actor, self.permission, found)
         return found
-
-    def require_proof(self, reason: Message) -> None:
-        """A session proves as on the pages that it is still its person who asks. For a token the scope was proof
-        enough when it was made. Raises `ProofNeeded`."""
-        if not isinstance(self.request.auth, ApiToken):
-            sudo.require(self.request._request, reason=reason)

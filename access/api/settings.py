@@ -28,6 +28,7 @@ class Settings(Administers):
     """Name, time zone, contact, joining, life of tokens, retention. Quotas are the installation's: only to read."""
 
     permission = "access.change_organisation"
+    proof_act = "settings"
 
     @extend_schema(responses=SettingsSerializer)
     def get(self, request: Request, **_kwargs: Any) -> Response:

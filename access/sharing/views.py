@@ -16,8 +16,8 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from access import proofs, rights
 from access import queries as access_queries
-from access import rights
 from access.forms import add_errors
 from access.grant_policy import FIELDS, change_policy, policy_for, policy_of
 from access.sharing import queries, recipients, registry, services
@@ -29,6 +29,11 @@ from core.errors import Forbidden, Invalid, NotFound
 from core.shell import within_organisation
 
 VISITS_SHOWN = 100
+
+
+def _hands_over(request: HttpRequest) -> bool:
+    """A share by which images leave as files asks for a proof; one to look at does not."""
+    return request.POST.get("mode") != Share.Mode.VIEW
 
 
 # For members ----------------------------------------------------------------------------------------------------------
@@ -50,6 +55,7 @@ def share_list(request: Any, organisation: str) -> HttpResponse:
 
 @never_cache
 @sensitive_post_parameters("password")
+@proofs.needed("shares", when=_hands_over)
 @require_http_methods(["GET", "POST"])
 def share_new(request: Any, organisation: str, kind: str, thing: str) -> HttpResponse:
     """Share one thing; the link is shown in the answer, this once."""
@@ -128,6 +134,7 @@ def share_revoke(request: Any, organisation: str, share: str) -> HttpResponse:
     return redirect("access:share", organisation=organisation, share=share)
 
 
+@proofs.needed("shares")
 @require_POST
 def share_extend(request: Any, organisation: str, share: str) -> HttpResponse:
     found = _share(request, share)
@@ -147,6 +154,7 @@ def share_extend(request: Any, organisation: str, share: str) -> HttpResponse:
 
 
 @never_cache
+@proofs.needed("guest-rules")
 @require_http_methods(["GET", "POST"])
 def grant_policy(request: Any, organisation: str) -> HttpResponse:
     """What the organisation allows beyond roles."""

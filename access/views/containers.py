@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from access import explain as explaining
-from access import hooks, queries, services, sudo
+from access import hooks, proofs, queries, services
 from access import people as people_service
 from access.forms import ExplainForm, GrantForm, add_errors
 from access.models import Organisation, RoleContainer, RoleGrant
@@ -179,10 +179,10 @@ def _role_sheet(found: RoleContainer) -> list[tuple[Any, list[str]]]:
     ]
 
 
+@proofs.needed("people")
 @require_POST
 def grant_add(request: HttpRequest, organisation: str, kind: str, container: int) -> HttpResponse:
     found = find_container(request, kind=kind, container=container)
-    sudo.require(request, reason=_("Changing who may do what"))
     form = GrantForm(request.POST, container=found)
     if not form.is_valid():
         return _container_page(request, found, form)
@@ -228,11 +228,11 @@ def _grant(request: HttpRequest, *, kind: str, container: int, grant: int) -> tu
     return found, row
 
 
+@proofs.needed("people")
 @require_POST
 def grant_end(request: HttpRequest, organisation: str, kind: str, container: int, grant: int) -> HttpResponse:
     """Take one reason away; the answer offers to give it back."""
     found, row = _grant(request, kind=kind, container=container, grant=grant)
-    sudo.require(request, reason=_("Changing who may do what"))
     services.revoke_role(
         actor=signed_in_person(request),
         container=found,
@@ -252,11 +252,11 @@ def grant_end(request: HttpRequest, organisation: str, kind: str, container: int
     return redirect(container_address(found) + "?undo=1")
 
 
+@proofs.needed("people")
 @require_POST
 def grant_undo(request: HttpRequest, organisation: str, kind: str, container: int) -> HttpResponse:
     """Give back what was just taken."""
     found = find_container(request, kind=kind, container=container)
-    sudo.require(request, reason=_("Changing who may do what"))
     known = request.session.pop("undo_grant", None)
     if not known or known["kind"] != kind or known["container"] != container:
         raise NotFound
@@ -276,10 +276,10 @@ def grant_undo(request: HttpRequest, organisation: str, kind: str, container: in
     return redirect(container_address(found))
 
 
+@proofs.needed("people")
 @require_POST
 def grant_limit(request: HttpRequest, organisation: str, kind: str, container: int, grant: int) -> HttpResponse:
     found, row = _grant(request, kind=kind, container=container, grant=grant)
-    sudo.require(request, reason=_("Changing who may do what"))
     words = request.POST.get("until", "").strip()
     try:
         day = datetime.strptime(words, "%Y-%m-%d").date() if words else None  # noqa: DTZ007 -- a day, no moment

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from access import proofs
 from access.forms import PeopleListForm, add_errors
 from access.services import importing
 from access.views.accounts import signed_in_person
@@ -14,7 +15,13 @@ from access.views.people import managed_organisation
 from core.errors import Invalid
 
 
+def _takes_in(request: HttpRequest) -> bool:
+    """Reading and judging a list changes nothing."""
+    return bool(request.POST.get("confirm"))
+
+
 @never_cache
+@proofs.needed("people", when=_takes_in)
 @require_http_methods(["GET", "POST"])
 def people_import(request: HttpRequest, organisation: str) -> HttpResponse:
     found = managed_organisation(request)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from access import founding, services, sudo, usage
+from access import founding, proofs, services, usage
 from access.forms import NewOrganisationForm, QuotaForm, SuspensionForm, add_errors
 from access.models import Organisation, User
 from access.services.organisations import require_installation_administrator
@@ -83,6 +83,7 @@ def installation(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @never_cache
+@proofs.needed("installation")
 @require_http_methods(["GET", "POST"])
 def organisation_new(request: HttpRequest) -> HttpResponse:
     """A new organisation with its first administrator, who gets a one-time password."""
@@ -112,6 +113,7 @@ def _organisation(slug: str) -> Organisation:
 
 @login_required
 @never_cache
+@proofs.needed("installation")
 @require_http_methods(["GET", "POST"])
 def organisation(request: HttpRequest, slug: str) -> HttpResponse:
     """Use and quotas of one organisation."""
@@ -148,6 +150,7 @@ def _organisation_page(request: HttpRequest, found: Organisation, *, form: Any, 
 
 
 @login_required
+@proofs.needed("installation")
 @require_POST
 def organisation_suspend(request: HttpRequest, slug: str) -> HttpResponse:
     actor = administrator(request)
@@ -161,7 +164,7 @@ def organisation_suspend(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @login_required
-@sudo.required(reason=gettext_lazy("Saying whose an e-mail domain is"))
+@proofs.needed("domains")
 @require_POST
 def domain_act(request: HttpRequest, slug: str, domain: str, act: str) -> HttpResponse:
     """Confirm that an e-mail domain is an organisation's, or withdraw it."""
@@ -181,6 +184,7 @@ def domain_act(request: HttpRequest, slug: str, domain: str, act: str) -> HttpRe
 
 
 @login_required
+@proofs.needed("installation")
 @require_POST
 def organisation_resume(request: HttpRequest, slug: str) -> HttpResponse:
     actor = administrator(request)

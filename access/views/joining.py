@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from access import people as people_service
-from access import queries, services
+from access import proofs, queries, services
 from access.errors import InvitationClosed
 from access.forms import AcceptForm, DecisionForm, InvitationForm, JoinForm, add_errors
 from access.models import Invitation, JoinRequest, Membership, Organisation
@@ -111,6 +111,7 @@ def role_names(organisation: Organisation) -> dict[str, str]:
 
 
 @never_cache
+@proofs.needed("invitations")
 @require_http_methods(["GET", "POST"])
 def invitations(request: HttpRequest, organisation: str) -> HttpResponse:
     """Invitations and who asks to join; inviting."""
@@ -152,6 +153,7 @@ def _invitation(organisation: Organisation, public_id: str) -> Invitation:
 
 
 @never_cache
+@proofs.needed("invitations")
 @require_POST
 def invitation_resend(request: HttpRequest, organisation: str, invitation: str) -> HttpResponse:
     found = managed_organisation(request)
@@ -159,6 +161,7 @@ def invitation_resend(request: HttpRequest, organisation: str, invitation: str) 
     return _invitations_page(request, found, form=InvitationForm(roles=role_names(found)), link=link)
 
 
+@proofs.needed("invitations")
 @require_POST
 def invitation_withdraw(request: HttpRequest, organisation: str, invitation: str) -> HttpResponse:
     found = managed_organisation(request)
@@ -167,6 +170,7 @@ def invitation_withdraw(request: HttpRequest, organisation: str, invitation: str
     return redirect("access:invitations", organisation=organisation)
 
 
+@proofs.needed("join-requests")
 @require_POST
 def join_decide(request: HttpRequest, organisation: str, asked: str) -> HttpResponse:
     found = managed_organisation(request)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from access import looking
+from access import looking, proofs
 from access import people as people_service
 from access.models import Organisation, User
 from access.views.accounts import signed_in_person
@@ -19,6 +19,7 @@ from access.views.people import managed_organisation
 from core.errors import NotFound
 
 
+@proofs.needed("view-as")
 @require_POST
 def view_as_start(request: HttpRequest, organisation: str, person: int) -> HttpResponse:
     found = managed_organisation(request)

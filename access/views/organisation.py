@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from access import queries, services, usage
+from access import proofs, queries, services, usage
 from access.forms import LogoForm, OrganisationForm, SecurityPolicyForm, add_errors
 from access.models import Organisation, OrganisationLogo
 from access.sign_in import policy
@@ -26,6 +26,7 @@ def _changeable(request: HttpRequest) -> Organisation:
 
 
 @never_cache
+@proofs.needed("settings")
 @require_http_methods(["GET", "POST"])
 def organisation_settings(request: HttpRequest, organisation: str) -> HttpResponse:
     found = _changeable(request)
@@ -57,6 +58,7 @@ def _page(request: HttpRequest, found: Organisation, **forms: Any) -> HttpRespon
     return render(request, "access/organisation_settings.html", context, status=status)
 
 
+@proofs.needed("sign-in-rules")
 @require_POST
 def security_policy(request: HttpRequest, organisation: str) -> HttpResponse:
     """What the organisation asks of its members' sign-in and sessions."""

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from access import people as people_service
-from access import queries, services, sudo
+from access import proofs, queries, services
 from access.forms import PersonForm, add_errors
 from access.models import Membership, Organisation, User
 from access.views.accounts import signed_in_person
@@ -115,6 +115,7 @@ def people(request: HttpRequest, organisation: str) -> HttpResponse:
 
 
 @never_cache
+@proofs.needed("people")
 @require_http_methods(["GET", "POST"])
 def person_add(request: HttpRequest, organisation: str) -> HttpResponse:
     found = managed_organisation(request)
@@ -163,11 +164,11 @@ def person(request: HttpRequest, organisation: str, person: int) -> HttpResponse
     return _person_page(request, user=_member(organisation=found, person=person), organisation=found)
 
 
+@proofs.needed("people")
 @require_POST
 def person_roles(request: HttpRequest, organisation: str, person: int) -> HttpResponse:
     found = managed_organisation(request)
     user = _member(organisation=found, person=person)
-    sudo.require(request, reason=_("Changing who may do what"))
     try:
         changed = people_service.set_roles(
             actor=signed_in_person(request),
@@ -187,6 +188,7 @@ def person_roles(request: HttpRequest, organisation: str, person: int) -> HttpRe
 
 
 @never_cache
+@proofs.needed("passwords")
 @require_POST
 def person_password(request: HttpRequest, organisation: str, person: int) -> HttpResponse:
     found = managed_organisation(request)
@@ -197,6 +199,7 @@ def person_password(request: HttpRequest, organisation: str, person: int) -> Htt
     return _person_page(request, user=user, organisation=found, password=password)
 
 
+@proofs.needed("people")
 @require_POST
 def person_remove(request: HttpRequest, organisation: str, person: int) -> HttpResponse:
     found = managed_organisation(request)
@@ -206,6 +209,7 @@ def person_remove(request: HttpRequest, organisation: str, person: int) -> HttpR
     return redirect("access:people", organisation=organisation)
 
 
+@proofs.needed("people")
 @require_POST
 def person_suspend(request: HttpRequest, organisation: str, person: int) -> HttpResponse:
     found = managed_organisation(request)
@@ -215,6 +219,7 @@ def person_suspend(request: HttpRequest, organisation: str, person: int) -> Http
     return redirect("access:person", organisation=organisation, person=person)
 
 
+@proofs.needed("people")
 @require_POST
 def person_restore(request: HttpRequest, organisation: str, person: int) -> HttpResponse:
     found = managed_organisation(request)

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from access import people as people_service
-from access import queries, services, sudo
+from access import proofs, queries, services
 from access.forms import ReachTokenForm, ServiceAccountForm, add_errors
 from access.models import ApiToken, Organisation, User
 from access.views.accounts import signed_in_person
@@ -113,6 +113,7 @@ def reaching_tokens(request: HttpRequest, organisation: str) -> HttpResponse:
     return table.respond("access/reaching_tokens.html")
 
 
+@proofs.needed("tokens-of-others")
 @require_POST
 def token_act(request: HttpRequest, organisation: str, token: str, act: str) -> HttpResponse:
     """Shut a token out of the organisation, let it in again, or revoke one of a service account."""
@@ -138,6 +139,7 @@ def token_act(request: HttpRequest, organisation: str, token: str, act: str) -> 
 
 
 @never_cache
+@proofs.needed("service-accounts")
 @require_http_methods(["GET", "POST"])
 def service_accounts(request: HttpRequest, organisation: str) -> HttpResponse:
     found = managed_organisation(request)
@@ -157,6 +159,7 @@ def service_accounts(request: HttpRequest, organisation: str) -> HttpResponse:
 
 
 @never_cache
+@proofs.needed("tokens")
 @require_http_methods(["GET", "POST"])
 def service_account(request: HttpRequest, organisation: str, account: int) -> HttpResponse:
     """One service account: its tokens, a new one, a rotated one."""
@@ -165,8 +168,6 @@ def service_account(request: HttpRequest, organisation: str, account: int) -> Ht
     user = User.objects.filter(service_of=found, pk=account).first()
     if user is None:
         raise NotFound
-    if request.method == "POST":
-        sudo.require(request, reason=_("Making an API token"))
     rotated = request.POST.get("rotate", "")
     form = ReachTokenForm(request.POST if request.method == "POST" and not rotated else None, user=user)
     secret = ""

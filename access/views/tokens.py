@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from access import queries, services, sudo
+from access import proofs, queries, services
 from access.forms import ReachTokenForm, TokenForm, add_errors
 from access.models import ApiToken, User
 from access.views.accounts import profile_page, signed_in_person
@@ -50,14 +50,13 @@ def wanted_token(form: ReachTokenForm) -> dict[str, Any]:
 
 @login_required
 @never_cache
+@proofs.needed("tokens")
 @require_http_methods(["GET", "POST"])
 def my_tokens(request: HttpRequest) -> HttpResponse:
     """One's own tokens, and a new one."""
     user = signed_in_person(request)
     form = ReachTokenForm(request.POST or None, user=user)
     secret = ""
-    if request.method == "POST":
-        sudo.require(request, reason=_("Making an API token"))
     if request.method == "POST" and form.is_valid():
         try:
             _token, secret = services.create_token(user=user, request=request, **wanted_token(form))
@@ -89,21 +88,21 @@ def _own(request: HttpRequest, public_id: str) -> ApiToken:
 
 @login_required
 @never_cache
+@proofs.needed("tokens")
 @require_POST
 def token_rotate(request: HttpRequest, token: str) -> HttpResponse:
     """The successor of a token; the old secret works one more day."""
     user = signed_in_person(request)
-    sudo.require(request, reason=_("Making an API token"))
     _made, secret = services.rotate_token(actor=user, token=_own(request, token), request=request)
     return _page(request, form=ReachTokenForm(user=user), secret=secret)
 
 
 @login_required
 @never_cache
+@proofs.needed("tokens")
 @require_POST
 def token_create(request: HttpRequest) -> HttpResponse:
     """Make a token from the profile and show its secret, this once."""
-    sudo.require(request, reason=_("Making an API token"))
     form = TokenForm(request.POST)
     if form.is_valid():
         try:

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
+from access import proofs
 from access.queries import may, require
 from archive import queries, services
 from archive.forms import ArchiveForm, NewArchiveForm
@@ -60,6 +61,7 @@ def archive_create(request: Any, organisation: str) -> HttpResponse:
     return render(request, "archive/archive_create.html", {"form": form}, status=status)
 
 
+@proofs.needed("intake")
 @require_http_methods(["GET", "POST"])
 def archive_settings(request: Any, organisation: str, archive: str) -> HttpResponse:
     found = load_archive(request, archive, CHANGE)

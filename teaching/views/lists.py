@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
+from access import proofs
 from access.models import User
 from access.queries import get_visible, may, people_with_role, require
 from access.services import grant_role, may_manage_roles, revoke_role
@@ -156,6 +157,7 @@ def library_new(request: Any, organisation: str) -> HttpResponse:
     )
 
 
+@proofs.needed("two-people")
 @require_http_methods(["GET", "POST"])
 def library_settings(request: Any, organisation: str, library: str) -> HttpResponse:
     found = get_library(request, library, "teaching.manage_library")
@@ -191,6 +193,7 @@ def people_of(container: Library | Course) -> dict[str, Any]:
     }
 
 
+@proofs.needed("people")
 @require_http_methods(["POST"])
 def container_roles(request: Any, organisation: str, kind: str, slug: str) -> HttpResponse:
     """Give (`give`) or take (`take`) a role on a library or a course."""

@@ -6,16 +6,16 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
-from access import queries, sudo
+from access import proofs, queries
 from access.models import Organisation, User
 from access.sign_in import factors
 from access.views.accounts import signed_in_person
 from core.errors import NotFound
 
 
+@proofs.needed("factors")
 @require_POST
 def factors_reset(request: HttpRequest, organisation: str, person: int) -> HttpResponse:
     """Take every second factor from a person of this organisation; they set up new ones."""
@@ -24,7 +24,6 @@ def factors_reset(request: HttpRequest, organisation: str, person: int) -> HttpR
     user = User.objects.filter(memberships__organisation=found, pk=person).first()
     if user is None:
         raise NotFound
-    sudo.require(request, reason=gettext_lazy("Resetting the second factors of somebody"))
     removed = factors.reset(actor=signed_in_person(request), organisation=found, user=user, request=request)
     said = (
         _("The second factors of %(name)s were removed, and every session ended.")

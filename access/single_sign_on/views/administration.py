@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from access import sudo
+from access import proofs
 from access.forms import add_errors
 from access.models import Organisation
 from access.single_sign_on import adapter, domains, queries, rights, services
@@ -26,7 +26,6 @@ from access.views.accounts import signed_in_person
 from core.errors import Invalid, NotFound
 
 KINDS: dict[str, type[SignOn]] = {"providers": IdentityProvider, "directories": Directory}
-REASON = gettext_lazy("Changing who can sign in")
 
 
 def _organisation(request: HttpRequest) -> Organisation:
@@ -70,7 +69,7 @@ def overview(request: HttpRequest, organisation: str) -> HttpResponse:
 
 @never_cache
 @sensitive_post_parameters("secret")
-@sudo.required(reason=REASON, methods=("POST",))
+@proofs.needed("sign-on")
 @require_http_methods(["GET", "POST"])
 def add(request: HttpRequest, organisation: str, kind: str) -> HttpResponse:
     found, model = _organisation(request), _model(kind)
@@ -96,7 +95,7 @@ def add(request: HttpRequest, organisation: str, kind: str) -> HttpResponse:
 
 @never_cache
 @sensitive_post_parameters("secret")
-@sudo.required(reason=REASON, methods=("POST",))
+@proofs.needed("sign-on")
 @require_http_methods(["GET", "POST"])
 def detail(request: HttpRequest, organisation: str, kind: str, sign_on: str) -> HttpResponse:
     row = _found(request, kind, sign_on)
@@ -160,7 +159,7 @@ def test(request: HttpRequest, organisation: str, kind: str, sign_on: str) -> Ht
     return _there(row)
 
 
-@sudo.required(reason=REASON)
+@proofs.needed("sign-on")
 @require_POST
 def switch(request: HttpRequest, organisation: str, kind: str, sign_on: str) -> HttpResponse:
     row = _found(request, kind, sign_on)
@@ -170,7 +169,7 @@ def switch(request: HttpRequest, organisation: str, kind: str, sign_on: str) -> 
     return _there(row)
 
 
-@sudo.required(reason=REASON)
+@proofs.needed("sign-on")
 @require_POST
 def delete(request: HttpRequest, organisation: str, kind: str, sign_on: str) -> HttpResponse:
     row = _found(request, kind, sign_on)
@@ -180,7 +179,7 @@ def delete(request: HttpRequest, organisation: str, kind: str, sign_on: str) -> 
     return redirect("access:sso-list", organisation=organisation)
 
 
-@sudo.required(reason=REASON)
+@proofs.needed("sign-on")
 @require_POST
 def rule_add(request: HttpRequest, organisation: str, kind: str, sign_on: str) -> HttpResponse:
     row = _found(request, kind, sign_on)
@@ -196,7 +195,7 @@ def rule_add(request: HttpRequest, organisation: str, kind: str, sign_on: str) -
     return _there(row, "rules")
 
 
-@sudo.required(reason=REASON)
+@proofs.needed("sign-on")
 @require_POST
 def rule_remove(request: HttpRequest, organisation: str, kind: str, sign_on: str, rule: int) -> HttpResponse:
     row = _found(request, kind, sign_on)
@@ -205,7 +204,7 @@ def rule_remove(request: HttpRequest, organisation: str, kind: str, sign_on: str
     return _there(row, "rules")
 
 
-@sudo.required(reason=REASON)
+@proofs.needed("sign-on")
 @require_POST
 def domain_check(request: HttpRequest, organisation: str, domain: str) -> HttpResponse:
     """Have the DNS record looked up that proves an e-mail domain."""
