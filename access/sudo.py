@@ -61,20 +61,20 @@ def methods_of(user: User, *, purpose: str = SENSITIVE) -> list[str]:
 
 def prove(*, user: User, method: str, secret: str, purpose: str = SENSITIVE, request: HttpRequest) -> Proof:
     """Check a password, a code or a passkey's answer (JSON) and record it. Raises `WrongProof`, `TooManyAttempts`."""
-    if throttle.is_closed(request=request, username=user.username):
-        raise TooManyAttempts
     if method == "sign-on" and "sign-on" not in methods_of(user, purpose=purpose):
         raise WrongProof
     if method == "sign-on" and not stepping_up.use(request=request, user=user, purpose=purpose):
         raise NotYetProven  # a question of patience, not of guessing
+    attempt = throttle.attempt(request=request, name=throttle.name_of(user))
+    if not attempt.is_admitted:
+        raise TooManyAttempts
     shown = _check(user=user, method=method, secret=secret, request=request)
     if shown is None:
-        throttle.failed(request=request, username=user.username)
         sessions.tell(
             action="identity.refused", user=user, request=request, detail={"purpose": purpose}, outcome="refused"
         )
         raise WrongProof
-    throttle.succeeded(request=request, username=user.username)
+    attempt.succeeded()
     proof = Proof(user_id=user.pk, method=shown, purpose=purpose, at=datetime.now(tz=UTC))  # noqa: TID251 -- as signed
     sessions.tell(action="identity.confirmed", user=user, request=request, detail={"purpose": purpose, "method": shown})
     return proof

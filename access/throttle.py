@@ -1,12 +1,19 @@
-"""Slows guessing of passwords: failures are counted for the user name and for the address they come from."""
+"""Slows guessing of passwords: attempts are counted for the account they aim at and for the address they come from.
+
+An attempt is counted *before* it is looked at, in one atomic step, so that a thousand at once get no further than a
+thousand one after another. All spellings that find one account share its counter.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import unicodedata
+from dataclasses import dataclass
 
 from django.core.cache import cache
 from django.http import HttpRequest
 
+from access.models import User
 from core.callers import client_address
 
 WINDOW_SECONDS = 15 * 60
@@ -36,34 +43,78 @@ def counted(key: str) -> int:
     return int(cache.get(key) or 0)
 
 
-def _keys(*, request: HttpRequest, username: str) -> list[tuple[str, int]]:
-    return [
-        (counter("sign-in:name", username.strip().casefold()), FAILURES_PER_NAME),
-        (counter("sign-in:address", client_address(request)), FAILURES_PER_ADDRESS),
-    ]
+def _uncount(key: str) -> None:
+    try:
+        cache.decr(key)
+    except ValueError:  # it has expired
+        return
 
 
-def is_closed(*, request: HttpRequest, username: str) -> bool:
-    """Whether so many attempts failed lately that this one is not even looked at."""
-    return any(counted(key) >= limit for key, limit in _keys(request=request, username=username))
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt, counted already. `is_admitted` is false when too many others came before it."""
+
+    by_name: str
+    by_address: str
+    number: int
+    is_admitted: bool
+
+    @property
+    def closed_the_name(self) -> bool:
+        """Whether this attempt, should it fail, is the one after which the name is closed."""
+        return self.number == FAILURES_PER_NAME
+
+    def succeeded(self) -> None:
+        """Open the name again. The address forgets this attempt alone: its failures stay counted."""
+        cache.delete(self.by_name)
+        _uncount(self.by_address)
+
+    def was_none(self) -> None:
+        """Nothing was guessed after all."""
+        _uncount(self.by_name)
+        _uncount(self.by_address)
 
 
-def failed(*, request: HttpRequest, username: str) -> bool:
-    """Count a failure; true when this one closed the name."""
-    (by_name, limit), (by_address, _limit) = _keys(request=request, username=username)
-    count(by_address)
-    return count(by_name) == limit
+def attempt(*, request: HttpRequest, name: str) -> Attempt:
+    """Count an attempt at a secret that belongs to `name` (for accounts: see `name_of`)."""
+    by_name, by_address = _name_key(name), _address_key(request)
+    number = count(by_name)
+    at_address = count(by_address)
+    if number > FAILURES_PER_NAME:
+        # Refused unseen; it must not push the count of the address any further.
+        _uncount(by_address)
+    return Attempt(
+        by_name=by_name,
+        by_address=by_address,
+        number=number,
+        is_admitted=number <= FAILURES_PER_NAME and at_address <= FAILURES_PER_ADDRESS,
+    )
 
 
-def succeeded(*, request: HttpRequest, username: str) -> None:
-    """A right password opens the name again; the address stays counted."""
-    name_key, _limit = _keys(request=request, username=username)[0]
-    cache.delete(name_key)
+def name_of(user: User | None, *, typed: str = "") -> str:
+    """The name that attempts at an account count for: its user name, whatever was typed to find it."""
+    return typed if user is None else user.username
+
+
+def folded(name: str) -> str:
+    """One form for all spellings that some directory takes for the same: width, case, accents and spaces do not count.
+
+    Two accounts whose names differ in nothing else share a counter; that slows, and opens nothing.
+    """
+    plain = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(one for one in plain if unicodedata.category(one)[0] not in "MCZ")
+
+
+def _name_key(name: str) -> str:
+    return counter("sign-in:name", folded(name))
+
+
+def _address_key(request: HttpRequest) -> str:
+    return counter("sign-in:address", client_address(request))
 
 
 def may_send_mail(*, request: HttpRequest, name: str) -> bool:
     """Whether one more letter may be asked for, for this name and from this address, within the hour."""
-    (name_key, _unused), (address_key, _also) = _keys(request=request, username=name)
-    by_name = count(f"mail:{name_key}", seconds=MAIL_WINDOW_SECONDS)
-    by_address = count(f"mail:{address_key}", seconds=MAIL_WINDOW_SECONDS)
+    by_name = count(f"mail:{_name_key(name)}", seconds=MAIL_WINDOW_SECONDS)
+    by_address = count(f"mail:{_address_key(request)}", seconds=MAIL_WINDOW_SECONDS)
     return by_name <= LETTERS_PER_NAME and by_address <= LETTERS_PER_ADDRESS

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from access import hooks, throttle
 from access.models import User
 from access.sign_in import sessions
-from access.single_sign_on import arriving, binding, oidc
+from access.single_sign_on import arriving, binding, exchange, oidc
 from access.single_sign_on import claims as claiming
 from access.single_sign_on.errors import SignOnRefused, TooManyTokens
 from access.single_sign_on.models import IdentityProvider, SignOn
@@ -90,7 +90,8 @@ def take(token: Any, *, provider: IdentityProvider, request: HttpRequest) -> int
     bad = throttle.counter("back-channel:address", client_address(request))
     is_flooded = throttle.counted(bad) >= BAD_TOKENS_PER_ADDRESS
     try:
-        said = read(token, provider=provider, may_ask=not is_flooded)
+        with exchange.with_provider(provider):
+            said = read(token, provider=provider, may_ask=not is_flooded)
         once = _key("token", provider, said.token_id)
         if not cache.add(once, 1, REMEMBERED_SECONDS):
             raise SignOnRefused(code="token-replayed")

@@ -13,11 +13,11 @@ from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 from django.utils import timezone
 
-from access import hooks
+from access import hooks, throttle
 from access.errors import PeopleQuotaReached
 from access.models import RoleGrant, User
-from access.single_sign_on import arriving, queries, rights
-from access.single_sign_on.errors import ProviderUnreachable, SecretUnreadable, SignOnRefused
+from access.single_sign_on import arriving, exchange, queries, rights
+from access.single_sign_on.errors import ProviderUnreachable, SecretUnreadable, SignOnRefused, TooManyGuesses
 from access.single_sign_on.models import Directory
 from core.tenancy import all_tenants, tenant
 
@@ -46,8 +46,14 @@ def arrive(*, username: str, password: str, request: Any) -> Arrival | None:
         return None
     silent: SignOnRefused | SecretUnreadable | None = None
     for directory in queries.directories_of(slug.lower()):
+        guessing = _Guessing(directory=directory, request=request)
         try:
-            entry = ldap.authenticate(directory, name=name, password=password)
+            with exchange.with_provider(directory):
+                entry = ldap.authenticate(directory, name=name, password=password, admit=guessing.admit)
+        except exchange.Busy as error:
+            # Anybody can bring this about by asking much; it must not push what matters out of the list.
+            silent = error
+            continue
         except (ProviderUnreachable, SecretUnreadable) as error:
             logger.warning("directory_unreachable", directory=directory.public_id, code=error.code)
             arriving.note(sign_on=directory, outcome=error.code)
@@ -59,15 +65,37 @@ def arrive(*, username: str, password: str, request: Any) -> Arrival | None:
         if entry is None:
             arriving.note(sign_on=directory, outcome="wrong-password")
             continue
+        guessing.succeeded()
         try:
             user = arriving.enter(sign_on=directory, subject=entry.identifier, claims=entry.claims, request=request)
         except SignOnRefused as error:
             arriving.refuse(sign_on=directory, code=error.code, request=request)
             raise
         return Arrival(user=user, directory=directory)
+    if isinstance(silent, exchange.Busy):
+        raise silent
     if silent is not None:
         raise ProviderUnreachable(code=silent.code)
     return None
+
+
+class _Guessing:
+    """Counts attempts at one person of a directory, by whatever name they were found: a filter may know several."""
+
+    def __init__(self, *, directory: Directory, request: Any) -> None:
+        self._directory = directory
+        self._request = request
+        self._attempt: throttle.Attempt | None = None
+
+    def admit(self, identifier: str) -> None:
+        name = f"directory {self._directory.public_id} {identifier}"
+        self._attempt = throttle.attempt(request=self._request, name=name)
+        if not self._attempt.is_admitted:
+            raise TooManyGuesses(code="too-many-attempts")
+
+    def succeeded(self) -> None:
+        if self._attempt is not None:
+            self._attempt.succeeded()
 
 
 def linked(user: User) -> list[tuple[Directory, str]]:
@@ -89,7 +117,8 @@ def takes_password(*, user: User, password: str) -> bool:
 
     for directory, identifier in linked(user):
         try:
-            entry = ldap.authenticate(directory, name=name, password=password)
+            with exchange.with_provider(directory):
+                entry = ldap.authenticate(directory, name=name, password=password)
         except (SignOnRefused, SecretUnreadable):
             continue
         if entry is not None and entry.identifier == identifier:
@@ -113,7 +142,7 @@ def sync(*, directory: Directory) -> int:
         )
     accounts = [one for one in accounts if one.user_id in here]
     try:
-        with ldap.searching(directory) as connection:
+        with exchange.with_provider(directory, is_long=True), ldap.searching(directory) as connection:
             found = {
                 one.user_id: ldap.look_up_identifier(connection, directory, identifier=one.uid) for one in accounts
             }

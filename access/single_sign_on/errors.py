@@ -43,6 +43,13 @@ class TooManyTokens(SignOnRefused):
     status_code = 429
 
 
+class TooManyGuesses(SignOnRefused):
+    """Attempts at one person of a directory failed too often, under whichever of the names that find this person."""
+
+    status_code = 429
+    default_message = _("Too many failed attempts. Wait 15 minutes, then try again.")
+
+
 class Elsewhere(Forbidden):
     code = "sign-in-elsewhere"
     default_message = _("You came in by another organisation's sign-on, which does not open this one.")

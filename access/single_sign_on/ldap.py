@@ -1,5 +1,7 @@
 """Asking an LDAP directory: who is this, is the password right, in which groups.
 
+Every call is part of an exchange (`access.single_sign_on.exchange`), which bounds its time and its bytes.
+
 The connection is always encrypted and the server's certificate always checked (ldaps, or StartTLS before anything else
 is said); referrals are not followed; every step has a time limit. What people type enters a filter only escaped
 (RFC 4515), and an empty password is refused here: a server takes it for an anonymous greeting and says yes
@@ -9,8 +11,9 @@ is said); referrals are not followed; every step has a time limit. What people t
 from __future__ import annotations
 
 import re
+import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +26,9 @@ from ldap3.operation.search import parse_filter
 from ldap3.utils.conv import escape_filter_chars
 from ldap3.utils.dn import parse_dn
 
-from access.single_sign_on import sealing
+from access.single_sign_on import exchange, sealing
 from access.single_sign_on.errors import ProviderUnreachable, SignOnRefused
-from access.single_sign_on.fetching import may_reach
+from access.single_sign_on.fetching import Forbidden, resolve
 from access.single_sign_on.models import Directory, RoleRule
 from core.tenancy import tenant
 
@@ -90,16 +93,25 @@ def problems(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def try_connection(directory: Directory) -> None:
     """Connect, bind, and look below the bases. Raises `SignOnRefused`."""
-    with _searching(directory) as connection:
-        for base in filter(None, (directory.people_base, directory.groups_base)):
-            _search(connection, base=base, filter_="(objectClass=*)", attributes=["1.1"], limit=1, scope=ldap3.BASE)
+
+    def ask() -> None:
+        with _searching(directory) as connection:
+            for base in filter(None, (directory.people_base, directory.groups_base)):
+                _search(connection, base=base, filter_="(objectClass=*)", attributes=["1.1"], limit=1, scope=ldap3.BASE)
+
+    exchange.in_time(ask)
 
 
 def look_up(directory: Directory, *, name: str) -> Entry | None:
     """The person of a name, with groups. Raises `SignOnRefused`."""
-    with _searching(directory) as connection:
-        raw = _person(connection, directory, name=name)
-        return None if raw is None else _entry(connection, directory, raw=raw, login=name)
+    wanted = _attributes(directory)
+
+    def ask() -> Entry | None:
+        with _searching(directory) as connection:
+            raw = _person(connection, directory, name=name, attributes=wanted)
+            return None if raw is None else _entry(connection, directory, raw=raw, login=name)
+
+    return exchange.in_time(ask)
 
 
 def look_up_identifier(connection: Any, directory: Directory, *, identifier: str) -> Entry | None:
@@ -118,17 +130,29 @@ def look_up_identifier(connection: Any, directory: Directory, *, identifier: str
     return _entry(connection, directory, raw=found[0], login="")
 
 
-def authenticate(directory: Directory, *, name: str, password: str) -> Entry | None:
-    """The person, if the password is theirs; None if not. Raises `SignOnRefused` for everything else."""
+def authenticate(
+    directory: Directory, *, name: str, password: str, admit: Callable[[str], None] | None = None
+) -> Entry | None:
+    """The person, if the password is theirs; None if not. Raises `SignOnRefused` for everything else.
+
+    `admit` is called with the identifier of the person found, before the password is tried; it may refuse.
+    """
     if not password or "\x00" in password or len(password) > LONGEST_PASSWORD or not _is_name(name):
         return None
-    with _searching(directory) as connection:
-        raw = _person(connection, directory, name=name)
-        # A name that is not there costs a refused greeting too: the time must not tell which names exist.
-        who = raw["dn"] if raw is not None else f"cn=nobody-of-this-name,{directory.people_base}"
-        if not _greets(directory, who=who, password=password) or raw is None:
-            return None
-        return _entry(connection, directory, raw=raw, login=name)
+    wanted = _attributes(directory)
+
+    def ask() -> Entry | None:
+        with _searching(directory) as connection:
+            raw = _person(connection, directory, name=name, attributes=wanted)
+            if raw is not None and admit is not None:
+                admit(_identifier(raw, directory.id_attribute))
+            # A name that is not there costs a refused bind too: the time must not tell which names exist.
+            who = raw["dn"] if raw is not None else f"cn=nobody-of-this-name,{directory.people_base}"
+            if not _greets(directory, who=who, password=password) or raw is None:
+                return None
+            return _entry(connection, directory, raw=raw, login=name)
+
+    return exchange.in_time(ask)
 
 
 # Connections -----------------------------------------------------------------------------------------------------------
@@ -144,6 +168,56 @@ def _server_of(address: str) -> tuple[str, int, bool]:
     return parts.hostname, parts.port or (636 if is_secure else 389), is_secure
 
 
+class _Server(ldap3.Server):
+    """A server that is looked up once, at addresses that may be reached."""
+
+    _address_info: list[Any]
+
+    @property
+    def address_info(self) -> list[Any]:
+        if not self._address_info:
+            self._address_info = [[*one, None, None] for one in resolve(self.host, self.port)]
+        return self._address_info
+
+
+class _CountedSocket(socket.socket):
+    """A socket whose bytes are counted against the exchange's clock."""
+
+    def recv(self, *args: Any) -> bytes:
+        return _counted(super().recv)(*args)
+
+
+def _counted(recv: Callable[..., bytes]) -> Callable[..., bytes]:
+    clock = exchange.clock()
+
+    def receive(*args: Any) -> bytes:
+        clock.check()
+        found = recv(*args)
+        clock.took(len(found))
+        return found
+
+    return receive
+
+
+class _Connection(ldap3.Connection):
+    """A connection that ends when its exchange does: the library limits each read, but not how many there are."""
+
+    _socket: Any = None
+
+    @property
+    def socket(self) -> Any:
+        return self._socket
+
+    @socket.setter
+    def socket(self, value: Any) -> None:
+        if isinstance(value, ssl.SSLSocket):
+            value.recv = _counted(value.recv)  # type: ignore[method-assign]
+        elif isinstance(value, socket.socket):
+            value = _CountedSocket(fileno=value.detach())
+            exchange.clock().watch(value)
+        self._socket = value
+
+
 @contextmanager
 def _connected(directory: Directory, *, who: str, password: str) -> Iterator[Any]:
     """A connection that is encrypted, to a server that is who it says; nothing was said on it yet."""
@@ -152,7 +226,7 @@ def _connected(directory: Directory, *, who: str, password: str) -> Iterator[Any
     except ValueError as error:
         raise ProviderUnreachable(code="address") from error
     tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_data=directory.authorities or None)
-    server = ldap3.Server(
+    server = _Server(
         host,
         port=port,
         use_ssl=is_secure,
@@ -161,7 +235,7 @@ def _connected(directory: Directory, *, who: str, password: str) -> Iterator[Any
         connect_timeout=CONNECT_SECONDS,
         allowed_referral_hosts=[],
     )
-    connection = ldap3.Connection(
+    connection = _Connection(
         server,
         user=who,
         password=password,
@@ -173,8 +247,8 @@ def _connected(directory: Directory, *, who: str, password: str) -> Iterator[Any
     try:
         _open(connection, is_secure=is_secure)
         yield connection
-    except LDAPException as error:
-        raise ProviderUnreachable(code="unreachable") from error
+    except (LDAPException, OSError) as error:
+        raise ProviderUnreachable(code="timeout" if exchange.clock().is_over else "unreachable") from error
     finally:
         try:
             connection.unbind()
@@ -185,10 +259,10 @@ def _connected(directory: Directory, *, who: str, password: str) -> Iterator[Any
 def _open(connection: Any, *, is_secure: bool) -> None:
     try:
         connection.open(read_server_info=False)
-        if not may_reach(connection.socket.getpeername()[0]):
-            raise ProviderUnreachable(code="address")
         if not is_secure and not connection.start_tls(read_server_info=False):
             raise ProviderUnreachable(code="tls")
+    except Forbidden as error:
+        raise ProviderUnreachable(code="address") from error
     except (LDAPException, OSError) as error:
         text = f"{error} {error.__cause__}".lower()
         is_trust = any(word in text for word in ("certificate", "ssl", "tls", "hostname"))
@@ -267,11 +341,11 @@ def _is_name(name: str) -> bool:
     return 0 < len(name) <= LONGEST_NAME and name.isprintable() and name == name.strip()
 
 
-def _person(connection: Any, directory: Directory, *, name: str) -> dict[str, Any] | None:
+def _person(connection: Any, directory: Directory, *, name: str, attributes: list[str]) -> dict[str, Any] | None:
     if not _is_name(name):
         return None
     filter_ = directory.people_filter.replace(NAME, escape_filter_chars(name))
-    found = _search(connection, base=directory.people_base, filter_=filter_, attributes=_attributes(directory), limit=2)
+    found = _search(connection, base=directory.people_base, filter_=filter_, attributes=attributes, limit=2)
     if len(found) > 1:
         raise SignOnRefused(code="ambiguous")
     return found[0] if found else None

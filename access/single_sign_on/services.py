@@ -16,7 +16,7 @@ from access.models import Organisation, User
 from access.services.common import validate
 from access.services.joining import named_roles
 from access.sign_in import sessions
-from access.single_sign_on import binding, domains, oidc, rights, sealing
+from access.single_sign_on import binding, domains, exchange, oidc, rights, sealing
 from access.single_sign_on import queries as sign_on_queries
 from access.single_sign_on.errors import SecretUnreadable, SignOnRefused
 from access.single_sign_on.models import Directory, IdentityProvider, RoleRule, SignOn
@@ -167,11 +167,12 @@ def try_connection(*, actor: User, sign_on: SignOn, request: Any = None) -> Sign
         authorise(actor=actor, organisation=organisation)
     found: SignOnRefused | SecretUnreadable | None = None
     try:
-        if isinstance(sign_on, IdentityProvider):
-            sealing.unseal(sign_on.sealed_secret)
-            oidc.fetch_keys(oidc.discover(sign_on.issuer, fresh=True), fresh=True)
-        elif isinstance(sign_on, Directory):
-            ldap.try_connection(sign_on)
+        with exchange.with_provider(sign_on, is_trial=True):
+            if isinstance(sign_on, IdentityProvider):
+                sealing.unseal(sign_on.sealed_secret)
+                oidc.fetch_keys(oidc.discover(sign_on.issuer, fresh=True), fresh=True)
+            elif isinstance(sign_on, Directory):
+                ldap.try_connection(sign_on)
     except (SignOnRefused, SecretUnreadable) as error:
         found = error
     with transaction.atomic(), tenant(organisation):

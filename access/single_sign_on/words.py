@@ -32,6 +32,10 @@ FOR_THE_PERSON: dict[str, Message] = {
     "old-sign-in": _("The sign-on did not ask you to sign in anew. Use a passkey or an authenticator app instead."),
     "not-a-member": _("You are not a member of this organisation any more."),
     "signed-out-there": _("You signed out there before this sign-in was done. Start again from the sign-in page."),
+    "busy": _("Too many people are signing in this way right now. Try again in a few seconds."),
+    "silent": _(
+        "The sign-on service is not answering. Try again in half a minute; your own password and passkeys still work."
+    ),
 }
 
 FOR_THE_ADMINISTRATOR: dict[str, Message] = {
@@ -71,6 +75,9 @@ FOR_THE_ADMINISTRATOR: dict[str, Message] = {
     "token-access-hash": _("ID token and access token do not belong together"),
     "userinfo-subject": _("The userinfo address speaks of somebody else"),
     "unreachable": _("No connection"),
+    "busy": _("Too many sign-ins at once; some had to be tried again"),
+    "silent": _("It did not answer in time shortly before, so it was not asked again"),
+    "too-many-attempts": _("Too many failed attempts at this person"),
     "timeout": _("No answer in time"),
     "certificate": _("The certificate was not accepted"),
     "redirect": _("It answered with a redirect, which is not followed"),

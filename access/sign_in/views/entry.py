@@ -34,7 +34,7 @@ from access.sign_in.stages import ChoosePasswordStage
 from access.single_sign_on import queries as single_sign_on
 from access.single_sign_on.words import sentence_of
 from core.callers import client_address
-from core.errors import Conflict
+from core.errors import Conflict, PacswebError
 
 RESET_KEY = "password_reset"
 IN_SESSION = "choose"
@@ -73,24 +73,34 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         status = 422
         if form.is_valid():
             username = form.cleaned_data["username"]
-            if throttle.is_closed(request=request, username=username):
+            aimed_at = addresses.find_account(username)
+            attempt = throttle.attempt(request=request, name=throttle.name_of(aimed_at, typed=username))
+            if not attempt.is_admitted:
                 form.add_error(None, _too_many())
                 status = 429
             else:
                 user = authenticate(request, username=username, password=form.cleaned_data["password"])
                 if isinstance(user, User):
-                    throttle.succeeded(request=request, username=username)
+                    attempt.succeeded()
                     return _enter(request, user=user)
-                if throttle.failed(request=request, username=username):
-                    _tell_closed(request, name=username)
+                if attempt.closed_the_name and aimed_at is not None:
+                    sessions.tell(
+                        action="account.closed", user=aimed_at, request=request, outcome="refused", is_actor=False
+                    )
                 problem = getattr(request, "sign_on_problem", None)
                 form.add_error(
                     None,
                     str(sentence_of(problem)) if problem else _("User name and password do not belong together."),
                 )
+                status = _status_of(problem)
     elif request.method == "GET":
         clear_login(request)
     return sign_in_page(request, form=form, status=status)
+
+
+def _status_of(problem: PacswebError | None) -> int:
+    """422, unless the password was not looked at because a directory is busy (503) or guessed at (429)."""
+    return problem.status_code if problem is not None and problem.status_code in (429, 503) else 422
 
 
 def sign_in_page(request: HttpRequest, *, form: SignInForm, status: int = 200) -> HttpResponse:
@@ -102,12 +112,6 @@ def sign_in_page(request: HttpRequest, *, form: SignInForm, status: int = 200) -
         "was_reset": request.GET.get("reset") == "done",
     }
     return render(request, "access/sign_in.html", context, status=status)
-
-
-def _tell_closed(request: HttpRequest, *, name: str) -> None:
-    user = addresses.find_account(name)
-    if user is not None:
-        sessions.tell(action="account.closed", user=user, request=request, outcome="refused", is_actor=False)
 
 
 def _enter(request: HttpRequest, *, user: User) -> HttpResponse:
@@ -131,12 +135,13 @@ def passkey(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         return JsonResponse(factors.passkey_question(user=None))
     refusal = _("This passkey is not known here, or the answer came too late. Try again, or use your password.")
-    if throttle.is_closed(request=request, username=_passkey_name(request)):
+    attempt = throttle.attempt(request=request, name=_passkey_name(request))
+    if not attempt.is_admitted:
         return JsonResponse({"code": "too-many-attempts", "detail": _too_many()}, status=429)
     user, authenticator = _who_answered(request.POST.get("passkey", ""))
     if user is None or authenticator is None or not user.is_active:
-        throttle.failed(request=request, username=_passkey_name(request))
         return JsonResponse({"code": "unknown-passkey", "detail": refusal}, status=422)
+    attempt.was_none()
     factors.note_use(authenticator=authenticator, request=request)
     clear_login(request)
     request.session.cycle_key()
@@ -177,16 +182,16 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     problem = ""
     if request.method == "POST":
         status = 422
-        if throttle.is_closed(request=request, username=_factor_name(user)):
+        attempt = throttle.attempt(request=request, name=_factor_name(user))
+        if not attempt.is_admitted:
             status, problem = 429, _too_many()
         else:
             authenticator = _second_factor_shown(request, form=form, user=user)
             if authenticator is not None:
-                throttle.succeeded(request=request, username=_factor_name(user))
+                attempt.succeeded()
                 factors.note_use(authenticator=authenticator, request=request)
                 record_authentication(request, user, "mfa", id=authenticator.pk, type=str(authenticator.type))
                 return stage.exit()
-            throttle.failed(request=request, username=_factor_name(user))
             sessions.tell(action="factor.refused", user=user, request=request, outcome="refused", is_actor=False)
             problem = _("This is not right, or it was used already. Try again.")
     has_passkey = factors.has_passkey(user)

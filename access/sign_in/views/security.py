@@ -90,14 +90,16 @@ def _shell(request: HttpRequest, template: str, context: dict[str, Any], *, stat
 @require_POST
 def change_password(request: HttpRequest) -> HttpResponse:
     user = signed_in_person(request)
-    if throttle.is_closed(request=request, username=user.username):
+    attempt = throttle.attempt(request=request, name=throttle.name_of(user))
+    if not attempt.is_admitted:
         messages.error(request, _("Too many attempts failed. Wait a quarter of an hour, then try again."))
         return _back("password")
     form = ChangePasswordForm(request.POST, user=user)
     if not form.is_valid():
-        if "current" in form.errors:
-            throttle.failed(request=request, username=user.username)
+        if "current" not in form.errors:
+            attempt.succeeded()
         return page(request, password_form=form)
+    attempt.succeeded()
     people_service.choose_password(user=user, password=form.cleaned_data["password"], request=request)
     sessions.keep_current(request=request, user=user)
     mail.tell_later(user=user, what="password-changed")
@@ -167,15 +169,16 @@ def app_add(request: HttpRequest) -> HttpResponse:
     form = AppCodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         name = f"new app of {user.pk}"
-        if throttle.is_closed(request=request, username=name):
+        attempt = throttle.attempt(request=request, name=name)
+        if not attempt.is_admitted:
             form.add_error(None, _("Too many attempts failed. Wait a quarter of an hour, then try again."))
         else:
             try:
                 codes = factors.add_app(request=request, user=user, secret=secret, code=form.cleaned_data["code"])
             except Invalid as error:
-                throttle.failed(request=request, username=name)
                 add_errors(form, error.fields)
             else:
+                attempt.succeeded()
                 clear_totp_secret(request)
                 return _added(request, codes=codes, said=_("The authenticator app is set up."))
     adapter = get_adapter()

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from access import proofs
 from access.forms import add_errors
 from access.models import Organisation
-from access.single_sign_on import adapter, domains, queries, rights, services
+from access.single_sign_on import adapter, domains, exchange, queries, rights, services
 from access.single_sign_on.errors import SecretUnreadable, SignOnRefused
 from access.single_sign_on.forms import PreviewForm, RuleForm, TryForm, form_for
 from access.single_sign_on.models import Directory, IdentityProvider, SignOn
@@ -243,7 +243,8 @@ def look_up(request: HttpRequest, organisation: str, kind: str, sign_on: str) ->
     if not form.is_valid():
         return _page(request, row, try_form=form)
     try:
-        entry = ldap.look_up(row, name=form.cleaned_data["name"])
+        with exchange.with_provider(row, is_trial=True):
+            entry = ldap.look_up(row, name=form.cleaned_data["name"])
     except (SignOnRefused, SecretUnreadable) as error:
         form.add_error("name", outcome_words(error.code))
         return _page(request, row, try_form=form)

@@ -22,7 +22,7 @@ from access import queries as access_queries
 from access import sudo, throttle
 from access.models import User
 from access.sign_in.views.entry import wanted_target
-from access.single_sign_on import adapter, arriving, binding, links, oidc, queries, sealing, stepping_up
+from access.single_sign_on import adapter, arriving, binding, exchange, links, oidc, queries, sealing, stepping_up
 from access.single_sign_on.errors import ProviderUnreachable, SecretUnreadable, SignOnRefused
 from access.single_sign_on.forms import FindForm
 from access.single_sign_on.models import IdentityProvider
@@ -31,6 +31,7 @@ from access.views.accounts import signed_in_person
 from core.errors import NotFound, PacswebError
 
 STATE_NOTED_SECONDS = 60
+ANYBODYS_CODES = ("state", "busy", "silent")
 PURPOSE = re.compile(r"[a-z][a-z-]{0,59}")
 
 logger = structlog.get_logger(__name__)
@@ -101,15 +102,16 @@ def prove(request: HttpRequest, provider: str) -> HttpResponse:
     if found not in queries.providers_that_prove(signed_in_person(request)) or not PURPOSE.fullmatch(purpose):
         raise NotFound
     try:
-        address = adapter.question(
-            request,
-            found=found,
-            process=adapter.PROVE,
-            next_url="",
-            asked=stepping_up.ANEW,
-            purpose=purpose,
-            asked_at=time.time(),
-        )
+        with exchange.with_provider(found):
+            address = adapter.question(
+                request,
+                found=found,
+                process=adapter.PROVE,
+                next_url="",
+                asked=stepping_up.ANEW,
+                purpose=purpose,
+                asked_at=time.time(),
+            )
     except (SignOnRefused, SecretUnreadable) as error:
         return _refused(request, found=found, error=error)
     return redirect(address)
@@ -124,7 +126,8 @@ def proven(request: HttpRequest) -> HttpResponse:
 
 def _lead_out(request: HttpRequest, *, found: IdentityProvider, process: str, next_url: str) -> HttpResponse:
     try:
-        address = adapter.question(request, found=found, process=process, next_url=next_url)
+        with exchange.with_provider(found):
+            address = adapter.question(request, found=found, process=process, next_url=next_url)
     except (SignOnRefused, SecretUnreadable) as error:
         return _refused(request, found=found, error=error)
     if process == adapter.SIGN_IN:
@@ -143,7 +146,8 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
     """The provider sent the person back with a code, or with the reason why not."""
     found = _found(provider)
     try:
-        response: HttpResponse = adapter.answer(request, found=found)
+        with exchange.with_provider(found):
+            response: HttpResponse = adapter.answer(request, found=found)
     except (SignOnRefused, SecretUnreadable) as error:
         return _refused(request, found=found, error=error)
     return response
@@ -151,8 +155,8 @@ def callback(request: HttpRequest, provider: str) -> HttpResponse:
 
 def _refused(request: HttpRequest, *, found: IdentityProvider, error: PacswebError) -> HttpResponse:
     logger.warning("sign_on_refused", provider=found.public_id, code=error.code)
-    # Anybody can send answers to no question; they must not push what matters out of list and trail.
-    if error.code != "state" or cache.add(f"sign-on-state:{found.public_id}", 1, STATE_NOTED_SECONDS):
+    # Anybody can send answers to no question, and many at once; they must not push what matters out of list and trail.
+    if error.code not in ANYBODYS_CODES or cache.add(f"sign-on-state:{found.public_id}", 1, STATE_NOTED_SECONDS):
         arriving.refuse(sign_on=found, code=error.code, request=request)
     context = {
         "sentence": sentence_of(error),
@@ -161,7 +165,10 @@ def _refused(request: HttpRequest, *, found: IdentityProvider, error: PacswebErr
         "organisation": found.organisation,
         "provider": found,
     }
-    return render(request, "access/sso_refused.html", context, status=error.status_code)
+    response = render(request, "access/sso_refused.html", context, status=error.status_code)
+    if isinstance(error, exchange.Busy):
+        response["Retry-After"] = str(error.retry_after)
+    return response
 
 
 # Afterwards ------------------------------------------------------------------------------------------------------------
@@ -193,7 +200,8 @@ def way_out(request: HttpRequest) -> tuple[str, str] | None:
     if bound is None or found is None or not found.signs_out or not isinstance(request.user, User):
         return None
     try:
-        address = oidc.discover(found.issuer).get("end_session_endpoint")
+        with exchange.with_provider(found):
+            address = oidc.discover(found.issuer).get("end_session_endpoint")
         hint = sealing.unseal(bound.sealed_hint)
     except (SignOnRefused, SecretUnreadable):
         return None

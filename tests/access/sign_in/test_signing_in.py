@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from statistics import median
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
 from access import services, throttle
-from access.models import User
+from access.models import Organisation, User
+from access.sign_in.views import entry
 from audit.models import Event
 from core.tenancy import all_tenants
-from tests.access.factories import PASSWORD, make_organisation, make_user
+from tests.access.factories import PASSWORD, make_member, make_organisation, make_user
 from tests.access.sign_in.steps import actions, code_now, give_app, prove_address, try_to_sign_in
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +70,49 @@ def test_failures_close_the_name_and_the_officer_sees_it(member: User) -> None:
     assert try_to_sign_in(client, username=member.username).status_code == 429
     assert actions(member).count("account.closed") == 1
     assert actions(member).count("session.refused") == throttle.FAILURES_PER_NAME
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "MEMBER@hospital",
+        " member@hospital ",
+        "ｍｅｍｂｅｒ@hospital",
+        "Member@Hospital",
+        "mail@example.org",
+        "MAIL@example.org",
+    ],
+)
+def test_all_spellings_that_find_an_account_share_its_counter(member: User, spelling: str) -> None:
+    prove_address(member, "mail@example.org")
+    for number in range(throttle.FAILURES_PER_NAME):
+        try_to_sign_in(Client(), username=spelling if number % 2 else member.username, password="wrong")
+    assert try_to_sign_in(Client(), username=member.username).status_code == 429
+    assert try_to_sign_in(Client(), username=spelling).status_code == 429
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_attempts_at_once_are_no_more_than_one_after_another(hospital: Organisation, monkeypatch: Any) -> None:
+    member = make_member(hospital, username="raced@hospital")
+    tried: list[str] = []
+    together = threading.Barrier(25)
+
+    def slow_no(_request: Any, *, username: str, password: str) -> None:
+        tried.append(username)
+        time.sleep(0.3)
+
+    def attempt() -> None:
+        together.wait()
+        try_to_sign_in(Client(), username=member.username, password="wrong")
+        connections.close_all()
+
+    monkeypatch.setattr(entry, "authenticate", slow_no)
+    threads = [threading.Thread(target=attempt) for _one in range(25)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len(tried) == throttle.FAILURES_PER_NAME
 
 
 def test_an_unknown_name_closes_like_a_known_one() -> None:

@@ -11,9 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from access.models import IdentityProvider, Organisation, User
-from access.single_sign_on import fetching
 from access.single_sign_on import services as sign_ons
-from access.single_sign_on.errors import ProviderUnreachable
 from audit.models import Event
 from core.tenancy import all_tenants, tenant
 from tests.access.factories import PASSWORD
@@ -98,27 +96,3 @@ def test_a_provider_that_is_down_leaves_passwords_working(
     assert answer.status_code == 502 and "go on working" in answer.content.decode()
     page = Client().post(reverse("access:sign-in"), {"username": administrator.username, "password": PASSWORD})
     assert page.status_code == 302
-
-
-@pytest.mark.parametrize("address", ["169.254.169.254", "224.0.0.1", "0.0.0.0", "::", "fe80::1%eth0", "240.0.0.1"])  # noqa: S104
-def test_addresses_that_no_provider_has_are_never_reached(address: str, settings: Any) -> None:
-    assert not fetching.may_reach(address)
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "127.8.8.8"])
-def test_this_machine_is_reached_only_when_told_so(address: str, settings: Any, liar: Liar) -> None:
-    settings.SIGN_ON_LOOPBACK = False
-    assert not fetching.may_reach(address)
-    assert fetching.may_reach("10.20.30.40") and fetching.may_reach("93.184.216.34")
-
-
-def test_the_connection_itself_is_looked_at_not_the_name(settings: Any, liar: Liar, monkeypatch: Any) -> None:
-    """A name that answered with an allowed address while it was checked may answer otherwise when it is used."""
-    settings.SIGN_ON_LOOPBACK = False
-    monkeypatch.setattr(fetching, "check_address", lambda address, **_unused: address)
-    calls = len(liar.calls)
-    with pytest.raises(ProviderUnreachable) as caught:
-        fetching.get_json(f"{liar.issuer}/keys")
-    assert "not allowed" in caught.value.hint
-    time.sleep(0.05)
-    assert len(liar.calls) == calls
