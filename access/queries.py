@@ -47,6 +47,9 @@ def unexpired(prefix: str = "", *, at: datetime | None = None) -> Q:
 def memberships_open_to(user: Any) -> QuerySet[Membership]:
     """The memberships through which this person, token or look may act now: active, and not of a suspended one."""
     found = Membership.objects.filter(user=user, is_active=True, organisation__suspended_at=None)
+    bound_to: int | None = getattr(user, "bound_to", None)
+    if bound_to is not None:
+        found = found.filter(organisation=bound_to)
     token: ApiToken | None = getattr(user, "api_token", None)
     if token is not None:
         if token.shut_out_of:
@@ -84,7 +87,9 @@ def _organisations_of_plain(*, user_id: int) -> QuerySet[Organisation]:
 
 def organisations_to_switch_to(user: User) -> list[Organisation]:
     """The same, for every page."""
-    return _organisations_of_plain.all(user_id=user.pk) if is_plain(user) else list(organisations_of(user))
+    if is_plain(user) and user.bound_to is None:
+        return _organisations_of_plain.all(user_id=user.pk)
+    return list(organisations_of(user))
 
 
 def organisations_open_to(user: User) -> list[Organisation]:

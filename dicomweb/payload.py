@@ -14,6 +14,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, StreamingHttpResponse
 
 from archive.storage import storage
+from core.caching import as_picture
 from dicomweb.errors import RangeNotSatisfiable
 
 READ_BYTES = 1 << 20
@@ -119,7 +120,7 @@ def unchanged(request: HttpRequest, *, tag: str, max_age: int = 0) -> HttpRespon
         return None
     response = HttpResponseNotModified()
     _set(response, _common(tag=tag, max_age=max_age))
-    return response
+    return as_picture(response) if max_age else response
 
 
 def answer(
@@ -131,8 +132,18 @@ def answer(
     max_age: int = 0,
     headers: dict[str, str] | None = None,
 ) -> HttpResponse | StreamingHttpResponse:
-    """The response: 304 when the client has it, 206 for a range, else 200. Raises `RangeNotSatisfiable`."""
+    """The response: 304 when the client has it, 206 for a range, else 200. Raises `RangeNotSatisfiable`.
+
+    `max_age` (seconds) is for pixels alone: nothing else may be kept (`core.caching`).
+    """
     common = {**_common(tag=tag, max_age=max_age), **(headers or {})}
+    response = _answer(request, pieces=pieces, content_type=content_type, tag=tag, common=common)
+    return as_picture(response) if max_age else response
+
+
+def _answer(
+    request: HttpRequest, *, pieces: Sequence[Piece], content_type: str, tag: str, common: dict[str, str]
+) -> HttpResponse | StreamingHttpResponse:
     response: Any = None
     if tag and _matches(request.headers.get("If-None-Match", ""), tag):
         response = HttpResponseNotModified()

@@ -53,6 +53,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     # How this request came to speak for the person; the permission filter narrows by both (see access.queries).
     api_token: ApiToken | None = None
     seen_by: User | None = None
+    # The one organisation that a session reaches which another organisation's sign-on opened (by primary key).
+    bound_to: int | None = None
     # The directory whose password was just accepted, while a sign-in goes on.
     arrived_by: str = ""
 

@@ -34,6 +34,7 @@ class SessionMiddleware:
         user = request.user
         if getattr(request, "api_token", None) is not None or not isinstance(user, User):
             return self.get_response(request)
+        user.bound_to = binding.foreign_organisation(request)
         state = sessions.look(request=request, user=user)
         request.session_state = state  # type: ignore[attr-defined]
         if state.is_over:
@@ -88,15 +89,20 @@ class SecondFactorMiddleware:
         return redirect(there)
 
 
-# What a session of another organisation's sign-on may send about the account without an own proof.
+# What a session of another organisation's sign-on may do below /accounts/ without a proof of the person's own: end, lock
+# and unlock itself, sign in (again), and choose how its own pages look.
 OF_THE_SESSION = frozenset(
-    {"preferences", "profile", "session", "lock", "unlock", "sign-out", "sign-in", "own-sign-in", "change-password"}
+    {
+        *("preferences", "session", "lock", "unlock", "sign-out", "own-sign-in"),
+        *("sign-in", "sign-in-passkey", "second-factor", "choose-password", "reset-ask", "reset-sent", "reset-open"),
+        *("sign-on-find", "sign-on", "sign-on-callback", "sign-on-back-channel", "sign-on-proven"),
+    }
 )
 
 
 class BindingMiddleware:
-    """A session that began by an organisation's sign-on changes nothing about the account, or the installation, that
-    this organisation has no say in (`access.single_sign_on.binding`)."""
+    """A session that an organisation's sign-on opened neither reads nor changes anything of an account that another one
+    made, nor of the installation (`access.single_sign_on.binding`)."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -109,12 +115,14 @@ class BindingMiddleware:
     ) -> HttpResponse | None:
         if request.path_info.startswith("/installation/") and binding.of(request) is not None:
             return _ask_for_own_sign_in(request)
-        if request.method in ("GET", "HEAD", "OPTIONS") or not request.path_info.startswith("/accounts/"):
+        if not request.path_info.startswith("/accounts/") or not binding.is_foreign(request):
             return None
         match = request.resolver_match
         name = match.url_name if match is not None else None
-        if name in OF_THE_SESSION or not binding.is_foreign(request) or sudo.find(request) is not None:
+        if name in OF_THE_SESSION or sudo.find(request) is not None:
             return None
+        if request.method in ("GET", "HEAD", "OPTIONS"):
+            return _ask_for_own_sign_in(request)
         return confirm.ask(request, purpose=sudo.SENSITIVE)
 
 

@@ -1,9 +1,10 @@
 """What a session that began by an organisation's sign-on may open: that organisation.
 
 An account is one for all organisations, but a provider is trusted by one alone. Whoever controls it could sign in as any
-of its people; so such a session enters no other organisation, does not administer the installation, and (unless the
-account was made by that organisation, which can renew its password anyway) changes nothing about the account without a
-proof of the person's own. Proving to be there by an own password, code or passkey frees the session.
+of its people; so such a session enters no other organisation and does not administer the installation. Unless the
+account was made by that organisation (which can renew its password anyway), it neither reads nor changes the account
+either: names, addresses, sessions, tokens, other memberships and what is shared with it need a proof of the person's
+own. Proving to be there by an own password, code or passkey frees the session.
 """
 
 from __future__ import annotations
@@ -83,6 +84,12 @@ def is_foreign(request: Any) -> bool:
     """Whether the session was opened by an organisation that did not make the account."""
     found = of(request)
     return found is not None and not found.is_home
+
+
+def foreign_organisation(request: Any) -> int | None:
+    """The organisation that a foreign session is limited to, by primary key."""
+    found = of(request)
+    return found.organisation_id if found is not None and not found.is_home else None
 
 
 def opens(request: Any, *, organisation_id: int) -> bool:

@@ -16,6 +16,7 @@ from access.forms import LogoForm, OrganisationForm, SecurityPolicyForm, add_err
 from access.models import Organisation, OrganisationLogo
 from access.sign_in import policy
 from access.views.accounts import signed_in_person
+from core.caching import as_picture
 from core.errors import Invalid, NotFound
 
 
@@ -98,12 +99,14 @@ def logo(request: HttpRequest, organisation: str) -> HttpResponse:
     found: Organisation = request.organisation  # type: ignore[attr-defined]
     tag = f'"{found.logo_digest}"'
     if found.logo_digest and request.headers.get("If-None-Match") == tag:
-        return HttpResponseNotModified()
+        return as_picture(HttpResponseNotModified())
     row = OrganisationLogo.objects.filter(organisation=found).first()
     if row is None:
         raise NotFound
-    return HttpResponse(
-        bytes(row.png),
-        content_type="image/png",
-        headers={"ETag": tag, "Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"},
+    return as_picture(
+        HttpResponse(
+            bytes(row.png),
+            content_type="image/png",
+            headers={"ETag": tag, "Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"},
+        )
     )

@@ -25,6 +25,7 @@ from archive.storage import storage
 from archive.views.common import load_archive, note_search, page_context, send_file
 from audit import services as audit
 from core import jobs
+from core.caching import as_picture
 from core.errors import Conflict, Invalid, NotFound
 from core.models import Job
 
@@ -174,7 +175,7 @@ def thumbnail(request: Any, organisation: str, series: str) -> HttpResponse:
         raise NotFound
     etag = quote_etag(f"{found.public_id}-{found.thumbnail_key.rpartition('/')[2].partition('-')[0]}")
     if request.headers.get("If-None-Match") == etag:
-        return HttpResponseNotModified()
+        return as_picture(HttpResponseNotModified())
     try:
         with storage().open(found.thumbnail_key) as file:
             content = file.read()
@@ -183,7 +184,7 @@ def thumbnail(request: Any, organisation: str, series: str) -> HttpResponse:
     response = HttpResponse(content, content_type="image/webp")
     response["ETag"] = etag
     response["Cache-Control"] = "private, max-age=86400, immutable" if request.GET.get("v") else "private, no-cache"
-    return response
+    return as_picture(response)
 
 
 # Acts on studies ------------------------------------------------------------------------------------------------------

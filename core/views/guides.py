@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
 from core import guides
+from core.caching import as_picture
 from core.errors import NotFound
 from core.shell import within_organisation
 
@@ -51,4 +52,4 @@ def guide_picture(request: Any, name: str) -> HttpResponseBase:
         raise NotFound
     response = FileResponse(path.open("rb"))
     response["Cache-Control"] = "private, max-age=3600"
-    return response
+    return as_picture(response)

@@ -105,7 +105,7 @@ def bulk_data(request: HttpRequest, *, archive: Archive, study: str, series: str
     value = _value(found, path.upper())
     tag = etag(FORM, bytes(found.digest).hex(), path.upper(), choice.multipart)
     if not choice.multipart:
-        return answer(request, pieces=[value], content_type=media.OCTET_STREAM, tag=tag, max_age=MAX_AGE)
+        return answer(request, pieces=[value], content_type=media.OCTET_STREAM, tag=tag)
     boundary = boundary_for(tag)
     location = f"{base_address(request, archive)}/{_path(found)}/bulkdata/{path.upper()}"
     pieces: list[Piece] = [
@@ -114,7 +114,7 @@ def bulk_data(request: HttpRequest, *, archive: Archive, study: str, series: str
         multipart.tail(boundary=boundary),
     ]
     content_type = f'multipart/related; type="{media.OCTET_STREAM}"; boundary={boundary}'
-    return answer(request, pieces=pieces, content_type=content_type, tag=tag, max_age=MAX_AGE)
+    return answer(request, pieces=pieces, content_type=content_type, tag=tag)
 
 
 def _value(instance: Instance, path: str) -> Piece:

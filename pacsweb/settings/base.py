@@ -139,6 +139,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "core.caching.NoStoreMiddleware",
     "access.middleware.TokenMiddleware",
     "access.middleware.PreferencesMiddleware",
     "access.sign_in.middleware.SessionMiddleware",

@@ -52,7 +52,7 @@ def ask(client: Client, method: str, place: str) -> tuple[int, bytes]:
         body = b"".join(answer.streaming_content) if answer.streaming else answer.content
         transaction.set_rollback(True)
     headers = "\n".join(f"{name}: {value}" for name, value in answer.headers.items()).encode()
-    return answer.status_code, headers + b"\n" + body
+    return answer.status_code, headers + b"\n\n" + body
 
 
 def known_methods(client: Client, place: str) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from allauth.socialaccount.models import SocialAccount
 from django.test import Client
-from django.urls import reverse
+from django.urls import resolve, reverse
 
 from access import services
 from access.models import IdentityProvider, Membership, Organisation, RoleGrant, User
+from access.sign_in.middleware import OF_THE_SESSION
 from access.single_sign_on import services as sign_ons
 from core.errors import Conflict
 from core.tenancy import all_tenants, tenant
@@ -28,6 +29,7 @@ from tests.access.single_sign_on.coming_in import (
     prove_domain,
 )
 from tests.access.single_sign_on.outcome import is_in
+from tests.access.test_every_route import NOT_INSIDE, address
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +64,33 @@ def test_a_provider_of_one_organisation_opens_no_other_one(
     client.post(there, wrong | {"proof-password": PASSWORD})
     client.get(there)
     assert client.get("/o/partner/").status_code == 200
+
+
+def test_a_session_of_a_provider_reads_nothing_of_an_account_that_another_organisation_made(
+    provider: IdentityProvider, liar: Liar, hospital: Organisation
+) -> None:
+    partner = make_organisation("partner")
+    member = make_member(hospital, username="ada@partner")
+    services.add_member(actor=None, organisation=partner, user=member)
+    connect(signed_in(member), provider, liar)
+    client = Client()
+    come(client, provider, liar)
+    assert client.get("/")["Location"] == "/o/hospital/"
+    assert client.get("/api/v1/me/").json()["organisations"] == ["hospital"]
+    assert [one["slug"] for one in client.get("/api/v1/organisations/").json()["results"]] == ["hospital"]
+    assert partner.name not in client.get("/o/hospital/").content.decode()
+    asked = 0
+    for route, converters in NOT_INSIDE:
+        there = address(route, converters, "")
+        name = resolve(there).url_name
+        if not there.startswith("/accounts/") or name in OF_THE_SESSION:
+            continue
+        asked += 1
+        answer = client.get(there)
+        assert partner.name not in answer.content.decode(), there
+        assert answer["Location"].startswith(reverse("access:own-sign-in")), there
+        assert client.post(there, {"name": "t"}).status_code == 403, there
+    assert asked > 20
 
 
 def test_a_provider_never_administers_the_installation(
