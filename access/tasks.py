@@ -11,6 +11,7 @@ from core.tasks import task
 
 __all__ = [
     "alert_officers",
+    "answer_reset_request",
     "end_expired_grants",
     "send_address_proof",
     "send_password_reset",
@@ -36,6 +37,11 @@ def tell_of_account_change(*, user_id: int, what: str) -> None:
     address = mail.verified_address(user) if user is not None else ""
     if user is not None and address and what in CHANGES:
         mail.send(template="account_changed", to=address, user=user, context={"what": what})
+
+
+@task(installation_wide=True)
+def answer_reset_request(*, reference: str) -> None:
+    addresses.answer_reset_request(reference=reference)
 
 
 @task(installation_wide=True)

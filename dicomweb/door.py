@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from archive.models import Archive
-from core.errors import Invalid, NotFound, PacswebError
+from core.errors import Invalid, PacswebError
 from core.ready import ready
+from dicomweb import queries
 from dicomweb.domain.media import HeaderError, MediaType, parse_media_types
 from dicomweb.domain.multipart import MultipartError
 from dicomweb.domain.query import QueryError
@@ -96,10 +97,9 @@ def _archive_at(*, slug: str) -> QuerySet[Archive]:
 
 
 def _archive(request: HttpRequest, slug: str) -> Archive:
-    """The archive of the address; what of it the caller may see is the query's matter. Raises `NotFound`."""
-    found = _archive_at.first(slug=slug)
-    if found is None:
-        raise NotFound
+    """The archive of the address; what of it the caller may see is the query's matter."""
+    # An absent archive is asked like one that is not the caller's, and so takes as long: nothing is found in either.
+    found = _archive_at.first(slug=slug) or Archive(pk=queries.ABSENT, slug=slug)
     found.organisation = request.organisation  # type: ignore[attr-defined]
     return found
 

@@ -31,6 +31,8 @@ from access.single_sign_on import binding
 from core.tenancy import carried, tenant
 
 SESSION_KEY = "share_visits"
+# The key of no organisation.
+ABSENT = -1
 LANDING = "access:shared"
 DOWNLOAD = "access:shared-download"
 OWN_ROUTES: dict[str, registry.Means] = {LANDING: "view", DOWNLOAD: "download"}
@@ -99,8 +101,9 @@ def admit(request: HttpRequest, *, slug: str) -> Admission | None:
     if request.method not in SAFE_METHODS or not (held or user.is_authenticated):
         return None
     match = _match(request)
-    organisation = Organisation.objects.filter(slug=slug).first()
-    if match is None or organisation is None or organisation.is_suspended or not _is_within_token(user, organisation):
+    # An organisation that does not exist costs the same questions as one that is not for this person.
+    organisation = Organisation.objects.filter(slug=slug).first() or Organisation(pk=ABSENT, slug=slug)
+    if match is None or organisation.is_suspended or not _is_within_token(user, organisation):
         return None
     with tenant(organisation):
         for share in open_shares(user=user, names=names, held=held, organisation=organisation):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from typing import Any
 
 from allauth.account.models import EmailAddress, EmailConfirmationHMAC
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.tokens import default_token_generator
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
@@ -19,7 +23,11 @@ from django.utils.translation import gettext as _
 from access import hooks, people
 from access.models import User
 from access.sign_in import mail, sessions
+from access.single_sign_on import sealing
+from core.callers import client_address
 from core.errors import Conflict, Invalid
+
+RESET_REQUEST_SECONDS = 60 * 60
 
 
 def find_account(name: str) -> User | None:
@@ -125,15 +133,45 @@ def prove(*, user: User, key: str, request: HttpRequest | None = None) -> EmailA
 
 
 def ask_for_reset(*, name: str, request: HttpRequest) -> None:
-    """Send a link to the proven address of the account, if there is one; nothing outside tells whether there is."""
+    """Have a link sent to the proven address of the account, if there is one.
+
+    Nothing outside tells whether there is, the time neither: the account is looked for by a worker. Who asks for whom is
+    kept sealed until then, and the task knows its reference alone.
+    """
+    from access.tasks import answer_reset_request
+
+    reference = secrets.token_urlsafe(16)
+    asked = {"name": name, "address": client_address(request), "agent": request.headers.get("User-Agent", "")[:200]}
+    cache.set(_asked_key(reference), sealing.seal(json.dumps(asked)), RESET_REQUEST_SECONDS)
+    answer_reset_request.enqueue(reference=reference)
+
+
+def answer_reset_request(*, reference: str) -> None:
+    """Look for the account that a request for a link is about, and have the letter sent. Safe to repeat."""
     from access.tasks import send_password_reset
 
-    user = find_account(name)
-    if user is None or not user.is_active or not user.has_usable_password() or not mail.verified_address(user):
+    sealed = cache.get(_asked_key(reference))
+    if not sealed:
         return
-    with transaction.atomic():
-        sessions.tell(action="password.reset-asked", user=user, request=request, is_actor=False)
-        send_password_reset.enqueue(user_id=user.pk)
+    asked = json.loads(sealing.unseal(sealed))
+    user = find_account(asked["name"])
+    if user is not None and user.is_active and user.has_usable_password() and mail.verified_address(user):
+        with transaction.atomic():
+            sessions.tell(action="password.reset-asked", user=user, request=_as_it_came(asked), is_actor=False)
+            send_password_reset.enqueue(user_id=user.pk)
+    cache.delete(_asked_key(reference))
+
+
+def _asked_key(reference: str) -> str:
+    return f"reset-asked:{reference}"
+
+
+def _as_it_came(asked: dict[str, str]) -> HttpRequest:
+    """The request as the trail tells of it: where it came from, and nobody signed in."""
+    request = HttpRequest()
+    request.META = {"REMOTE_ADDR": asked["address"], "HTTP_USER_AGENT": asked["agent"]}
+    request.user = AnonymousUser()
+    return request
 
 
 def send_password_reset(*, user_id: int) -> None:

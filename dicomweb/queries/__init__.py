@@ -12,9 +12,10 @@ from dicomweb.queries.retrieval import (
     series_of_study,
 )
 from dicomweb.queries.search import Page, search_instances, search_series, search_studies
-from dicomweb.queries.sight import require_openness, require_some_sight, sees_all, sight_of, studies
+from dicomweb.queries.sight import ABSENT, require_openness, require_some_sight, sees_all, sight_of, studies
 
 __all__ = [
+    "ABSENT",
     "Page",
     "get_instance",
     "get_series",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
@@ -13,25 +13,30 @@ from access.queries import containers_with, is_plain
 from archive.models import Archive, Instance, Series, Study
 from core.errors import NotFound
 from core.ready import ready
-from dicomweb.queries.sight import VIEW, known_roles, only_seen, require_instance, require_sight
+from dicomweb.queries.sight import ABSENT, VIEW, known_roles, only_seen, require_instance, require_sight
+
+Row = TypeVar("Row", Study, Series)
+
+
+def _seen(found: Row | None, *, absent: Row, user: Any, archive: Archive) -> Row:
+    """The row, if it is there and the caller may see it. Raises `NotFound`, after the same questions either way: the time
+    must not tell what is there."""
+    require_sight(user=user, archive=archive, row=found or absent)
+    if found is None:
+        raise NotFound
+    return found
 
 
 def get_study(*, user: Any, archive: Archive, study: str) -> Study:
     """Load and authorise. Raises `NotFound` alike for what is absent and what is not the caller's."""
     found: Study | None = Study.objects.filter(archive=archive, study_instance_uid=study).first()
-    if found is None:
-        raise NotFound
-    require_sight(user=user, archive=archive, row=found)
-    return found
+    return _seen(found, absent=Study(pk=ABSENT), user=user, archive=archive)
 
 
 def get_series(*, user: Any, archive: Archive, study: str, series: str) -> Series:
     rows = Series.objects.filter(archive=archive, series_instance_uid=series, study__study_instance_uid=study)
     found: Series | None = rows.select_related("study").first()
-    if found is None:
-        raise NotFound
-    require_sight(user=user, archive=archive, row=found)
-    return found
+    return _seen(found, absent=Series(pk=ABSENT), user=user, archive=archive)
 
 
 def _instance(*, archive_id: int, study: str, series: str, instance: str) -> QuerySet[Instance]:
@@ -68,9 +73,10 @@ def get_instance(*, user: Any, archive: Archive, study: str, series: str, instan
             known_roles(archive)[user.pk] = found.role_opens
     else:
         found = _instance_at.first(**address)
+    absent = Instance(pk=ABSENT, series=Series(pk=ABSENT))
+    require_instance(user=user, archive=archive, instance=found or absent)
     if found is None:
         raise NotFound
-    require_instance(user=user, archive=archive, instance=found)
     return found
 
 

@@ -26,6 +26,8 @@ VIEW = "archive.view_archive"
 SIGHT_SECONDS = 10
 #: All images of a series, as the memory keeps it.
 EVERY = "all"
+# The key of no row: what is absent is asked for like what is not the caller's.
+ABSENT = -1
 
 logger = structlog.get_logger(__name__)
 

@@ -28,6 +28,13 @@ def ask_for_reset(name: str) -> Any:
     return Client().post(reverse("access:reset-ask"), {"name": name})
 
 
+@pytest.fixture(autouse=True)
+def _answered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from access import tasks
+
+    monkeypatch.setattr(tasks.answer_reset_request, "enqueue", tasks.answer_reset_request)
+
+
 def test_a_forgotten_password_is_replaced_by_a_link_that_works_once(
     member: User, django_capture_on_commit_callbacks: Any
 ) -> None:
