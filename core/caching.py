@@ -37,6 +37,7 @@ class NoStoreMiddleware:
         if getattr(response, MARK, False):
             return response
         is_somebody = request.user.is_authenticated or getattr(request, "guest", None) is not None
-        if is_somebody or request.path_info.startswith(ACCOUNTS):
+        is_said = "no-store" in response.headers.get("Cache-Control", "")
+        if not is_said and (is_somebody or request.path_info.startswith(ACCOUNTS)):
             response["Cache-Control"] = NO_STORE
         return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
@@ -50,7 +51,8 @@ def role_group(*, container: RoleContainer, role: str) -> ContainerRole:
     )
     if found is not None:
         return found
-    group = Group.objects.create(name=f"{kind}:{container.pk}:{role}")
+    # The table of groups belongs to no organisation and has no wall: its names must say nothing.
+    group = Group.objects.create(name=f"role {uuid4().hex}")
     made: ContainerRole = ContainerRole.objects.create(
         organisation=container.owning_organisation,
         group=group,

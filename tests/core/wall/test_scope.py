@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -284,3 +285,10 @@ def test_telling_the_scope_is_no_query_and_happens_only_when_it_changes(
             pass
         number(MEMBERS)
     assert len(spoken) == 1
+
+
+def test_the_names_of_groups_behind_roles_say_nothing_outside_a_scope(two: tuple[Organisation, Organisation]) -> None:
+    """Their table is Django's, belongs to no organisation, and is read with every right that is asked about."""
+    names = [name for (name,) in ask("SELECT name FROM auth_group")]
+    assert len(names) > 4
+    assert not [name for name in names if not re.fullmatch(r"role [0-9a-f]{32}", name)]
