@@ -305,10 +305,10 @@ def test_colour_is_shown_over_the_bits_that_are_stored(bits: tuple[int, int], sy
 
 
 def damaged_frames() -> Written:
-    """Two frames of RLE: the first is whole, the second is none."""
+    """Two frames of RLE: the first is whole, the second says what it should and then breaks off."""
     header = struct.pack("<16I", 1, 64, *[0] * 14)
     good = header + bytes([15]) + bytes(range(16)) + b"\0"
-    bad = b"\xff" * len(good)
+    bad = header + bytes([1]) + b"ab" + b"\x80" * 15
     fragments = b"".join(item(one) for one in (b"", good, bad)) + element(0xFFFEE0DD, "", b"")
     pixels = element(0x7FE00010, "OB", fragments, length=UNDEFINED)
     return Written(
