@@ -63,7 +63,7 @@ def lines(*, user: Any, glass: Any) -> Sequence[registry.Line]:
     return [
         registry.Line(
             title=study.description or study.accession_number or study.public_id,
-            patient=reading.person_name(study.patient.patient_name) or study.patient.patient_id,
+            patient=reading.person_name(study.patient_name) or study.patient.patient_id,
             date=reading.shown_date(study.study_date),
             kind=" ".join(study.modalities),
             images=study.instance_count,

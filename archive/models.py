@@ -149,6 +149,12 @@ class Study(TenantModel, TimeStampedModel):
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="studies")
     public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
     study_instance_uid = models.CharField(max_length=64)
+    # The patient as this study's own header names them: what its answers say, and what finds it. The patient has the
+    # latest of all studies.
+    patient_name = models.CharField(max_length=324, blank=True, db_default="")
+    search_name = models.CharField(max_length=400, blank=True, db_default="")
+    birth_date = models.CharField(max_length=8, blank=True, db_default="")
+    sex = models.CharField(max_length=16, blank=True, db_default="")
     # Dates and times as sent (DA, TM): partial and odd values are kept; `study_date_parsed` serves sorting.
     study_date = models.CharField(max_length=8, blank=True)
     study_time = models.CharField(max_length=16, blank=True)
@@ -191,6 +197,7 @@ class Study(TenantModel, TimeStampedModel):
                 name="study_unannounced",
             ),
             GinIndex(OpClass(Upper("description"), name="gin_trgm_ops"), name="study_description_search"),
+            GinIndex(OpClass("search_name", name="gin_trgm_ops"), name="study_search_name"),
             GinIndex(OpClass(Upper("accession_number"), name="gin_trgm_ops"), name="study_accession_search"),
             GinIndex(fields=["modalities"], name="study_modalities"),
             GinIndex(fields=["body_parts"], name="study_body_parts"),

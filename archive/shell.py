@@ -50,7 +50,7 @@ def find_studies(request: HttpRequest, words: str, limit: int) -> Iterator[palet
             rows = rows.filter(pk__in=lists.matching_studies(archive=archive, word=word[: lists.LONGEST_WORD]))
         for study in rows.order_by("-last_received_at")[: limit - found]:
             found += 1
-            name = reading.person_name(study.patient.patient_name) or study.patient.patient_id
+            name = reading.person_name(study.patient_name) or study.patient.patient_id
             parts = [reading.shown_date(study.study_date), " ".join(study.modalities), study.description]
             yield palette.Hit(
                 label=" · ".join(part for part in (name, *parts) if part),

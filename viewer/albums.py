@@ -110,7 +110,7 @@ def _line(*, study: Study, number: int, url: str, thumbnail: str, chosen: str) -
     parts = (queries.iso_date(study.study_date), "/".join(study.modalities), study.description)
     return Line(
         number=number,
-        title=queries.readable_name(study.patient.patient_name) or study.patient.patient_id or _("No name"),
+        title=queries.readable_name(study.patient_name) or study.patient.patient_id or _("No name"),
         about=" · ".join(part for part in parts if part),
         url=url,
         thumbnail=thumbnail,

@@ -140,10 +140,10 @@ def patient_banner(study: Study) -> contract.PatientBanner:
     patient = study.patient
     age = study.attributes.get("00101010", {}).get("Value", [""])
     return contract.PatientBanner(
-        name=readable_name(patient.patient_name),
+        name=readable_name(study.patient_name),
         patient_id=patient.patient_id,
-        birth_date=iso_date(patient.birth_date),
-        sex=patient.sex,
+        birth_date=iso_date(study.birth_date),
+        sex=study.sex,
         age=str(age[0]).lstrip("0") if age else "",
     )
 

@@ -204,7 +204,7 @@ def _study_json(study: Study, *, archive: Archive, organisation: str) -> dict[st
         "id": study.public_id,
         "study_instance_uid": study.study_instance_uid,
         "description": study.description,
-        "patient_name": reading.person_name(study.patient.patient_name),
+        "patient_name": reading.person_name(study.patient_name),
         "study_date": reading.shown_date(study.study_date),
         "modalities": study.modalities,
         "instance_count": study.instance_count,

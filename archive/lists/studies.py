@@ -111,20 +111,20 @@ class StudyTable(Table):
         Column(
             "patient",
             gettext_lazy("Patient"),
-            sort=("patient__search_name", "patient__patient_id", "patient_id", "study_date"),
+            sort=("search_name", "patient__patient_id", "patient_id", "study_date"),
             primary=True,
             template="archive/cells/patient.html",
-            csv=lambda study: reading.person_name(study.patient.patient_name),
+            csv=lambda study: reading.person_name(study.patient_name),
         ),
         Column("id", gettext_lazy("Patient ID"), value="patient.patient_id", sort="patient__patient_id", shrink=True),
         Column(
             "born",
             gettext_lazy("Born"),
-            value=lambda study: reading.shown_date(study.patient.birth_date),
-            sort="patient__birth_date",
+            value=lambda study: reading.shown_date(study.birth_date),
+            sort="birth_date",
             shown=False,
         ),
-        Column("sex", gettext_lazy("Sex"), value="patient.sex", sort="patient__sex", shown=False),
+        Column("sex", gettext_lazy("Sex"), value="sex", sort="sex", shown=False),
         Column(
             "date",
             gettext_lazy("Study date"),
@@ -243,7 +243,7 @@ class StudyTable(Table):
 
     def row_label(self, row: Study) -> str:
         return _("%(name)s, %(date)s") % {
-            "name": reading.person_name(row.patient.patient_name) or row.patient.patient_id or _("no name"),
+            "name": reading.person_name(row.patient_name) or row.patient.patient_id or _("no name"),
             "date": reading.shown_date(row.study_date),
         }
 
@@ -318,8 +318,7 @@ def matching_studies(*, archive: Archive, word: str) -> QuerySet[Any]:
         studies.filter(accession_number__icontains=word),
     ]
     if folded:
-        named = patients.filter(search_name__contains=folded)
-        places.append(studies.filter(patient__in=named.values("pk")))
+        places.append(studies.filter(search_name__contains=folded))
     if UID_WORD.match(word):
         places.append(studies.filter(study_instance_uid__startswith=word))
         places.append(studies.filter(series__series_instance_uid=word))

@@ -94,8 +94,11 @@ def settings_of(run: DeidentificationRun) -> pipeline.Settings:
     study = run.source_study
     if study is not None:
         known.add_number(study.patient.patient_id, kind=PATIENT_ID)
-        known.add_name(study.patient.patient_name)
-        known.add_birth_date(study.patient.birth_date)
+        # What this study's header says, and what other studies call the same patient.
+        for name in dict.fromkeys((study.patient_name, study.patient.patient_name)):
+            known.add_name(name)
+        for birth_date in dict.fromkeys((study.birth_date, study.patient.birth_date)):
+            known.add_birth_date(birth_date)
         known.add_number(study.accession_number, kind=NUMBER_KIND)
         known.add_name(study.referring_physician_name)
         known.uids.add(study.study_instance_uid)

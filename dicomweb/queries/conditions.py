@@ -125,7 +125,7 @@ def _combined_date_time(keys: list[Key], *, prefix: str) -> Q:
 
 def _condition(key: Key, *, level: Level, prefix: str, sight: Sight) -> Q:
     if key.path == (levels.PATIENT_NAME,):
-        return _name_condition(key.matcher, prefix=f"{prefix}patient__")
+        return _name_condition(key.matcher, prefix=prefix)
     if key.path == (levels.MODALITIES_IN_STUDY,):
         return _modalities_condition(key.matcher, prefix=prefix, sight=sight)
     if key.path == (levels.SOP_CLASSES_IN_STUDY,) and isinstance(key.matcher, AnyOf):

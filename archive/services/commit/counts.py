@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import F
 
 from archive.domain.header import Header
+from archive.domain.text import fold
 from archive.models import Delivery, Instance, Series, Study
 from archive.services.commit.outcome import DUPLICATE, REFUSED, REPLACED, SKIPPED, STORED
 from archive.services.commit.verdicts import Batch
@@ -46,6 +47,9 @@ class Changes:
 
 
 STUDY_FILL = {
+    "patient_name": "patient_name",
+    "birth_date": "birth_date",
+    "sex": "sex",
     "study_date": "study_date",
     "study_time": "study_time",
     "study_date_parsed": "study_date_parsed",
@@ -57,6 +61,7 @@ STUDY_FILL = {
 
 
 STUDY_COUNTED = (
+    "search_name",
     "attributes",
     "modalities",
     "body_parts",
@@ -99,6 +104,7 @@ def write_changes(batch: Batch, *, changes: Changes, studies: dict[str, Study], 
         # A series whose files all were refused goes again, and leaves no word in its study.
         members = [row for row in series.values() if row.study_id == study.pk and row.instance_count]
         _fill(study, level=level, columns=STUDY_FILL, attributes="study_attributes")
+        study.search_name = fold(study.patient_name)[:400]
         study.modalities = sorted({*study.modalities, *(row.modality for row in members)} - {""})
         study.body_parts = sorted({*study.body_parts, *(row.body_part for row in members)} - {""})
         study.instance_count += level.count

@@ -86,7 +86,22 @@ def _patients(batch: Batch, headers: Iterable[Header]) -> dict[tuple[str, str, s
     if len(rows) != len(first):
         raise Crossed
     batch.new_patients += [row.pk for row in rows if row.created_at >= batch.now]
+    _rename(rows, first=first)
     return {(row.patient_id, row.issuer_of_patient_id, row.study_instance_uid): row for row in rows}
+
+
+def _rename(rows: list[Patient], *, first: dict[tuple[str, str, str], Header]) -> None:
+    """A patient is called what the newest study says; older studies keep what they say themselves."""
+    for row in sorted(rows, key=lambda row: (row.patient_id, row.issuer_of_patient_id, row.study_instance_uid)):
+        header = first[row.patient_id, row.issuer_of_patient_id, row.study_instance_uid]
+        said = {"patient_name": header.patient_name, "birth_date": header.birth_date, "sex": header.sex}
+        newer = {name: value for name, value in said.items() if value and value != getattr(row, name)}
+        if "patient_name" in newer:
+            newer["search_name"] = fold(header.patient_name)[:400]
+        if newer:
+            for name, value in newer.items():
+                setattr(row, name, value)
+            row.save(update_fields=[*newer, "updated_at"])
 
 
 def _new_study(batch: Batch, *, header: Header, patient: Patient) -> Study:
@@ -95,6 +110,10 @@ def _new_study(batch: Batch, *, header: Header, patient: Patient) -> Study:
         archive=batch.archive,
         patient=patient,
         study_instance_uid=header.study_instance_uid,
+        patient_name=header.patient_name,
+        search_name=fold(header.patient_name)[:400],
+        birth_date=header.birth_date,
+        sex=header.sex,
         study_date=header.study_date,
         study_time=header.study_time,
         study_date_parsed=header.study_date_parsed,
@@ -113,8 +132,15 @@ def _identify(batch: Batch, *, study: Study, header: Header) -> None:
         return
     nameless = study.patient
     study.patient = _patients(batch, [header])[patient_key(header)]
-    study.attributes = {**study.attributes, **header.study_attributes}
-    study.save(update_fields=["patient", "attributes", "updated_at"])
+    # What the image says counts from here on, for answers and for what finds them.
+    said = {tag: element for tag, element in header.study_attributes.items() if "Value" in element}
+    study.attributes = {**study.attributes, **said}
+    study.patient_name = header.patient_name or study.patient_name
+    study.search_name = fold(study.patient_name)[:400]
+    study.birth_date = header.birth_date or study.birth_date
+    study.sex = header.sex or study.sex
+    named = ["patient_name", "search_name", "birth_date", "sex"]
+    study.save(update_fields=["patient", "attributes", *named, "updated_at"])
     if not nameless.studies.exists():
         nameless.delete()
 
