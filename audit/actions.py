@@ -112,7 +112,17 @@ def register_own() -> None:
         _("{actor} exported the audit trail ({count} events)"),
         event_type=AUDIT_LOG_USED,
     )
-    register("audit.checked", _("{actor} checked the audit chain"), event_type=AUDIT_LOG_USED)
+    register("audit.checked", _("{actor} began a check of the audit chain"), event_type=AUDIT_LOG_USED)
+    register(
+        "audit.check_ended",
+        _("The check of the audit chain ended: {intact} of {total} events intact"),
+        event_type=AUDIT_LOG_USED,
+    )
+    register(
+        "audit.heads_begun",
+        _("The file of signed audit heads was begun anew by an administrator"),
+        event_type=SECURITY_ALERT,
+    )
     register("session.started", _("{actor} signed in"), event_type=USER_AUTHENTICATION)
     register("session.ended", _("{actor} signed out"), event_type=USER_AUTHENTICATION)
     register(

@@ -11,7 +11,9 @@ from django.db import connections
 
 from audit import ownership
 
-HOW_TO_HAND_OVER: Final = "Give `migrate` PACSWEB_DATABASE_ADMIN_URL, or run the statements of docs/operations.md, “The owner of the audit trail”."
+HOW_TO_HAND_OVER: Final = (
+    "Give `migrate` PACSWEB_DATABASE_ADMIN_URL; docs/operations.md, “The owner of the audit trail”."
+)
 
 
 @register(Tags.database)

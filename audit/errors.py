@@ -1,9 +1,46 @@
 from __future__ import annotations
 
-from core.errors import PermanentError
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import PermanentError, RetriableError
 
 
 class ChainBroken(PermanentError):
     """The audit trail was altered."""
 
     code = "chain-broken"
+
+
+class KeyMissing(PermanentError):
+    """Nothing can be recorded: an event without its stamp would pass for a forged one."""
+
+    code = "audit-key-missing"
+    default_message = _(
+        "The audit key is missing, so nothing can be recorded. Set PACSWEB_AUDIT_KEY to 32 random bytes in base64; "
+        "where `make up` runs, it is in secrets/ of the data folder."
+    )
+
+
+class HeadsUnusable(RetriableError):
+    """Events are kept and wait for their seal."""
+
+    code = "audit-heads-unusable"
+
+    def __init__(self, *, reason: str) -> None:
+        super().__init__(
+            _(
+                "The file of signed heads cannot be used (%(reason)s). Events are recorded and wait for their seal; "
+                "make the file of PACSWEB_AUDIT_HEADS writable."
+            )
+            % {"reason": reason}
+        )
+
+
+class HeadsLost(PermanentError):
+    """There were heads, and the file is gone or empty: a new one would vouch for whatever is in the database now."""
+
+    code = "audit-heads-lost"
+    default_message = _(
+        "The file of signed heads is missing, so nothing is sealed; events are recorded and wait. Put the file of "
+        "PACSWEB_AUDIT_HEADS back. If it is lost for good, `manage.py begin_audit_heads` begins a new one."
+    )

@@ -7,10 +7,12 @@ for each other.
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -27,6 +29,9 @@ class Event(models.Model):
 
     organisation = models.ForeignKey("access.Organisation", on_delete=models.PROTECT, null=True, related_name="+")
     occurred_at = models.DateTimeField(default=timezone.now)
+    recorded_at = models.DateTimeField(null=True, editable=False)
+    """When the row was written, by the database's own clock (a trigger): what the application says is no evidence. None
+    in events from before there was one."""
     action = models.CharField(max_length=64)
     event_type = models.CharField(max_length=8)
     outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.SUCCESS)
@@ -41,6 +46,14 @@ class Event(models.Model):
     door = models.CharField(max_length=16, blank=True)
     agent = models.CharField(max_length=200, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
+    studies = ArrayField(models.CharField(max_length=64), default=list, blank=True)
+    """Public ids of the studies that the act was about, also when its target is a series, an instance or a run."""
+    place = models.CharField(max_length=150, blank=True)
+    """The container it happened in, as people call it: "archive Clinical"."""
+    search = models.TextField(blank=True)
+    """What a row of the trail shows, folded, for searches. Derived, so no part of the chain."""
+    stamp = models.BinaryField(max_length=32, null=True, editable=False)
+    """Says that the application wrote this (`audit.domain.keys`). None in events from before there were stamps."""
 
     objects: ClassVar[Any] = ScopedManager(organisation="organisation")
 
@@ -52,6 +65,7 @@ class Event(models.Model):
             models.Index(fields=["organisation", "actor", "-occurred_at"]),
             models.Index(fields=["organisation", "target_kind", "target_id"]),
             models.Index(fields=["organisation", "action", "-occurred_at"]),
+            GinIndex(fields=["studies"], name="audit_event_studies"),
         ]
 
     def __str__(self) -> str:
@@ -67,6 +81,8 @@ class ChainLink(models.Model):
     previous = models.BinaryField(max_length=32)
     digest = models.BinaryField(max_length=32)
     sealed_at = models.DateTimeField(default=timezone.now)
+    form = models.SmallIntegerField(default=2)
+    """Which columns of the event the digest covers (`as_sealed`): 1 from before there were signed heads, 2 since."""
 
     objects: ClassVar[Any] = ScopedManager(organisation="organisation")
 
@@ -85,12 +101,15 @@ class ChainLink(models.Model):
         return f"{self.organisation_id}/{self.sequence}"
 
 
-def as_sealed(event: Event) -> dict[str, Any]:
-    """The event as it enters the chain: every column, times in UTC with microseconds."""
+def as_written(event: Event) -> dict[str, Any]:
+    """What the application knows of an event when it writes it, times in UTC with microseconds: what the stamp covers."""
+    return _first_form(event) | {"studies": event.studies, "place": event.place}
+
+
+def _first_form(event: Event) -> dict[str, Any]:
     return {
-        "id": event.pk,
         "organisation": event.organisation_id,
-        "occurred_at": event.occurred_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "occurred_at": in_utc(event.occurred_at),
         "action": event.action,
         "event_type": event.event_type,
         "outcome": event.outcome,
@@ -106,3 +125,21 @@ def as_sealed(event: Event) -> dict[str, Any]:
         "agent": event.agent,
         "request_id": event.request_id,
     }
+
+
+def as_sealed(event: Event, *, form: int) -> dict[str, Any]:
+    """The event as it enters the chain. Form 1 lacks the columns that came later."""
+    if form == 1:
+        return {"id": event.pk} | _first_form(event)
+    return (
+        {"id": event.pk}
+        | as_written(event)
+        | {
+            "recorded_at": in_utc(event.recorded_at) if event.recorded_at is not None else None,
+            "stamp": bytes(event.stamp).hex() if event.stamp is not None else None,
+        }
+    )
+
+
+def in_utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from string import Formatter
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Count, Max, Q, QuerySet
 from django.db.models.functions import TruncDay, TruncHour, TruncMinute
 from django.utils.html import format_html
@@ -14,7 +17,8 @@ from django.utils.translation import gettext as _
 
 from access.models import Organisation, User
 from access.queries import require
-from audit import actions
+from audit import actions, sealing
+from audit.errors import HeadsLost, HeadsUnusable, KeyMissing
 from audit.models import ChainLink, Event
 from audit.permissions import VIEW_AUDIT
 
@@ -38,6 +42,43 @@ def plain_sentence(event: Event) -> str:
     """The same without mark-up, for exports and screen readers."""
     wanted, values = _words(event)
     return wanted.format(**values)
+
+
+def search_text(event: Event) -> str:
+    """What a row shows of an event and its codes, folded for searches. No number and no time: those have filters."""
+    words = [
+        plain_sentence(event),
+        event.actor_label,
+        event.target_label,
+        event.target_id,
+        event.explained_by,
+        event.place,
+        event.get_outcome_display(),
+        event.action,
+        event.address or "",
+        event.door,
+        event.request_id,
+        *event.studies,
+        *_values(event.detail),
+    ]
+    return folded(" ".join(dict.fromkeys(str(word) for word in words if word)))
+
+
+def folded(text: str) -> str:
+    """Without case and accents, so that Jose finds José."""
+    plain = unicodedata.normalize("NFKD", text.replace("\x00", "")).casefold()
+    return "".join(one for one in plain if not unicodedata.combining(one))
+
+
+def _values(detail: Any) -> Iterator[str]:
+    if isinstance(detail, dict):
+        for value in detail.values():
+            yield from _values(value)
+    elif isinstance(detail, list | tuple):
+        for value in detail:
+            yield from _values(value)
+    elif isinstance(detail, str | int | float) and not isinstance(detail, bool):
+        yield str(detail)
 
 
 def _words(event: Event) -> tuple[str, dict[str, Any]]:
@@ -106,6 +147,8 @@ class SealState:
     sealed: int
     waiting: int
     sealed_at: datetime | None
+    stopped: str = ""
+    """Why nothing is sealed at the moment, as a sentence; empty when all is well."""
 
 
 def seal_state(*, organisation: Organisation) -> SealState:
@@ -115,4 +158,16 @@ def seal_state(*, organisation: Organisation) -> SealState:
         sealed=last.sequence if last is not None else 0,
         waiting=waiting,
         sealed_at=last.sealed_at if last is not None else None,
+        stopped=_why_stopped(cache.get(sealing.STOPPED)),
     )
+
+
+def _why_stopped(code: str | None) -> str:
+    if not code:
+        return ""
+    reasons = {
+        HeadsLost.code: _("the file of signed heads is missing"),
+        HeadsUnusable.code: _("the file of signed heads cannot be written"),
+        KeyMissing.code: _("the audit key is missing"),
+    }
+    return reasons.get(code, code)

@@ -6,17 +6,16 @@ from typing import Any
 
 import structlog
 from django.core.cache import cache
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Model
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from access import hooks
 from access.queries import require
-from audit import actions
-from audit.domain import chain
+from audit import actions, describe, heads, queries
+from audit.domain import stamps
 from audit.errors import ChainBroken
-from audit.models import ChainLink, Event, as_sealed
+from audit.models import ChainLink, Event, as_written
 from audit.permissions import VIEW_AUDIT
 from audit.verify import verify_chain
 from core import jobs
@@ -24,8 +23,6 @@ from core.callers import client_address
 from core.models import Job
 from core.tenancy import all_tenants, tenant
 
-SEAL_BATCH = 2000
-LOCK_NAMESPACE = 0x5EA1
 READING_STRETCH_SECONDS = 15 * 60
 
 
@@ -63,9 +60,17 @@ def record(
         actor = viewer
     if guest is not None:
         explained_by = guest.audit_label
-    reason = explained_by or hooks.explain(actor=actor, organisation=organisation, target=target, request=request)
+    detail = detail or {}
     with all_tenants() if organisation is None else tenant(organisation):
-        return Event.objects.create(
+        container = describe.container_of(target, detail=detail)
+        reason = (
+            explained_by
+            or hooks.explain(actor=actor, organisation=organisation, target=target, request=request)
+            or describe.why(
+                actor=actor, container=container, organisation=organisation, target=target, door=place["door"]
+            )
+        )
+        event = Event(
             organisation=organisation,
             action=declared.code,
             event_type=declared.event_type,
@@ -75,13 +80,19 @@ def record(
             target_kind=target._meta.label_lower if target is not None else "",
             target_id=str(getattr(target, "public_id", None) or target.pk) if target is not None else "",
             target_label=(target_label or (_label(target) if target is not None else ""))[:150],
-            detail=detail or {},
+            detail=detail,
             explained_by=reason[:150],
             address=place["address"],
             door=place["door"],
             agent=place["agent"],
             request_id=place["request_id"],
+            studies=describe.studies_of(target, detail=detail),
+            place=describe.name_of(container, organisation=organisation)[:150],
         )
+        event.search = queries.search_text(event)
+        event.stamp = stamps.make(as_written(event), key=heads.key())
+        event.save(force_insert=True)
+    return event
 
 
 def note_reading(*, actor: Any, organisation: Any, request: Any) -> None:
@@ -173,46 +184,3 @@ def _place(*, request: Any, door: str, address: str | None) -> dict[str, Any]:
         "agent": request.META.get("HTTP_USER_AGENT", "")[:200],
         "request_id": str(context.get("request_id", ""))[:64],
     }
-
-
-def seal(*, organisation_id: int | None, limit: int = SEAL_BATCH) -> int:
-    """Chain the events of one organisation that have no link yet; returns how many.
-
-    Only one sealer works on an organisation at a time; another one returns 0 at once. Events are taken in the order
-    of their numbers as far as they are committed: the link's sequence, not the event's number, is the order of proof.
-    """
-    with all_tenants(), transaction.atomic():
-        if not _claim_chain(organisation_id=organisation_id):
-            return 0
-        last = ChainLink.objects.filter(organisation_id=organisation_id).order_by("-sequence").first()
-        sequence = last.sequence if last is not None else 0
-        previous = bytes(last.digest) if last is not None else chain.GENESIS
-        events = Event.objects.filter(organisation_id=organisation_id, link=None).order_by("pk")[:limit]
-        links = []
-        now = timezone.now()
-        for event in events:
-            sequence += 1
-            digest = chain.link_digest(previous=previous, event=as_sealed(event))
-            links.append(
-                ChainLink(
-                    organisation_id=organisation_id,
-                    sequence=sequence,
-                    event=event,
-                    previous=previous,
-                    digest=digest,
-                    sealed_at=now,
-                )
-            )
-            previous = digest
-        ChainLink.objects.bulk_create(links, batch_size=500)
-        return len(links)
-
-
-def _claim_chain(*, organisation_id: int | None) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(%s, %s)",
-            [LOCK_NAMESPACE, organisation_id or 0],
-        )
-        row = cursor.fetchone()
-    return bool(row and row[0])

@@ -1,15 +1,37 @@
 from __future__ import annotations
 
+import structlog
+from django.core.cache import cache
+
 from access.models import Organisation
-from audit import services
+from audit import sealing, services
+from core.errors import PacswebError
 from core.tasks import task
+
+logger = structlog.get_logger(__name__)
+
+STOPPED_SECONDS = 60
 
 
 @task(queue="default", installation_wide=True, time_limit_seconds=120)
 def seal_chains() -> None:
-    """Chain what was written since the last run, for every organisation and the installation itself."""
+    """Chain what was written since the last run, for every organisation and the installation itself.
+
+    What stops it (a full disk, a lost file of heads) is logged and told to officers; the events wait, and the next run is
+    seconds away.
+    """
+    try:
+        _seal_all()
+    except PacswebError as error:
+        logger.error("sealing_stopped", code=error.code)
+        cache.set(sealing.STOPPED, error.code, timeout=STOPPED_SECONDS)
+    else:
+        cache.delete(sealing.STOPPED)
+
+
+def _seal_all() -> None:
     for organisation_id in [None, *Organisation.objects.values_list("pk", flat=True)]:
-        while services.seal(organisation_id=organisation_id) == services.SEAL_BATCH:
+        while sealing.seal(organisation_id=organisation_id) == sealing.SEAL_BATCH:
             pass
 
 

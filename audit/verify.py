@@ -1,12 +1,23 @@
-"""Check the chains against the events they fix."""
+"""Check the chains against the events they fix, and against the signed heads outside the database."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
-from audit.domain import chain
-from audit.models import ChainLink, Event, as_sealed
+from django.db import connection, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from audit import heads, sealing
+from audit.domain import chain, findings, stamps
+from audit.domain.findings import Finding, Link, Walk
+from audit.domain.heads import Head, Record
+from audit.domain.keys import AuditKey
+from audit.models import ChainLink, Event, as_sealed, as_written
 from core.tenancy import all_tenants
 
 CHUNK = 2000
@@ -14,50 +25,208 @@ CHUNK = 2000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a check of one chain found. `broken_at` is the first sequence number that does not hold."""
+    """What a check of one chain found.
+
+    `intact` of `total` links hold, from the first on; `unsealed` events wait. `broken_event` is the number of the first
+    event that does not hold, `broken_at` its place in the chain, `code` what was done to it (changed, removed, inserted,
+    forged, resealed, back-dated, unsealed, heads). `head` is the digest of the newest link, hexadecimal.
+    """
 
     intact: int
     unsealed: int
+    total: int = 0
+    head: str = ""
     broken_at: int | None = None
     broken_event: int | None = None
+    code: str = ""
     reason: str = ""
 
     @property
     def holds(self) -> bool:
-        return self.broken_at is None
+        return not self.code
 
 
-def verify_chain(*, organisation_id: int | None, progress: Callable[[int], None] | None = None) -> Verdict:
-    """Walk one organisation's chain from its beginning and stop at the first link that does not hold."""
+@dataclass
+class Snapshot:
+    """Heads and chains at one moment, while nobody sealed: what comes later is none of this check's business."""
+
+    record: Record | None
+    tops: dict[int | None, int]
+    waiting: dict[int | None, Head] = field(default_factory=dict)
+    """A head whose links were not committed yet, though they can be: its sealer died."""
+
+    def heads_of(self, organisation: int | None) -> list[Head]:
+        found = self.record.of(organisation) if self.record is not None else []
+        promised = self.waiting.get(organisation)
+        return [head for head in found if head is not promised]
+
+
+def take_snapshot(*, copy: Path | None = None) -> Snapshot:
+    """Read the heads, or a copy of their file that was kept elsewhere. Raises `HeadsUnusable`, `KeyMissing`."""
     with all_tenants():
-        unsealed = Event.objects.filter(organisation_id=organisation_id, link=None).count()
-        previous = chain.GENESIS
-        expected = 0
-        links = ChainLink.objects.filter(organisation_id=organisation_id).select_related("event").order_by("sequence")
-        for link in links.iterator(chunk_size=CHUNK):
-            expected += 1
-            reason = _fault(link=link, expected=expected, previous=previous)
-            if reason:
-                return Verdict(
-                    intact=expected - 1,
-                    unsealed=unsealed,
-                    broken_at=expected,
-                    broken_event=link.event_id,
-                    reason=reason,
-                )
-            previous = bytes(link.digest)
-            if progress is not None and expected % CHUNK == 0:
-                progress(expected)
-        return Verdict(intact=expected, unsealed=unsealed)
+        with transaction.atomic():
+            sealing.hold_still()
+            size = heads.size()
+            rows = ChainLink.objects.order_by().values_list("organisation_id").annotate(top=Max("sequence"))
+            tops: dict[int | None, int] = dict(rows)
+        record = heads.read(file=copy) if copy is not None else heads.read(upto=size)
+        snapshot = Snapshot(record=record, tops=tops)
+        last = record.last if record is not None else None
+        if (
+            last is not None
+            and last.kind == "seal"
+            and last.first == tops.get(last.organisation, 0) + 1
+            and sealing.pending_links(last) is not None
+        ):
+            snapshot.waiting[last.organisation] = last
+    return snapshot
 
 
-def _fault(*, link: ChainLink, expected: int, previous: bytes) -> str:
-    if link.sequence != expected:
-        return f"the link {expected} is missing"
-    if bytes(link.previous) != previous:
-        return "the link does not continue the one before it"
-    if link.event.organisation_id != link.organisation_id:
-        return "the event belongs to another organisation"
-    if chain.link_digest(previous=previous, event=as_sealed(link.event)) != bytes(link.digest):
-        return "the event was altered after it was sealed"
-    return ""
+def file_finding(snapshot: Snapshot) -> Finding | None:
+    """What is wrong with the file of heads itself."""
+    if snapshot.record is None:
+        with all_tenants():
+            if not ChainLink.objects.filter(form__gte=sealing.FORM).exists():
+                return None
+        return Finding("heads", None, "the file of signed heads is missing")
+    if snapshot.record.broken_at is not None:
+        return Finding("heads", None, f"line {snapshot.record.broken_at} of the signed heads: {snapshot.record.reason}")
+    return None
+
+
+def chains(snapshot: Snapshot) -> set[int | None]:
+    """Every chain there is or was, the installation's among them."""
+    known = set(snapshot.record.heads) if snapshot.record is not None else set()
+    return {None} | set(snapshot.tops) | known
+
+
+def verify_chain(
+    *,
+    organisation_id: int | None,
+    progress: Callable[[int], None] | None = None,
+    snapshot: Snapshot | None = None,
+) -> Verdict:
+    """Walk one organisation's chain from its beginning and stop at the first event that does not hold.
+
+    Raises `HeadsUnusable`, `KeyMissing`.
+    """
+    state = snapshot or take_snapshot()
+    with all_tenants():
+        return _Check(organisation_id=organisation_id, snapshot=state).run(progress=progress)
+
+
+class _Check:
+    def __init__(self, *, organisation_id: int | None, snapshot: Snapshot) -> None:
+        self.organisation_id = organisation_id
+        self.snapshot = snapshot
+        self.key: AuditKey = heads.key()
+        self.heads = snapshot.heads_of(organisation_id)
+        self.legacy = snapshot.record.legacy if snapshot.record is not None else 0
+        self.top = snapshot.tops.get(organisation_id, 0)
+        self.total = max(self.top, self.heads[-1].sequence if self.heads else 0)
+
+    def run(self, *, progress: Callable[[int], None] | None) -> Verdict:
+        is_begun = self.snapshot.record is not None
+        walk = Walk(heads=self.heads, genesis=chain.GENESIS, legacy=self.legacy, is_begun=is_begun)
+        copies = self._copies()
+        head = ""
+        for link in self._links():
+            finding = walk.step(link)
+            if finding is None and link.event in copies:
+                finding = Finding("forged", link.event, "the event is a copy of an older one")
+            if finding is not None:
+                return self._broken(finding, intact=walk.last - 1, at=walk.last)
+            head = link.digest.hex()
+            if progress is not None and walk.last % CHUNK == 0:
+                progress(walk.last)
+        finding = walk.missing_at_the_end(self.heads)
+        if finding is None and self.organisation_id is None:
+            finding = file_finding(self.snapshot)
+        if finding is not None:
+            return self._broken(finding, intact=walk.last, at=walk.last + 1)
+        for waiting in self._waiting():
+            if waiting is not None:
+                return self._broken(waiting, intact=walk.last, at=None)
+        return Verdict(intact=walk.last, unsealed=self._unsealed().count(), total=self.total, head=head)
+
+    def _broken(self, finding: Finding, *, intact: int, at: int | None) -> Verdict:
+        return Verdict(
+            intact=intact,
+            unsealed=self._unsealed().count(),
+            total=self.total,
+            broken_at=at,
+            broken_event=finding.event,
+            code=finding.code,
+            reason=finding.reason,
+        )
+
+    def _links(self) -> Iterator[Link]:
+        rows = ChainLink.objects.filter(organisation_id=self.organisation_id, sequence__lte=self.top)
+        last = 0
+        while True:
+            chunk = list(rows.filter(sequence__gt=last).order_by("sequence")[:CHUNK])
+            if not chunk:
+                return
+            # Not joined: a link whose event is gone has to be seen.
+            events = {one.pk: one for one in Event.objects.filter(pk__in=[link.event_id for link in chunk])}
+            for link in chunk:
+                yield self._as_link(link, event=events.get(link.event_id))
+            last = chunk[-1].sequence
+
+    def _as_link(self, link: ChainLink, *, event: Event | None) -> Link:
+        previous = bytes(link.previous)
+        known: dict[str, Any] = {
+            "sequence": link.sequence,
+            "event": link.event_id,
+            "form": link.form,
+            "previous": previous,
+            "digest": bytes(link.digest),
+            "sealed_at": link.sealed_at,
+        }
+        if event is None:
+            return Link(**known)
+        sealed = as_sealed(event, form=link.form)
+        return Link(
+            **known,
+            computed=chain.link_digest(previous=previous, event=sealed),
+            organisation_fits=event.organisation_id == link.organisation_id,
+            occurred_at=event.occurred_at,
+            recorded_at=event.recorded_at,
+            stamp_holds=self._stamp_holds(event),
+        )
+
+    def _stamp_holds(self, event: Event) -> bool | None:
+        if event.stamp is None:
+            return None
+        return stamps.holds(as_written(event), stamp=bytes(event.stamp), key=self.key)
+
+    def _unsealed(self) -> Any:
+        return Event.objects.filter(organisation_id=self.organisation_id, link=None)
+
+    def _waiting(self) -> Iterator[Finding | None]:
+        now: datetime = timezone.now()
+        for event in self._unsealed().order_by("pk")[:CHUNK]:
+            link = Link(
+                sequence=0,
+                event=event.pk,
+                form=sealing.FORM,
+                previous=b"",
+                digest=b"",
+                sealed_at=None,
+                occurred_at=event.occurred_at,
+                recorded_at=event.recorded_at,
+                stamp_holds=self._stamp_holds(event),
+            )
+            yield findings.of_waiting(link, now=now, legacy=self.legacy)
+
+    def _copies(self) -> set[int]:
+        """Events whose stamp an older event has: each was written once, so the later ones were put there."""
+        where = "organisation_id IS NULL" if self.organisation_id is None else "organisation_id = %s"
+        parameters = [] if self.organisation_id is None else [self.organisation_id]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY stamp ORDER BY id) AS nth "  # noqa: S608
+                f"FROM audit_event WHERE stamp IS NOT NULL AND {where}) AS each WHERE nth > 1",
+                parameters,
+            )
+            return {pk for (pk,) in cursor.fetchall()}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from audit.domain.keys import AuditKey
 from core import storage_address
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,6 +78,14 @@ def _demo(raw: str) -> str:
 
 def _path(raw: str) -> Path:
     return Path(raw).expanduser().absolute()
+
+
+def _audit_key(raw: str) -> str:
+    try:
+        AuditKey.read(raw)
+    except ValueError:
+        raise ValueError("32 bytes in base64") from None
+    return raw
 
 
 def _storage(raw: str) -> str:
@@ -166,6 +175,19 @@ VARIABLES: tuple[Variable, ...] = (
         secret=True,
         default_text="made once in the data folder; none in production",
         meaning="Signs sessions and tokens; at least 50 characters. Changing it signs everybody out.",
+    ),
+    Variable(
+        name="PACSWEB_AUDIT_KEY",
+        read=_audit_key,
+        secret=True,
+        default_text="made once in the data folder; none in production",
+        meaning="Stamps audit events and signs their heads: 32 random bytes in base64 (`openssl rand -base64 32`). Keep it.",
+    ),
+    Variable(
+        name="PACSWEB_AUDIT_HEADS",
+        read=_path,
+        default_text="`audit/heads.jsonl` in the data folder; none in production",
+        meaning="The file that each seal of the audit trail adds a signed line to; every worker must reach the same one.",
     ),
     Variable(
         name="PACSWEB_STORAGE_URL",

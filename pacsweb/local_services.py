@@ -5,6 +5,7 @@ It lets `manage.py …` typed in another terminal reach the database that `make 
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -45,6 +46,26 @@ def read_secret_key(*, data: Path) -> str | None:
         return secret_key_path(data=data).read_text(encoding="utf-8").strip() or None
     except OSError:
         return None
+
+
+def audit_key_path(*, data: Path) -> Path:
+    return data / "secrets" / "audit-key"
+
+
+def read_audit_key(*, data: Path) -> str:
+    """Empty where there is none: nothing can be recorded then."""
+    try:
+        return audit_key_path(data=data).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def ensure_audit_key(*, data: Path) -> None:
+    """Made at random the first time, and never again: what it signed could not be checked any more."""
+    if not read_audit_key(data=data):
+        write_private(
+            path=audit_key_path(data=data), text=base64.b64encode(secrets.token_bytes(32)).decode("ascii") + "\n"
+        )
 
 
 def ensure_secret(*, path: Path) -> str:

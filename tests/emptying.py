@@ -6,9 +6,11 @@ few tables only: these are deleted, and what `migrate` made stays as long as the
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import connection
 
@@ -33,6 +35,8 @@ class Emptying:
             is_done = False
         if not is_done:
             self._truncate()
+        # Heads of events that are gone: the sealer would ask where they went.
+        Path(settings.AUDIT_HEADS).unlink(missing_ok=True)
 
     def _delete(self) -> bool:
         tables = connection.introspection.django_table_names(only_existing=True, include_views=False)

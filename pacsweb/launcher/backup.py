@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from pacsweb import __version__
 from pacsweb.env import Environment
-from pacsweb.launcher import processes
+from pacsweb.launcher import audit_heads, processes
 from pacsweb.launcher.folders import Folders
 from pacsweb.launcher.messages import LaunchError, say
 from pacsweb.launcher.ports import choose
@@ -81,6 +81,7 @@ def backup(*, env: Environment, folders: Folders, target: Path) -> None:
         _copy(source=folders.data / "spool", target=target / "spool")
         say("dumping the database")
         _dump(postgres=postgres, target=target / DUMP)
+        audit_heads.copy(source=_heads_file(env=env, folders=folders), target=target / "audit")
         files = _files_folder(env=env, folders=folders)
         if files is not None:
             count, size = _copy(source=files, target=target / "files")
@@ -140,6 +141,7 @@ def restore(*, env: Environment, folders: Folders, source: Path) -> None:
                 postgres.ensure_database()
                 _load(postgres=postgres, dump=source / DUMP)
                 postgres.hand_over_trail()
+                _bring_back_heads(env=env, folders=folders, source=source, postgres=postgres)
             finally:
                 server.send_signal(signal.SIGINT)
                 server.wait(timeout=120)
@@ -149,6 +151,18 @@ def restore(*, env: Environment, folders: Folders, source: Path) -> None:
             shutil.rmtree(folders.postgres, ignore_errors=True)
             raise
     say(f"restored what was backed up at {manifest.made_at}; start it with `make up`")
+
+
+def _heads_file(*, env: Environment, folders: Folders) -> Path:
+    return Path(env.get("PACSWEB_AUDIT_HEADS") or folders.data / "audit" / "heads.jsonl")
+
+
+def _bring_back_heads(*, env: Environment, folders: Folders, source: Path, postgres: Postgres) -> None:
+    target = _heads_file(env=env, folders=folders)
+    with postgres.connect_as_superuser(database=DATABASE) as connection:
+        newer = audit_heads.bring_back(source=source / "audit" / target.name, target=target, database=connection)
+    if newer:
+        say(f"left {newer} heads of the audit trail in the backup: the database was dumped before they were written")
 
 
 def _files_folder(*, env: Environment, folders: Folders) -> Path | None:

@@ -21,7 +21,7 @@ from pacsweb.launcher.postgres import Postgres
 from pacsweb.launcher.state import TreeState, new_state, take_lock
 from pacsweb.launcher.tree import Doors, child_environment, doors_from, postgres_plan, service_plans, valkey_plan
 from pacsweb.launcher.valkey import Valkey
-from pacsweb.local_services import LocalServices, ensure_secret, secret_key_path
+from pacsweb.local_services import LocalServices, ensure_audit_key, ensure_secret, secret_key_path
 
 LOOK_SECONDS = 0.2
 READY_PATIENCE_SECONDS = 180
@@ -91,6 +91,7 @@ class Supervisor:
         self._require_ports()
         self.folders.empty_temporary()
         ensure_secret(path=secret_key_path(data=self.folders.data))
+        ensure_audit_key(data=self.folders.data)
         remembered = previous.ports if previous else {}
         fresh, postgres = self._start_postgres(remembered=remembered)
         valkey = self._start_valkey(remembered=remembered)

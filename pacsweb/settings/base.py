@@ -285,6 +285,10 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # Data -----------------------------------------------------------------------------------------------------------------
 
+# The proof of the audit trail, outside the database.
+AUDIT_KEY: str = ENV.get("PACSWEB_AUDIT_KEY") or ""
+AUDIT_HEADS: Path = ENV.get("PACSWEB_AUDIT_HEADS") or DATA_DIR / "audit" / "heads.jsonl"
+
 STORAGE_URL: str = ENV.get("PACSWEB_STORAGE_URL") or (DATA_DIR / "files").as_uri()
 
 # Language and time ----------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pacsweb.local_services import LocalServices, read_secret_key
+from pacsweb.local_services import LocalServices, read_audit_key, read_secret_key
 from pacsweb.settings.base import *  # noqa: F403 -- a settings module is its names
 from pacsweb.settings.base import BIND, DATA_DIR, ENV, caches_from_url, database_from_url
 
@@ -19,6 +19,7 @@ SECRET_KEY = (
     if ENV.given("PACSWEB_SECRET_KEY")
     else read_secret_key(data=DATA_DIR) or "only-for-commands-that-need-no-secret-because-nothing-was-started-here"
 )
+AUDIT_KEY = ENV.get("PACSWEB_AUDIT_KEY") or read_audit_key(data=DATA_DIR)
 ALLOWED_HOSTS = [*ALLOWED_HOSTS, "127.0.0.1", "localhost", "[::1]", *([BIND] if BIND != "0.0.0.0" else [])]  # noqa: S104
 DATABASES = {"default": database_from_url(url=_database_url)}
 REDIS_URL = _redis_url

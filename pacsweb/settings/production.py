@@ -18,6 +18,8 @@ if not ENV.require("PACSWEB_PUBLIC_URL").startswith("https://"):
 DATABASES = {"default": database_from_url(url=ENV.require("DATABASE_URL"))}
 REDIS_URL: str = ENV.require("REDIS_URL")
 STORAGE_URL = ENV.require("PACSWEB_STORAGE_URL")
+AUDIT_KEY = ENV.require("PACSWEB_AUDIT_KEY")
+AUDIT_HEADS = ENV.require("PACSWEB_AUDIT_HEADS")
 CACHES = caches_from_url(url=REDIS_URL)
 CELERY_BROKER_URL = REDIS_URL
 

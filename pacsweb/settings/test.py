@@ -33,4 +33,6 @@ WHITENOISE_AUTOREFRESH = False
 DATA_DIR = (
     ENV.get("PACSWEB_DATA") if ENV.given("PACSWEB_DATA") else Path(tempfile.gettempdir()) / "pacsweb-tests"
 ) / _worker
+AUDIT_KEY = "bm90IGEga2V5IG9mIGFueXRoaW5nIG91dHNpZGUgdGU="
+AUDIT_HEADS = DATA_DIR / "audit" / "heads.jsonl"
 STORAGE_URL = (DATA_DIR / "files").as_uri()

@@ -18,6 +18,8 @@ PRODUCTION = {
     "PACSWEB_STORAGE_URL": "file:///srv/pacsweb",
     "PACSWEB_PUBLIC_URL": "https://pacs.example.org",
     "PACSWEB_SECRET_KEY": SECRET,
+    "PACSWEB_AUDIT_KEY": "c29tZXRoaW5nIGZvciB0aGlzIHRlc3QgYWxvbmUhISE=",
+    "PACSWEB_AUDIT_HEADS": "/srv/pacsweb/audit/heads.jsonl",
 }
 
 
@@ -38,7 +40,16 @@ def test_production_passes_the_deployment_check() -> None:
 
 
 @pytest.mark.parametrize(
-    "missing", ["PACSWEB_SECRET_KEY", "DATABASE_URL", "REDIS_URL", "PACSWEB_STORAGE_URL", "PACSWEB_PUBLIC_URL"]
+    "missing",
+    [
+        "PACSWEB_SECRET_KEY",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "PACSWEB_STORAGE_URL",
+        "PACSWEB_PUBLIC_URL",
+        "PACSWEB_AUDIT_KEY",
+        "PACSWEB_AUDIT_HEADS",
+    ],
 )
 def test_production_does_not_start_without(missing: str) -> None:
     done = manage("check", environment={name: value for name, value in PRODUCTION.items() if name != missing})
@@ -53,6 +64,7 @@ def test_production_does_not_start_without(missing: str) -> None:
         ({"PACSWEB_DEBUG": "yes"}, "production never shows debug pages"),
         ({"PACSWEB_SECRET_KEY": "short"}, "too weak"),
         ({"PACSWEB_DICOM_TLS_KEY": "/etc/key.pem"}, "belong together"),
+        ({"PACSWEB_AUDIT_KEY": "short"}, "PACSWEB_AUDIT_KEY has a value that is not 32 bytes in base64"),
         ({"PACSWEB_DICOMPORT": "104"}, "did you mean PACSWEB_DICOM_PORT"),
     ],
 )

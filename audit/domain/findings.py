@@ -1,0 +1,171 @@
+"""What is wrong with one link of a chain, from what the database says of it and what the signed heads say.
+
+Pure: `audit.verify` fetches, this judges. The first finding of a chain is the one that is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from audit.domain.heads import MARK_BYTES, Head
+
+#: Longer than any transaction lasts (the longest task, two hours, and its retries' grace): an event may be committed, and so
+#: sealed, that much after it was written.
+LONGEST_TRANSACTION = timedelta(hours=3)
+#: How far the clocks of the application's machines may differ from the database's.
+CLOCKS_DIFFER = timedelta(minutes=5)
+#: The database's clock against itself, when it is set.
+CLOCK_IS_SET = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`code` is one word for programs, `event` the number of the first event that does not hold."""
+
+    code: str
+    event: int | None
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """One link as it is in the database. `event` is what its row points to; the rest is None where that row is gone."""
+
+    sequence: int
+    event: int
+    form: int
+    previous: bytes
+    digest: bytes
+    sealed_at: datetime | None
+    """None for an event that waits for its seal; its sequence, form and digests say nothing."""
+    computed: bytes | None = None
+    organisation_fits: bool = True
+    occurred_at: datetime | None = None
+    recorded_at: datetime | None = None
+    stamp_holds: bool | None = None
+    """None where there is no stamp."""
+
+
+class Walk:
+    """Along one chain from its beginning.
+
+    `legacy` is the newest event from before there were stamps. Until the first seal with a head `is_begun` is False, and
+    links need none.
+    """
+
+    def __init__(self, *, heads: Sequence[Head], genesis: bytes, legacy: int, is_begun: bool) -> None:
+        self._is_begun = is_begun
+        self._heads = iter(heads)
+        self._known = _places(heads)
+        self._legacy = legacy
+        self._head: Head | None = None
+        self._previous = genesis
+        self._sealed_at: datetime | None = None
+        self.last = 0
+
+    def step(self, link: Link) -> Finding | None:
+        """The first thing that is wrong with the next link; None when it holds."""
+        place = self.last + 1
+        head = self._head_over(place)
+        expected = _event_at(head, place)
+        finding = self._order(link, place=place, expected=expected) or self._content(link, head=head, place=place)
+        finding = finding or self._times(link, head=head)
+        self.last, self._previous, self._sealed_at = place, link.digest, link.sealed_at
+        return finding
+
+    def missing_at_the_end(self, heads: Sequence[Head]) -> Finding | None:
+        """After the last link: what the heads have and the database has no more."""
+        for head in heads:
+            if head.sequence > self.last:
+                event = _event_at(head, self.last + 1)
+                count = heads[-1].sequence - self.last
+                if self.last == 0:
+                    return Finding("removed", event, f"all {count} events were removed")
+                return Finding("removed", event, f"the newest {count} events were removed")
+        return None
+
+    def _order(self, link: Link, *, place: int, expected: int | None) -> Finding | None:
+        if link.sequence != place:
+            return Finding("removed", expected, f"the event at place {place} of the chain was removed")
+        if expected is not None and link.event != expected:
+            if link.event not in self._known:
+                return Finding("inserted", link.event, "the event was inserted and the chain computed anew")
+            return Finding("removed", expected, "the event was removed and the chain computed anew")
+        if link.computed is None:
+            return Finding("removed", link.event, "the event was removed and its link left behind")
+        if not link.organisation_fits:
+            return Finding("changed", link.event, "the event was moved to another organisation")
+        if link.previous != self._previous:
+            return Finding("changed", link.event, "the link does not continue the one before it")
+        return None
+
+    def _content(self, link: Link, *, head: Head | None, place: int) -> Finding | None:
+        if link.computed != link.digest:
+            return Finding("changed", link.event, "the event was altered after it was sealed")
+        if head is None:
+            if self._is_begun or link.form > 1:
+                return Finding("forged", link.event, "the event was added past the application: no signed head has it")
+            return None
+        if head.kind == "seal" and head.mark(place) != link.digest[:MARK_BYTES]:
+            return Finding("resealed", link.event, "the event was altered and the chain computed anew")
+        if head.sequence == place and head.digest != link.digest.hex():
+            return Finding("resealed", link.event, "the chain up to here was computed anew")
+        return _origin(link.event, stamp_holds=link.stamp_holds, legacy=self._legacy)
+
+    def _times(self, link: Link, *, head: Head | None) -> Finding | None:
+        if head is not None and head.kind == "seal" and link.sealed_at != datetime.fromisoformat(head.time):
+            return Finding("back-dated", link.event, "the time of the seal is not the one that was signed")
+        differs = _clocks(link)
+        if differs is not None or link.recorded_at is None or link.sealed_at is None:
+            return differs
+        if link.recorded_at > link.sealed_at + CLOCK_IS_SET:
+            return Finding("back-dated", link.event, "the event was recorded after it was sealed")
+        if self._sealed_at is not None and link.recorded_at < self._sealed_at - LONGEST_TRANSACTION:
+            return Finding("back-dated", link.event, "the event is older than events that were sealed long before it")
+        return None
+
+    def _head_over(self, place: int) -> Head | None:
+        """The head whose seal, or adoption, took in the event at a place."""
+        while self._head is None or self._head.sequence < place:
+            self._head = next(self._heads, None)
+            if self._head is None:
+                self._heads = iter(())
+                return None
+        return self._head
+
+
+def _origin(event: int, *, stamp_holds: bool | None, legacy: int) -> Finding | None:
+    if stamp_holds is None and event <= legacy:
+        return None
+    if stamp_holds:
+        return None
+    return Finding("forged", event, "the event was not written by the application: its stamp does not hold")
+
+
+def of_waiting(link: Link, *, now: datetime, legacy: int) -> Finding | None:
+    """An event that has no link yet; `link` says what is known of it."""
+    finding = _origin(link.event, stamp_holds=link.stamp_holds, legacy=legacy) or _clocks(link)
+    if finding is None and link.recorded_at is not None and link.recorded_at < now - LONGEST_TRANSACTION:
+        reason = "the event has waited for its seal for hours: sealing has stopped, or its link was removed"
+        return Finding("unsealed", link.event, reason)
+    return finding
+
+
+def _clocks(link: Link) -> Finding | None:
+    if link.recorded_at is None or link.occurred_at is None:
+        return None
+    if abs(link.occurred_at - link.recorded_at) > CLOCKS_DIFFER:
+        return Finding("back-dated", link.event, "the event says another time than the one it was recorded at")
+    return None
+
+
+def _places(heads: Sequence[Head]) -> frozenset[int]:
+    return frozenset(event for head in heads for event in head.events)
+
+
+def _event_at(head: Head | None, place: int) -> int | None:
+    if head is None or not head.events or place < head.first:
+        return None
+    return head.events[place - head.first]

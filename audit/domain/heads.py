@@ -1,0 +1,200 @@
+"""Signed heads: what the trail looked like at each seal, said outside the database.
+
+A file of lines, each a JSON object on its own. A line names an organisation's chain (null: the installation's), its newest
+link (`sequence`, `digest`), the `time` of the seal, the `events` that it sealed (ranges of event numbers, in the order of
+the chain) and a `mark` for each of them (the first four bytes of its link's digest, all in one base64 text), so that what
+was changed or removed since can be named. `previous` is the SHA-256 of the line before, `signature` the Ed25519 signature
+over the line's canonical JSON without the signature. So the last signature vouches for the whole file.
+
+=========  =================================================================================================
+begin      the file begins; `public_key`, and `legacy`: the newest event written before there were stamps
+adopt      the newest link of a chain that was sealed before there were heads
+seal       events were sealed
+=========  =================================================================================================
+
+A line that was cut while it was written does not parse and belongs to nothing: the next line continues the last whole one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from audit.domain.chain import canonical_json
+from audit.domain.keys import AuditKey, is_signed
+
+NOTHING_BEFORE = bytes(32).hex()
+MARK_BYTES = 4
+KINDS = frozenset({"begin", "adopt", "seal"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """One line. `events` and `marks` are empty but for seals; `time` is ISO 8601 in UTC with microseconds."""
+
+    kind: str
+    time: str
+    previous: str
+    organisation: int | None = None
+    sequence: int = 0
+    digest: str = ""
+    events: tuple[int, ...] = ()
+    marks: bytes = b""
+    legacy: int = 0
+    public_key: str = ""
+    key: str = ""
+    signature: bytes = b""
+
+    @property
+    def first(self) -> int:
+        """The place of the first event that this line sealed."""
+        return self.sequence - len(self.events) + 1
+
+    def content(self) -> dict[str, Any]:
+        """What is signed."""
+        found: dict[str, Any] = {"kind": self.kind, "time": self.time, "previous": self.previous, "key": self.key}
+        if self.kind == "begin":
+            return found | {"legacy": self.legacy, "public_key": self.public_key}
+        found |= {"organisation": self.organisation, "sequence": self.sequence, "digest": self.digest}
+        if self.kind == "seal":
+            found |= {"events": ranges(self.events), "marks": base64.b64encode(self.marks).decode("ascii")}
+        return found
+
+    def line(self) -> bytes:
+        """The line without its end."""
+        return canonical_json(self.content() | {"signature": base64.b64encode(self.signature).decode("ascii")})
+
+    def mark(self, place: int) -> bytes:
+        """The mark of the event at a place of the chain."""
+        start = (place - self.first) * MARK_BYTES
+        return self.marks[start : start + MARK_BYTES]
+
+
+def signed(head: Head, *, key: AuditKey) -> Head:
+    """The head with the name of the key and its signature."""
+    named = replace(head, key=key.name, signature=b"")
+    return replace(named, signature=key.sign(canonical_json(named.content())))
+
+
+def digest_of(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
+
+
+def parse(line: bytes) -> Head | None:
+    """The head in a line; None for a line that is none: cut, or damaged."""
+    try:
+        found = json.loads(line)
+        kind = found["kind"]
+        if kind not in KINDS or not isinstance(found["time"], str):
+            return None
+        organisation = found.get("organisation")
+        head = Head(
+            kind=kind,
+            time=found["time"],
+            previous=str(found["previous"]),
+            organisation=None if organisation is None else int(organisation),
+            sequence=int(found.get("sequence", 0)),
+            digest=str(found.get("digest", "")),
+            events=tuple(spread(found.get("events", ()))),
+            marks=base64.b64decode(found.get("marks", ""), validate=True),
+            legacy=int(found.get("legacy", 0)),
+            public_key=str(found.get("public_key", "")),
+            key=str(found["key"]),
+            signature=base64.b64decode(found["signature"], validate=True),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
+        return None
+    return head if len(head.marks) == MARK_BYTES * len(head.events) else None
+
+
+def ranges(numbers: Iterable[int]) -> list[list[int]]:
+    """Numbers in their order as ranges [first, last]; a step that does not go up by one begins a new range."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found
+
+
+def spread(pairs: Iterable[Sequence[int]], *, limit: int = 1_000_000) -> Iterator[int]:
+    """The numbers of `ranges`. Raises `ValueError` for what are none, or more than a seal ever holds."""
+    total = 0
+    for first, last in pairs:
+        total += last - first + 1
+        if last < first or total > limit:
+            raise ValueError("not ranges of event numbers")
+        yield from range(first, last + 1)
+
+
+@dataclass
+class Record:
+    """A file of heads as far as it can be believed."""
+
+    heads: dict[int | None, list[Head]] = field(default_factory=dict)
+    legacy: int = 0
+    lines: int = 0
+    last: Head | None = None
+    broken_at: int | None = None
+    """The first line, from 1, that cannot be believed; nothing from there on is."""
+    reason: str = ""
+
+    def of(self, organisation: int | None) -> list[Head]:
+        """The seals and adoptions of a chain, oldest first."""
+        return self.heads.get(organisation, [])
+
+
+def read(lines: Iterable[bytes], *, public: bytes) -> Record:
+    """Check a file from its first line: every line continues the one before, and the last one is signed.
+
+    The last signature covers every line before it; each is asked only where one does not hold, to name the first.
+    """
+    record = Record()
+    previous, torn = NOTHING_BEFORE, 0
+    kept: list[tuple[int, Head]] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        head = parse(line)
+        if head is None:
+            torn = torn or number
+            continue
+        if head.previous != previous or (head.kind == "begin") != (not kept):
+            _stop(record, at=torn or number, reason="the line does not continue the one before it")
+            break
+        torn = 0
+        previous = digest_of(line)
+        kept.append((number, head))
+    kept = _signed_part(record, kept, public=public)
+    for number, head in kept:
+        record.lines, record.last = number, head
+        if head.kind == "begin":
+            record.legacy = head.legacy
+        else:
+            record.heads.setdefault(head.organisation, []).append(head)
+    return record
+
+
+def _signed_part(record: Record, kept: list[tuple[int, Head]], *, public: bytes) -> list[tuple[int, Head]]:
+    if not kept or _holds(kept[-1][1], public=public):
+        return kept
+    for index, (number, head) in enumerate(kept):
+        if not _holds(head, public=public):
+            _stop(record, at=number, reason="the line is not signed with the audit key")
+            return kept[:index]
+    return kept
+
+
+def _holds(head: Head, *, public: bytes) -> bool:
+    return is_signed(public=public, content=canonical_json(head.content()), signature=head.signature)
+
+
+def _stop(record: Record, *, at: int, reason: str) -> None:
+    if record.broken_at is None or at < record.broken_at:
+        record.broken_at, record.reason = at, reason

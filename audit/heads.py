@@ -1,0 +1,148 @@
+"""The file of signed heads: read it, add to it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from django.conf import settings
+
+from audit.domain import heads
+from audit.domain.heads import Head, Record
+from audit.domain.keys import AuditKey
+from audit.errors import HeadsUnusable, KeyMissing
+
+STEP: Final = 1 << 16
+
+
+def path() -> Path:
+    return Path(settings.AUDIT_HEADS)
+
+
+def key() -> AuditKey:
+    """The audit key of this installation. Raises `KeyMissing`."""
+    text = settings.AUDIT_KEY
+    if not text:
+        raise KeyMissing
+    return _parsed(text)
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> AuditKey:
+    try:
+        return AuditKey.read(text)
+    except ValueError as error:
+        raise KeyMissing(str(error)) from None
+
+
+def size() -> int | None:
+    """How many bytes the file has; None when there is none."""
+    try:
+        return path().stat().st_size
+    except FileNotFoundError:
+        return None
+
+
+def read(*, upto: int | None = None, file: Path | None = None) -> Record | None:
+    """What can be believed of the first `upto` bytes of the file; None when there is none, or nothing in it."""
+    place = file or path()
+    try:
+        with place.open("rb") as stream:
+            record = heads.read(_lines(stream, upto=upto), public=key().public)
+            return record if record.lines or record.broken_at is not None else None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise HeadsUnusable(reason=os.strerror(error.errno or errno.EIO)) from error
+
+
+def _lines(stream: object, *, upto: int | None) -> Iterator[bytes]:
+    done = 0
+    for line in stream:  # type: ignore[attr-defined]
+        done += len(line)
+        if upto is not None and done > upto:
+            return
+        yield line.rstrip(b"\n")
+
+
+class Writer:
+    """The file while nobody else writes it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.last, self._last_line = self._find_last()
+
+    @property
+    def is_empty(self) -> bool:
+        return self.last is None
+
+    def append(self, head: Head) -> Head:
+        """Sign a head and have it on disk when this returns. Raises `HeadsUnusable`; a cut line is harmless."""
+        previous = heads.digest_of(self._last_line) if self._last_line else heads.NOTHING_BEFORE
+        made = heads.signed(replace(head, previous=previous), key=key())
+        line = made.line()
+        # A line that was cut, when a process died over it, ends here.
+        content = (b"" if self._ends_a_line() else b"\n") + line + b"\n"
+        try:
+            written = 0
+            while written < len(content):
+                written += os.write(self._descriptor, content[written:])
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise HeadsUnusable(reason=os.strerror(error.errno or errno.EIO)) from error
+        self.last, self._last_line = made, line
+        return made
+
+    def _ends_a_line(self) -> bool:
+        end = os.fstat(self._descriptor).st_size
+        return end == 0 or os.pread(self._descriptor, 1, end - 1) == b"\n"
+
+    def _find_last(self) -> tuple[Head | None, bytes]:
+        """The last whole line, from the end: the file is never read as a whole to add to it."""
+        position = os.fstat(self._descriptor).st_size
+        content = b""
+        while position > 0:
+            step = min(STEP, position)
+            position -= step
+            content = os.pread(self._descriptor, step, position) + content
+            lines = content.split(b"\n")
+            # The first piece may begin in the middle of a line.
+            for line in reversed(lines if position == 0 else lines[1:]):
+                head = heads.parse(line) if line else None
+                if head is not None:
+                    return head, line
+        return None, b""
+
+
+@contextmanager
+def writing() -> Iterator[Writer]:
+    """The file, made when there is none, for one writer at a time. Raises `HeadsUnusable`."""
+    place = path()
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_new = not place.exists()
+        descriptor = os.open(place, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HeadsUnusable(reason=os.strerror(error.errno or errno.EIO)) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if is_new:
+            _sync_folder(place.parent)
+        yield Writer(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

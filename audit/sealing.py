@@ -1,0 +1,179 @@
+"""Chain what was written, and say outside the database how far the chain goes.
+
+One sealer works at a time in the whole installation. It writes the signed head to the file, has it on disk, and only then
+commits the links. A sealer that dies between the two leaves a head whose events are still without links: the next one
+makes exactly these links first, with the time and in the order that the head says. The other way round, links without a
+head would have to be believed, and whoever writes to the database could add some.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import Max
+
+from audit import heads
+from audit.domain import chain
+from audit.domain.heads import MARK_BYTES, Head
+from audit.errors import HeadsLost
+from audit.models import ChainLink, Event, as_sealed, in_utc
+from core.tenancy import all_tenants
+
+logger = structlog.get_logger(__name__)
+
+SEAL_BATCH = 2000
+LOCK = (0x5EA1, 0)
+FORM = 2
+#: In the cache while sealing has stopped: the code of the reason.
+STOPPED = "audit:sealing-stopped"
+
+
+def seal(*, organisation_id: int | None, limit: int = SEAL_BATCH) -> int:
+    """Chain the events of one organisation that have no link yet; returns how many.
+
+    Another sealer at work makes this return 0 at once. Events are taken in the order of their numbers as far as they are
+    committed: the link's sequence, not the event's number, is the order of proof. Raises `HeadsLost`, `HeadsUnusable`,
+    `KeyMissing`; the events wait.
+    """
+    with all_tenants(), transaction.atomic():
+        if not _claim():
+            return 0
+        if not Event.objects.filter(organisation_id=organisation_id, link=None).exists():
+            return 0
+        with heads.writing() as file:
+            if file.is_empty:
+                _begin(file)
+            _finish(file.last)
+            waiting = Event.objects.filter(organisation_id=organisation_id, link=None).order_by("pk")[:limit]
+            links = _links(list(waiting), organisation_id=organisation_id, sealed_at=_now())
+            if links:
+                file.append(_head(links))
+                ChainLink.objects.bulk_create(links, batch_size=500)
+            return len(links)
+
+
+def begin_again() -> None:
+    """Begin a new file of heads where the old one is lost: what is in the database now is taken as it is.
+
+    For an administrator who has looked for the file and knows why it is gone; the trail says that it happened.
+    """
+    with all_tenants(), transaction.atomic():
+        _claim(wait=True)
+        with heads.writing() as file:
+            if file.is_empty:
+                _begin(file, is_wanted=True)
+
+
+def hold_still() -> None:
+    """Wait until no sealer works, and let none begin before the transaction ends."""
+    _claim(wait=True)
+
+
+def _begin(file: heads.Writer, *, is_wanted: bool = False) -> None:
+    """The first lines: what was sealed before there were heads is adopted once, and never again."""
+    if not is_wanted and ChainLink.objects.filter(form__gte=FORM).exists():
+        raise HeadsLost
+    now = in_utc(_now())
+    newest = Event.objects.filter(stamp=None).aggregate(newest=Max("pk"))["newest"] or 0
+    public = heads.key().public.hex()
+    file.append(Head(kind="begin", time=now, previous="", legacy=newest, public_key=public))
+    tops = ChainLink.objects.order_by("organisation_id", "-sequence").distinct("organisation_id")
+    for link in tops:
+        digest = bytes(link.digest).hex()
+        file.append(
+            Head(
+                kind="adopt", time=now, previous="", organisation=link.organisation_id, sequence=link.sequence,
+                digest=digest,
+            )
+        )  # fmt: skip
+    logger.info("audit_heads_begun", chains=len(tops))
+
+
+def _finish(head: Head | None) -> None:
+    """Make the links of the newest head when the one who wrote it died before they were committed."""
+    if head is None or head.kind != "seal":
+        return
+    top = ChainLink.objects.filter(organisation_id=head.organisation).aggregate(top=Max("sequence"))["top"] or 0
+    if top >= head.sequence:
+        return
+    links = pending_links(head)
+    if links is None:
+        # Somebody altered what the head vouches for. What comes now is sealed all the same; the check names it.
+        logger.error("audit_head_cannot_be_completed", organisation=head.organisation, sequence=head.sequence, top=top)
+        return
+    ChainLink.objects.bulk_create(links, batch_size=500)
+    logger.info("audit_head_completed", organisation=head.organisation, links=len(links))
+
+
+def pending_links(head: Head) -> list[ChainLink] | None:
+    """The links that a head promises, made from its events as they are; None when they do not give its digest."""
+    events = {
+        one.pk: one for one in Event.objects.filter(pk__in=head.events, organisation_id=head.organisation, link=None)
+    }
+    if len(events) != len(head.events):
+        return None
+    made = _links(
+        [events[pk] for pk in head.events],
+        organisation_id=head.organisation,
+        sealed_at=datetime.fromisoformat(head.time),
+    )
+    return made if made and bytes(made[-1].digest).hex() == head.digest else None
+
+
+def _links(events: list[Event], *, organisation_id: int | None, sealed_at: datetime) -> list[ChainLink]:
+    last = ChainLink.objects.filter(organisation_id=organisation_id).order_by("-sequence").first()
+    sequence = last.sequence if last is not None else 0
+    previous = bytes(last.digest) if last is not None else chain.GENESIS
+    links = []
+    for event in events:
+        sequence += 1
+        digest = chain.link_digest(previous=previous, event=as_sealed(event, form=FORM))
+        links.append(
+            ChainLink(
+                organisation_id=organisation_id,
+                sequence=sequence,
+                event=event,
+                previous=previous,
+                digest=digest,
+                sealed_at=sealed_at,
+                form=FORM,
+            )
+        )
+        previous = digest
+    return links
+
+
+def _head(links: list[ChainLink]) -> Head:
+    last = links[-1]
+    return Head(
+        kind="seal",
+        time=in_utc(last.sealed_at),
+        previous="",
+        organisation=last.organisation_id,
+        sequence=last.sequence,
+        digest=bytes(last.digest).hex(),
+        events=tuple(link.event_id for link in links),
+        marks=b"".join(bytes(link.digest)[:MARK_BYTES] for link in links),
+    )
+
+
+def _now() -> datetime:
+    """The database's clock: it wrote the times that this one is compared with."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        found: Any = cursor.fetchone()
+    moment: datetime = found[0]
+    return moment
+
+
+def _claim(*, wait: bool = False) -> bool:
+    with connection.cursor() as cursor:
+        if wait:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", LOCK)
+            return True
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", LOCK)
+        row = cursor.fetchone()
+    return bool(row and row[0])
