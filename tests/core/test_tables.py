@@ -147,6 +147,20 @@ def test_nonsense_in_the_address_is_left_out_and_said(query: str, said: str, pla
 
 
 @pytest.mark.parametrize(
+    ("page", "shown", "said"), [(1, 25, ""), (2, 5, ""), (3, 5, "The list ends on page 2."), (2000000000, 5, "ends on")]
+)
+def test_a_page_beyond_the_end_shows_the_last_one_and_says_so(
+    page: int, shown: int, said: str, place: Organisation, owner: User
+) -> None:
+    make_jobs(place=place, owner=owner, number=30)
+    with tenant(place):
+        found = table(place, f"page={page}")
+        assert len(found.rows) == shown
+        assert [note for note in found.notes if said in note] if said else not found.notes
+        assert found.page == min(page, 2)
+
+
+@pytest.mark.parametrize(
     "query", ["q=%00", "q=%25_%27%22%3Cscript%3E", f"q={'x' * 5000}", "cols=nothing", "view=grid", "kind=%00"]
 )
 def test_hostile_words_do_no_harm(query: str, place: Organisation, owner: User) -> None:

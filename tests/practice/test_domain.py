@@ -64,6 +64,18 @@ def test_a_mark_on_a_neighbouring_slice_hits_in_patient_space() -> None:
     assert found.hit_count == 1
 
 
+@pytest.mark.parametrize(
+    ("across", "down", "hits"), [(19.0, 0.0, True), (21.0, 0.0, False), (0.0, 4.9, True), (0.0, 5.1, False)]
+)
+def test_rows_and_columns_have_spacings_of_their_own(across: float, down: float, hits: bool) -> None:
+    """Pixel Spacing is (between rows, between columns): the first is for y (PS3.3 10.7.1.3)."""
+    truth = matching.Lesion(
+        id="a", mark=mark(100, 100, tool="ellipse", space=None, number=900), radius_mm=1.0, spacing_mm=(2.0, 0.5)
+    )
+    given = mark(100 + across, 100 + down, space=None, number=1)
+    assert (matching.match(marks=[given], lesions=[truth]).hit_count == 1) is hits
+
+
 def test_without_geometry_the_same_image_decides_in_pixels() -> None:
     truth = matching.Lesion(id="a", mark=mark(50, 50, tool="ellipse", space=None, number=900))
     near, far = mark(58, 50, space=None, number=1), mark(70, 50, space=None, number=2)
@@ -265,6 +277,16 @@ def test_steps_of_a_scale_rise_and_never_say_never(levels: int) -> None:
 
 
 # Repetition, order, answers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("grade", "rating"),
+    [(0, 1), (2.99, 1), (3, 2), (5, 2), (6.99, 2), (7, 3), (9.99, 3), (10, 4)],
+)
+def test_grades_become_ratings_at_their_borders(grade: float, rating: int) -> None:
+    assert repetition.rating_of(grade) == rating
+    found = repetition.review(memory=None, grade=grade, moment=datetime(2026, 1, 1, tzinfo=UTC))
+    assert (found.rating, found.is_lapse) == (rating, rating == 1)
 
 
 def test_better_reads_come_back_later_and_a_lapse_comes_back_soon() -> None:

@@ -5,14 +5,15 @@ import threading
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from core.errors import NotFound
+from core.errors import Forbidden, NotFound
 from core.tenancy import tenant
 from practice import services
 from practice.errors import AttemptClosed, Incomplete
-from practice.models import Answer, Attempt, Card
+from practice.models import Answer, Attempt, Card, Score
+from teaching import services as teaching
 from teaching.models import CaseVersion
 from tests.access.factories import make_member
-from tests.teaching.factories import House, make_house, make_mark, publish
+from tests.teaching.factories import House, make_case, make_house, make_mark, publish
 from viewer.domain.marks import Mark
 
 pytestmark = pytest.mark.django_db
@@ -88,6 +89,37 @@ def test_marks_need_a_rating_and_cannot_stand_beside_no_lesion() -> None:
             services.commit_attempt(user=house.learner, attempt=attempt, draft=both, marks=[own_mark(version)])
         none = services.commit_attempt(user=house.learner, attempt=attempt, draft=both, marks=[])
         assert none.points == 10.0
+
+
+@pytest.mark.parametrize("scored_by", ["self", "educator"])
+def test_readers_score_their_own_text_only_where_the_question_leaves_it_to_them(scored_by: str) -> None:
+    house = make_house()
+    with tenant(house.organisation):
+        case = make_case(house)
+        question = teaching.add_question(
+            actor=house.educator, case=case, kind="text", stem="Why?", points=4, scored_by=scored_by,
+            rubric=[{"text": "Names the rim", "points": 3}, {"text": "Names the place", "points": 1}],
+        )  # fmt: skip
+    version = publish(house, case)
+    with tenant(house.organisation):
+        attempt = services.start_attempt(user=house.learner, version=version)
+        draft = {**answers(version), question.public_id: {"text": "The rim.", "confidence": 3}}
+        services.commit_attempt(user=house.learner, attempt=attempt, draft=draft, marks=[own_mark(version)])
+        asked = next(q for q in version.content["questions"] if q["kind"] == "text")
+        met = [str(line["id"]) for line in asked["rubric"]]
+        given = {"attempt": attempt, "question_id": asked["id"]}
+        if scored_by == "educator":
+            with pytest.raises((NotFound, Forbidden)):
+                services.score_text(actor=house.learner, met=met, **given)
+            assert not Answer.objects.get(attempt=attempt, kind="text").scores.exists()
+        else:
+            services.score_text(actor=house.learner, met=met[:1], **given)
+            assert Answer.objects.get(attempt=attempt, kind="text").scores.get().by == Score.By.SELF
+        with pytest.raises((NotFound, Forbidden)):
+            services.score_text(actor=make_member(house.organisation), met=met, **given)
+        services.score_text(actor=house.educator, met=met, **given)
+        newest = Answer.objects.get(attempt=attempt, kind="text").scores.order_by("pk").last()
+        assert newest is not None and (newest.by, newest.points) == (Score.By.EDUCATOR, 4)
 
 
 def test_committing_twice_changes_nothing() -> None:

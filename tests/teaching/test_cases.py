@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from access.services import grant_role
+from core.errors import Invalid
 from core.tenancy import tenant
 from teaching import queries, services
 from teaching.errors import CaseChanged, NotReady, ReviewNeeded
@@ -117,6 +119,21 @@ def test_a_library_may_want_a_second_person() -> None:
         services.save_case(actor=house.educator, case=case, changes={"title": "Changed after approval"})
         with pytest.raises(ReviewNeeded):
             services.publish_case(actor=house.educator, case=case)
+
+
+def test_nobody_decides_on_a_review_that_they_asked_for() -> None:
+    """Not even with the right to review: the second person is another person."""
+    house = make_house()
+    case = make_case(house)
+    with tenant(house.organisation):
+        grant_role(actor=None, container=house.library, role="reviewer", user=house.educator)
+        services.request_review(actor=house.educator, case=case)
+        for approved in (True, False):
+            with pytest.raises(Invalid):
+                services.decide_review(actor=house.educator, case=case, approved=approved, note="Fine.")
+        case.refresh_from_db()
+        assert case.state == Case.State.IN_REVIEW and list(queries.reviews_asked_of(house.reviewer))
+        services.decide_review(actor=house.reviewer, case=case, approved=True)
 
 
 def test_single_choice_has_one_right_option_and_option_ids_are_random() -> None:

@@ -99,6 +99,9 @@ def test_the_checklist_holds_an_empty_case_and_lets_a_whole_one_go() -> None:
     question = {"id": "q", "kind": "mark", "stem": "Mark it", "points": 5, "max_marks": 2}
     whole = content(questions=[question], level="primary", category="neuro", studies=[{}], is_normal=True)
     assert not checklist.blocking(checklist.run(whole, is_deidentified=True, held_back_open=0))
+    for still_open in (1, 2, 50):
+        held = checklist.run(whole, is_deidentified=True, held_back_open=still_open)
+        assert [(check.code, check.detail) for check in checklist.blocking(held)] == [("held-back", (str(still_open),))]
     contradicts = {**whole, "truth": [{"is_lesion": True, "label": ""}]}
     assert [c.code for c in checklist.blocking(checklist.run(contradicts, is_deidentified=True, held_back_open=0))] == [
         "truth-contradicts"
