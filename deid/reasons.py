@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from deid.domain.screening import Reason
 
 _FROM_THE_MODALITY = _("Use the images of the examination itself; this object shows a copy of them.")
-_PIXELS_LATER = _("It stays in the clinical archive. It can be copied once its pixels were cleaned and approved.")
+_LOOK = _("A manager of the target archive can look at the picture and release it, or drop it from the copy.")
+_STAYS = _("It stays in the clinical archive. It can be copied once its pixels were cleaned and approved.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +25,17 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.BURNED_IN: Explanation(
         _("Text burned into the image"),
         _("The image states that it carries burned-in annotation, which may name the patient."),
-        _PIXELS_LATER,
+        _LOOK,
     ),
     Reason.BURNED_IN_LIKELY: Explanation(
         _("Burned-in text is likely"),
         _("Images of this kind usually carry burned-in text, and this one does not state that it is free of it."),
-        _PIXELS_LATER,
+        _LOOK,
     ),
     Reason.ULTRASOUND: Explanation(
         _("Ultrasound"),
         _("Ultrasound machines write the patient's name and number into the image, whatever the header says."),
-        _PIXELS_LATER,
+        _LOOK,
     ),
     Reason.SECONDARY_CAPTURE: Explanation(
         _("Secondary capture"),
@@ -47,12 +48,12 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         _FROM_THE_MODALITY,
     ),
     Reason.DIGITIZED_FILM: Explanation(
-        _("Digitised film"), _("Scanned films carry the label with the patient's name."), _PIXELS_LATER
+        _("Digitised film"), _("Scanned films carry the label with the patient's name."), _LOOK
     ),
     Reason.PHOTOGRAPH: Explanation(
-        _("Photograph or endoscopy"), _("Visible-light images may show a face, skin marks or text."), _PIXELS_LATER
+        _("Photograph or endoscopy"), _("Visible-light images may show a face, skin marks or text."), _LOOK
     ),
-    Reason.VIDEO: Explanation(_("Video"), _("Video is not searched for text or faces yet."), _PIXELS_LATER),
+    Reason.VIDEO: Explanation(_("Video"), _("Video is not searched for text or faces yet."), _STAYS),
     Reason.SLIDE_LABEL: Explanation(
         _("Slide label"),
         _("Label and overview images of a slide show its label with the specimen's number."),
@@ -81,7 +82,7 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.OVERLAY_IN_PIXELS: Explanation(
         _("Overlay inside the pixel values"),
         _("An overlay is kept in unused bits of the pixels; it may hold text."),
-        _PIXELS_LATER,
+        _STAYS,
     ),
     Reason.RAW_DATA: Explanation(
         _("Raw data"), _("What raw data hold is known to their maker only."), _("Copy the images made from them.")
@@ -129,9 +130,49 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         _("Send the image again from its source; the copy in the archive is damaged or carries something more."),
     ),
     Reason.COMPRESSED_COMMENT: Explanation(
-        _("Text inside the compressed image"),
-        _("The compressed image carries a comment or camera data beside its pixels."),
-        _PIXELS_LATER,
+        _("Something beside the compressed image"),
+        _("The compressed data may hold text beside the image that cannot be taken out without changing the image."),
+        _("Send it again uncompressed, or in another transfer syntax."),
+    ),
+    Reason.DAMAGED_PIXELS: Explanation(
+        _("Damaged pixel data"),
+        _("The compressed image is not the one that the header describes."),
+        _("Send the image again from its source."),
+    ),
+    Reason.ULTRASOUND_REGIONS: Explanation(
+        _("Ultrasound regions"),
+        _("The object describes regions as ultrasound machines do, which write names into the image."),
+        _LOOK,
+    ),
+    Reason.COLOUR: Explanation(
+        _("Colour where grey is the rule"),
+        _("Scanners of this kind measure grey values; a colour image was rendered and may show text from the screen."),
+        _LOOK,
+    ),
+    Reason.SECONDARY_IMAGE: Explanation(
+        _("Secondary image"),
+        _("The image was made after the examination and may show text, as screenshots and report pages do."),
+        _LOOK,
+    ),
+    Reason.RT_IMAGE: Explanation(
+        _("Radiotherapy image"),
+        _("Portal images and simulator films carry plan and patient labels."),
+        _LOOK,
+    ),
+    Reason.SEGMENTATION: Explanation(
+        _("Segmentation"),
+        _("The drawn areas could spell letters; the header does not tell."),
+        _LOOK,
+    ),
+    Reason.SLIDE_UNSTATED: Explanation(
+        _("Slide without statements"),
+        _("The slide does not state that neither its label nor any text is in the image."),
+        _LOOK,
+    ),
+    Reason.UNUSUAL_IMAGE: Explanation(
+        _("Unusual kind of image"),
+        _("Images of this kind are not known to be free of text."),
+        _LOOK,
     ),
     Reason.UNREADABLE: Explanation(
         _("Cannot be read"),

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from deid.domain import deflated, uids
+from deid.domain.coded import EXTENDED_TABLES, Coded
 from deid.domain.deflated import DEFLATED
 
 CHUNK: Final = 1 << 20
@@ -21,6 +22,7 @@ IMPLEMENTATION_VERSION_NAME: Final = "PACSWEB_DEID_1"
 UNDEFINED: Final = 0xFFFFFFFF
 _ITEM: Final = 0xFFFEE000
 _SEQUENCE_END: Final = 0xFFFEE0DD
+_TRAILING_PADDING: Final = b"\xfc\xff\xfc\xff"
 _PIXEL_TAGS: Final = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 
 
@@ -36,8 +38,9 @@ class PixelElement:
     value_start: int
     end: int
     is_encapsulated: bool
-    # Fragments as (offset, length) of their values; empty for native data.
+    # Fragments as (offset, length) of their values; empty for native data. The basic offset table likewise.
     fragments: tuple[tuple[int, int], ...]
+    offsets: tuple[int, int] = (0, 0)
 
     @property
     def value_length(self) -> int:
@@ -57,6 +60,8 @@ class Source:
     pixels: PixelElement | None
     header_end: int
     is_deflated: bool
+    # How encapsulated pixel data is written, once screening has taken apart what is image in it.
+    coded: Coded | None = None
 
 
 def open_source(stream: BinaryIO, *, scratch: str | None = None) -> Source:
@@ -114,14 +119,26 @@ def write(*, dataset: Dataset, source: Source, target: BinaryIO, scratch: str | 
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     dataset.file_meta = meta
     dataset.preamble = bytes(128)
+    if source.coded is not None:
+        for tag in EXTENDED_TABLES:
+            if tag in dataset:
+                del dataset[tag]
     plain = deflated.temporary(scratch) if source.is_deflated else target
     pydicom.dcmwrite(plain, dataset, enforce_file_format=True)
     if source.pixels is not None:
         plain.seek(0, 2)
-        plain.writelines(read_range(source.stream, start=source.pixels.start, end=source.pixels.end))
+        plain.writelines(_pixel_bytes(source, pixels=source.pixels))
     if source.is_deflated:
         with plain:
             deflated.deflate(plain, target=target)
+
+
+def _pixel_bytes(source: Source, *, pixels: PixelElement) -> Iterator[bytes]:
+    if not pixels.is_encapsulated:
+        return read_range(source.stream, start=pixels.start, end=pixels.end)
+    if source.coded is None:
+        raise Unreadable("The compressed pixel data was not taken apart.")
+    return source.coded.write(source.stream)
 
 
 def read_range(stream: BinaryIO, *, start: int, end: int, chunk: int = CHUNK) -> Iterator[bytes]:
@@ -162,6 +179,17 @@ def _locate(stream: BinaryIO, *, at: int, syntax: UID) -> PixelElement | None:
     while True:
         stream.seek(position)
         item = stream.read(8)
+        if fragments[1:] and (not item.strip(b"\0") or item[:4] == _TRAILING_PADDING):
+            # The delimiter is missing, or zeros stand in its place. What is written is taken apart frame by frame and
+            # ends with one; frames that were cut do not come through that.
+            return PixelElement(
+                start=at,
+                value_start=value_start,
+                end=position,
+                is_encapsulated=True,
+                fragments=tuple(fragments[1:]),
+                offsets=fragments[0],
+            )
         if len(item) < 8:
             raise Unreadable("The file ends within its pixel data.")
         group, element, item_length = struct.unpack(order + "HHL", item)
@@ -173,6 +201,7 @@ def _locate(stream: BinaryIO, *, at: int, syntax: UID) -> PixelElement | None:
                 end=position + 8,
                 is_encapsulated=True,
                 fragments=tuple(fragments[1:]),
+                offsets=fragments[0] if fragments else (0, 0),
             )
         if tag != _ITEM or item_length == UNDEFINED or position + 8 + item_length > size:
             raise Unreadable("The pixel data is not made of whole fragments.")

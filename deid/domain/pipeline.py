@@ -52,9 +52,12 @@ class Outcome:
         return tuple(finding.reason for finding in self.findings)
 
 
-def process(*, source: BinaryIO, target: BinaryIO, settings: Settings) -> Outcome:
+def process(
+    *, source: BinaryIO, target: BinaryIO, settings: Settings, released: frozenset[Reason] = frozenset()
+) -> Outcome:
     """De-identify the file `source` into `target` (empty, readable and writable).
 
+    `released` are reasons that a person who looked at the picture put aside: they warn instead of holding back.
     `target` is to be thrown away when the verdict is `HELD_BACK`: it may hold a part of the output.
     """
     try:
@@ -64,6 +67,7 @@ def process(*, source: BinaryIO, target: BinaryIO, settings: Settings) -> Outcom
     findings = screening.screen(opened.dataset, transfer_syntax=opened.transfer_syntax)
     findings += screening.screen_pixels(opened)
     findings += contents.screen(opened.dataset)
+    findings = [_released(finding) if finding.reason in released else finding for finding in findings]
     if screening.verdict_of(findings) is Verdict.HELD_BACK:
         return Outcome(verdict=Verdict.HELD_BACK, findings=findings, record=Record())
     try:
@@ -146,6 +150,11 @@ def digest_of(stream: BinaryIO) -> bytes:
 
 def _plan(settings: Settings, sought: Identifiers) -> Plan:
     return Plan(profile=settings.profile, subject=settings.subject, uids=settings.uids, identifiers=sought)
+
+
+def _released(finding: Finding) -> Finding:
+    is_releasable = finding.reason in screening.RELEASABLE
+    return Finding(reason=finding.reason, severity=Severity.WARNING) if is_releasable else finding
 
 
 def _held(reason: Reason) -> Outcome:

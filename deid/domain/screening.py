@@ -1,6 +1,8 @@
 """What must be held back: images and objects that may show or tell the patient where the profile does not reach.
 
 Pixels are not cleaned yet, so whatever may carry burned-in text, a face or a document stays out, each with its reason.
+A header that says “no” (BurnedInAnnotation) proves nothing for the kinds that usually carry text: those wait for a person
+who looks at the picture (`RELEASABLE`).
 A warning lets the object pass and is shown to the person who approves.
 """
 
@@ -15,7 +17,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from deid.domain import files, uids
+from deid.domain import coded, files, uids
 from deid.domain.identifiers import fold, strings_of
 from deid.domain.words import words
 
@@ -46,6 +48,14 @@ class Reason(StrEnum):
     PRIVATE_TRANSFER_SYNTAX = "private-transfer-syntax"
     PIXEL_LENGTH = "pixel-data-length"
     COMPRESSED_COMMENT = "comment-in-compressed-image"
+    DAMAGED_PIXELS = "pixels-damaged"
+    ULTRASOUND_REGIONS = "ultrasound-regions"
+    COLOUR = "colour-where-grey-is-the-rule"
+    SECONDARY_IMAGE = "secondary-image"
+    RT_IMAGE = "rt-image"
+    SEGMENTATION = "segmentation"
+    SLIDE_UNSTATED = "slide-not-stated"
+    UNUSUAL_IMAGE = "image-of-an-unusual-kind"
     UNREADABLE = "unreadable"
     NOT_PROCESSED = "not-processed"
     RESIDUE = "identifier-left"
@@ -86,6 +96,45 @@ VIDEO_SYNTAXES: Final = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in 
 PRESENTATION_STATE: Final = _STORAGE + "11."
 SLIDE_CLASSES: Final = frozenset((_STORAGE + "77.1.6",))
 
+SEGMENTATION_CLASSES: Final = frozenset(_STORAGE + end for end in ("66.4", "66.7"))
+ULTRASOUND_REGIONS: Final = 0x00186011
+# Images that a scanner measures: CR, DX, MG, CT, MR, angiography, tomosynthesis, NM, PET, dose grids. What is not here is
+# held back until somebody looked at it.
+ACQUIRED_CLASSES: Final = frozenset(
+    _STORAGE + end
+    for end in words(
+        """
+        1 1.1 1.1.1 1.2 1.2.1 1.3 1.3.1 2 2.1 2.2 4 4.1 4.4 12.1 12.1.1 12.2 12.2.1 13.1.1 13.1.2 13.1.3 13.1.4 13.1.5
+        20 128 128.1 130 481.2
+        """
+    )
+)
+GREY_MODALITIES: Final = frozenset(
+    ["CT", "MR", "PT", "CR", "DX", "MG", "XA", "RF", "IO", "PX", "RG", "NM", "RTDOSE", "RTIMAGE"]
+)
+
+# What a person who looks at the picture can decide. What the picture does not show (documents, bytes beside the image,
+# overlays in unused bits, a face in a volume) stays held back.
+RELEASABLE: Final = frozenset(
+    {
+        Reason.BURNED_IN,
+        Reason.BURNED_IN_LIKELY,
+        Reason.ULTRASOUND,
+        Reason.ULTRASOUND_REGIONS,
+        Reason.SECONDARY_CAPTURE,
+        Reason.SCREEN_SAVE,
+        Reason.DIGITIZED_FILM,
+        Reason.PHOTOGRAPH,
+        Reason.SLIDE_LABEL,
+        Reason.SLIDE_UNSTATED,
+        Reason.RT_IMAGE,
+        Reason.SEGMENTATION,
+        Reason.COLOUR,
+        Reason.SECONDARY_IMAGE,
+        Reason.UNUSUAL_IMAGE,
+    }
+)
+
 # PS3.3 C.7.3.1.1.1. Where burned-in text is the rule, silence about it is no "no".
 USUALLY_BURNED_IN: Final = words(
     """
@@ -103,6 +152,11 @@ FACE_MODALITIES: Final = frozenset(["CT", "MR", "PT"])
 _SCREEN_WORDS: Final = re.compile(
     r"SCREEN ?SAVE|SCREEN ?SHOT|SCREEN|SECONDARY CAPTURE|REPORT|DOSE ?INFO|PROT|PASTED|GRAPH|TABLE|SUMMARY|FORM"
 )
+_SHEET_WORDS: Final = re.compile(
+    r"screen ?(?:save|shot|capture)|snapshot|dosis|rdsr|"
+    r"dose (?:report|info|sheet|record|summary|page)|(?:rapport|informe|relatorio|scheda) de? ?(?:la )?dos|"
+    r"patient(?:en)? ?protocol|patientenprotokoll|exam(?:ination)? (?:report|summary|protocol)|protocol page"
+)
 _HEAD: Final = words(
     """
     head brain skull cranium cranial face facial orbit orbits sinus sinuses maxilla mandible tmj iac sella pituitary
@@ -118,6 +172,8 @@ def screen(dataset: Dataset, *, transfer_syntax: str) -> list[Finding]:
     for reason, applies in _HOLD_BACK:
         if applies(dataset, transfer_syntax):
             found.append(Finding(reason=reason, severity=Severity.HOLD_BACK))
+    if not found and _unusual(dataset):
+        found.append(Finding(reason=Reason.UNUSUAL_IMAGE, severity=Severity.HOLD_BACK))
     for reason, applies in _WARN:
         if applies(dataset, transfer_syntax):
             found.append(Finding(reason=reason, severity=Severity.WARNING))
@@ -125,20 +181,29 @@ def screen(dataset: Dataset, *, transfer_syntax: str) -> list[Finding]:
 
 
 def screen_pixels(source: files.Source) -> list[Finding]:
-    """Findings that need the pixel data element: text beside the image inside it."""
+    """Findings that need the pixel data element; takes encapsulated pixel data apart on the way (`Source.coded`)."""
     pixels = source.pixels
     if pixels is None:
         is_whole = not _has_pixels(source.dataset) or any(tag in source.dataset for tag in _IMAGE_VALUES)
         return [] if is_whole else [Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK)]
-    found = []
     if pixels.is_encapsulated:
-        if _has_comment(source, pixels=pixels):
-            found.append(Finding(reason=Reason.COMPRESSED_COMMENT, severity=Severity.HOLD_BACK))
-    else:
-        expected = _native_length(source.dataset)
-        if expected is not None and not expected <= pixels.value_length <= expected + 1:
-            found.append(Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK))
-    return found
+        try:
+            source.coded = coded.read(
+                source.stream,
+                dataset=source.dataset,
+                transfer_syntax=source.transfer_syntax,
+                fragments=pixels.fragments,
+                offsets=pixels.offsets,
+            )
+        except coded.Damaged:
+            return [Finding(reason=Reason.DAMAGED_PIXELS, severity=Severity.HOLD_BACK)]
+        except coded.Unsure:
+            return [Finding(reason=Reason.COMPRESSED_COMMENT, severity=Severity.HOLD_BACK)]
+        return []
+    expected = _native_length(source.dataset)
+    if expected is None or not expected <= pixels.value_length <= expected + 1:
+        return [Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK)]
+    return []
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
@@ -184,7 +249,12 @@ def _secondary_capture(dataset: Dataset, syntax: str) -> bool:
 
 
 def _screen_save(dataset: Dataset, syntax: str) -> bool:
-    return any(_SCREEN_WORDS.search(value) for value in _values(dataset, "ImageType"))
+    if any(_SCREEN_WORDS.search(value.replace("_", " ")) for value in _values(dataset, "ImageType")):
+        return True
+    if not _has_pixels(dataset):
+        return False
+    # Dose sheets and protocol pages often say what they are in their series' name only.
+    return any(_SHEET_WORDS.search(fold(_text(dataset, key))) for key in ("SeriesDescription", "ImageComments"))
 
 
 def _digitized(dataset: Dataset, syntax: str) -> bool:
@@ -208,7 +278,7 @@ def _slide_label(dataset: Dataset, syntax: str) -> bool:
     if _text(dataset, "SpecimenLabelInImage") == "YES":
         return True
     is_slide = _sop_class(dataset) in SLIDE_CLASSES or _modality(dataset) == "SM"
-    return is_slide and bool({"LABEL", "OVERVIEW", "LOCALIZER"} & set(image_type))
+    return is_slide and bool({"LABEL", "OVERVIEW", "LOCALIZER", "THUMBNAIL"} & set(image_type))
 
 
 def _encapsulated(dataset: Dataset, syntax: str) -> bool:
@@ -254,6 +324,61 @@ def _unknown_class(dataset: Dataset, syntax: str) -> bool:
     return not sop_class or UID(sop_class).name == sop_class
 
 
+def _ultrasound_regions(dataset: Dataset, syntax: str) -> bool:
+    """Calibrated regions (PS3.3 C.8.5.5) are made by ultrasound machines, whatever modality the header names."""
+    return _holds(dataset, ULTRASOUND_REGIONS)
+
+
+def _holds(dataset: Dataset, tag: int) -> bool:
+    if tag in dataset:
+        return True
+    for key in dataset.keys():  # noqa: SIM118 -- iterating a data set decodes every value
+        try:
+            element = dataset[key]
+            if element.VR == "SQ" and any(_holds(item, tag) for item in element.value or ()):
+                return True
+        except Exception:  # noqa: BLE001, S112 -- the engine removes a value that cannot be read
+            continue
+    return False
+
+
+def _colour(dataset: Dataset, syntax: str) -> bool:
+    """Scanners measure grey values: colour is a picture that somebody rendered, with what was on the screen."""
+    if _modality(dataset) not in GREY_MODALITIES or not _has_pixels(dataset):
+        return False
+    photometric = _text(dataset, "PhotometricInterpretation")
+    return not photometric.startswith("MONOCHROME") or _text(dataset, "SamplesPerPixel") not in ("", "1")
+
+
+def _secondary_image(dataset: Dataset, syntax: str) -> bool:
+    """PS3.3 C.7.6.1.1.2: value 2 SECONDARY, made after the examination, from whatever was there."""
+    return _has_pixels(dataset) and "SECONDARY" in _values(dataset, "ImageType")[:2]
+
+
+def _rt_image(dataset: Dataset, syntax: str) -> bool:
+    return _modality(dataset) == "RTIMAGE" or _sop_class(dataset) == _STORAGE + "481.1"
+
+
+def _segmentation(dataset: Dataset, syntax: str) -> bool:
+    """Binary frames can draw letters as well as organs, and nothing in the header tells which."""
+    return _modality(dataset) == "SEG" or _sop_class(dataset) in SEGMENTATION_CLASSES
+
+
+def _slide_unstated(dataset: Dataset, syntax: str) -> bool:
+    """A slide that does not state both that its label and that no text is in the image (PS3.3 C.8.12.4)."""
+    if _sop_class(dataset) not in SLIDE_CLASSES and _modality(dataset) != "SM":
+        return False
+    return _text(dataset, "SpecimenLabelInImage") != "NO" or _text(dataset, "BurnedInAnnotation") != "NO"
+
+
+def _unusual(dataset: Dataset) -> bool:
+    """Pixels in an object that is not known to be an image of an examination."""
+    sop_class = _sop_class(dataset)
+    if not _has_pixels(dataset) or sop_class in ACQUIRED_CLASSES or sop_class in SLIDE_CLASSES:
+        return False
+    return not (sop_class.startswith(_STORAGE + "77.1.5.") and _text(dataset, "BurnedInAnnotation") == "NO")
+
+
 def _private_syntax(dataset: Dataset, syntax: str) -> bool:
     return not uids.is_registered(syntax)
 
@@ -288,6 +413,7 @@ _HOLD_BACK: Final[tuple[tuple[Reason, _Predicate], ...]] = (
     (Reason.PRIVATE_TRANSFER_SYNTAX, _private_syntax),
     (Reason.BURNED_IN, _burned_in),
     (Reason.ULTRASOUND, _ultrasound),
+    (Reason.ULTRASOUND_REGIONS, _ultrasound_regions),
     (Reason.ENCAPSULATED_DOCUMENT, _encapsulated),
     (Reason.STRUCTURED_REPORT, _report),
     (Reason.VIDEO, _video),
@@ -296,6 +422,11 @@ _HOLD_BACK: Final[tuple[tuple[Reason, _Predicate], ...]] = (
     (Reason.DIGITIZED_FILM, _digitized),
     (Reason.PHOTOGRAPH, _photograph),
     (Reason.SLIDE_LABEL, _slide_label),
+    (Reason.SLIDE_UNSTATED, _slide_unstated),
+    (Reason.RT_IMAGE, _rt_image),
+    (Reason.SEGMENTATION, _segmentation),
+    (Reason.COLOUR, _colour),
+    (Reason.SECONDARY_IMAGE, _secondary_image),
     (Reason.TEXT_ANNOTATION, _text_annotation),
     (Reason.RECOGNIZABLE_FEATURES, _recognizable),
     (Reason.OVERLAY_IN_PIXELS, _overlay_in_pixels),
@@ -325,51 +456,3 @@ def _native_length(dataset: Dataset) -> int | None:
     if "PhotometricInterpretation" in dataset and _text(dataset, "PhotometricInterpretation") == "YBR_FULL_422":
         return pixels * 2 * bits // 8
     return (pixels * samples * bits + 7) // 8
-
-
-# Comments that encoders write about themselves.
-_ENCODERS: Final = re.compile(
-    rb"(?:creat|kakadu|kdu|openjpeg|jasper|charls|leadtools|lead technologies|ijg|libjpeg|jpeg|intel|pegasus|accusoft|"
-    rb"merge|pvrg|dcmtk|htj2k|openjph|openhtj2k|aware|gdcm|imageio|grok)[\x20-\x7e\0\r\n]*",
-    re.IGNORECASE,
-)
-_STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
-_HEAD_LIMIT: Final = 1 << 16
-
-
-def _has_comment(source: files.Source, *, pixels: files.PixelElement) -> bool:
-    for offset, length in pixels.fragments:
-        source.stream.seek(offset)
-        if _tells(source.stream.read(min(length, _HEAD_LIMIT))):
-            return True
-    return False
-
-
-def _tells(head: bytes) -> bool:
-    """Whether the marker segments before the entropy-coded data of a JPEG, JPEG-LS or JPEG 2000 image hold text."""
-    if head[:2] == b"\xff\xd8":
-        comment, end = 0xFE, 0xDA
-    elif head[:2] == b"\xff\x4f":
-        comment, end = 0x64, 0x90
-    else:
-        # A box of a JP2 file does not belong into a DICOM fragment (PS3.5 8.2.4); RLE and continued fragments have no markers.
-        return head[4:8] == b"jP  "
-    position = 2
-    while position + 4 <= len(head) and head[position] == 0xFF:
-        marker = head[position + 1]
-        if marker == end:
-            return False
-        if marker in _STANDALONE or marker == 0xFF:
-            position += 1 if marker == 0xFF else 2
-            continue
-        size = int.from_bytes(head[position + 2 : position + 4], "big")
-        content = head[position + 4 : position + 2 + size]
-        if marker == comment:
-            text = content[2:] if comment == 0x64 else content
-            if text.strip(b"\0 \r\n") and not _ENCODERS.match(text.lstrip(b"\0 \r\n")):
-                return True
-        elif comment == 0xFE and marker in (0xE1, 0xED) and content:
-            # Exif, XMP and IPTC come with names, places and times.
-            return True
-        position += 2 + size
-    return False

@@ -14,6 +14,7 @@ from deid.domain.changes import Record
 from deid.domain.plan import Plan
 from deid.domain.profile import DEFAULT_OPTIONS, Option, Profile, load_table
 from deid.domain.pseudonyms import Subject, subject
+from deid.domain.screening import Reason
 from deid.domain.uids import UidMapper
 from tests.archive.factories import make_dataset, to_bytes
 
@@ -49,12 +50,17 @@ def clean(dataset: Dataset, *, options: Iterable[Option] = DEFAULT_OPTIONS, **mo
 
 
 def process(
-    content: bytes | Dataset, *, options: Iterable[Option] = DEFAULT_OPTIONS, **more: Any
+    content: bytes | Dataset,
+    *,
+    options: Iterable[Option] = DEFAULT_OPTIONS,
+    released: frozenset[Reason] = frozenset(),
+    **more: Any,
 ) -> tuple[pipeline.Outcome, bytes]:
     """Through the whole pipeline, file to file."""
     target = io.BytesIO()
     source = io.BytesIO(to_bytes(content) if isinstance(content, Dataset) else content)
-    outcome = pipeline.process(source=source, target=target, settings=make_settings(options=options, **more))
+    settings = make_settings(options=options, **more)
+    outcome = pipeline.process(source=source, target=target, settings=settings, released=released)
     return outcome, target.getvalue()
 
 

@@ -8,6 +8,8 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
+import numpy as np
 import pytest
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
@@ -16,9 +18,7 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
-    JPEG2000Lossless,
     JPEGBaseline8Bit,
-    RLELossless,
 )
 
 from deid.domain import files, pipeline, screening
@@ -88,7 +88,7 @@ def test_an_overlay_in_the_pixels_is_held_back() -> None:
     [
         {},
         {"Modality": "CT", "SOPClassUID": STORAGE + "2", "BodyPartExamined": "CHEST"},
-        {"ImageType": ["DERIVED", "SECONDARY", "MPR"]},
+        {"ImageType": ["DERIVED", "PRIMARY", "ADC"]},
         {"Modality": "MG", "SOPClassUID": STORAGE + "1.2", "BurnedInAnnotation": "NO"},
     ],
 )
@@ -136,33 +136,12 @@ class TestEncodings:
         assert "Quixano" not in str(after)
 
     def test_fragments_pass_as_they_are(self) -> None:
-        frames = [b"\xff\xd8\xff\xda" + bytes([number]) * 100 for number in range(3)]
+        frames = [_jpeg(shift=number) for number in range(3)]
         content = _compressed(frames, syntax=JPEGBaseline8Bit)
         outcome, output = process(content)
         assert outcome.verdict is Verdict.PASS
         assert read(output).PixelData == read(content).PixelData
         assert output.endswith(struct.pack("<HHL", 0xFFFE, 0xE0DD, 0))
-
-    @pytest.mark.parametrize(
-        ("head", "syntax"),
-        [
-            (b"\xff\xd8\xff\xfe\x00\x10Alonso Quixano\xff\xda", JPEGBaseline8Bit),
-            (b"\xff\xd8\xff\xe1\x00\x10Exif\0\0abcdefgh\xff\xda", JPEGBaseline8Bit),
-            (b"\xff\x4f\xff\x64\x00\x12\x00\x01Alonso Quixano\xff\x90", JPEG2000Lossless),
-            (b"\0\0\0\x0cjP  \r\n\x87\n", JPEG2000Lossless),
-        ],
-    )
-    def test_a_comment_in_a_compressed_image_is_held_back(self, head: bytes, syntax: Any) -> None:
-        outcome, _output = process(_compressed([head + bytes(50)], syntax=syntax))
-        assert outcome.reasons == (Reason.COMPRESSED_COMMENT,)
-
-    @pytest.mark.parametrize("text", [b"Kakadu-v5.2.1 ", b"Created by OpenJPEG version 2.5.0"])
-    def test_an_encoder_s_own_comment_is_none(self, text: bytes) -> None:
-        segment = b"\xff\x64" + struct.pack(">H", len(text) + 4) + b"\x00\x01" + text
-        outcome, _output = process(
-            _compressed([b"\xff\x4f" + segment + b"\xff\x90" + bytes(50)], syntax=JPEG2000Lossless)
-        )
-        assert outcome.verdict is Verdict.PASS
 
     def test_what_follows_the_pixel_data_is_left_out(self) -> None:
         dataset = make_dataset()
@@ -224,9 +203,9 @@ def _compressed(frames: list[bytes], *, syntax: Any) -> bytes:
     return to_bytes(dataset, transfer_syntax_uid=syntax)
 
 
-def test_rle_images_have_no_markers_to_search() -> None:
-    segment = struct.pack("<16L", 1, 64, *[0] * 14) + bytes(20)
-    assert process(_compressed([segment], syntax=RLELossless))[0].verdict is Verdict.PASS
+def _jpeg(*, shift: int = 0) -> bytes:
+    frame = bytes(imagecodecs.jpeg8_encode(((np.arange(256) * 7 + shift * 31) % 256).astype(np.uint8).reshape(16, 16)))
+    return frame + b"\0" * (len(frame) % 2)
 
 
 def test_findings_name_their_severity() -> None:

@@ -94,7 +94,7 @@ def _segment(source: Source, segment: Segment) -> list[Piece]:
 def _application(marker: int, content: bytes) -> bytes:
     """The application data that decoders read colours by, written anew without anything else."""
     if marker == 0xE0 and content.startswith(b"JFIF\0"):
-        return b"\xff\xe0\x00\x10JFIF\0\x01\x02\x00\x00\x01\x00\x01\x00\x00"
+        return b"\xff\xe0\x00\x10JFIF\0\x01\x01\x00\x00\x01\x00\x01\x00\x00"
     if marker == 0xEE and content.startswith(b"Adobe") and len(content) >= 12:
         return b"\xff\xee\x00\x0eAdobe\0\x64\0\0\0\0" + content[11:12]
     if marker == 0xE8 and content.startswith(b"mrfx") and len(content) == 5:

@@ -1,0 +1,155 @@
+"""Encapsulated pixel data made anew: the coded images and nothing beside them (PS3.5 A.4).
+
+Comments, application data, boxes, bytes behind the end of an image, fragments that belong to no frame and what offset
+tables say go; the coded data itself is copied byte for byte. Where that cannot be told apart, the object is held back.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import BinaryIO, Final
+
+from pydicom.dataset import Dataset
+
+from archive.domain import codestreams
+from archive.domain.codestreams import Damaged, Description, Family, Piece, Unsure
+
+ITEM: Final = struct.Struct("<HHI")
+_OFFSETS_LIMIT: Final = 0xFFFFFFFF
+CHUNK: Final = 1 << 20
+EXTENDED_TABLES: Final = (0x7FE00001, 0x7FE00002)
+_STARTS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ", b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
+
+__all__ = ["EXTENDED_TABLES", "Coded", "Damaged", "Unsure", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Frames as pieces: bytes of our own, or (offset, length) in the source's stream."""
+
+    frames: tuple[tuple[Piece, ...], ...]
+    has_offsets: bool
+
+    def write(self, source: BinaryIO) -> Iterator[bytes]:
+        """The whole pixel data element, in explicit VR little endian as every encapsulated one (PS3.5 A.4)."""
+        lengths = [sum(len(one) if isinstance(one, bytes) else one[1] for one in frame) for frame in self.frames]
+        padded = [length + length % 2 for length in lengths]
+        starts = [0, *accumulate(8 + length for length in padded)][: len(padded)]
+        table = b""
+        if self.has_offsets and starts and starts[-1] <= _OFFSETS_LIMIT:
+            table = struct.pack(f"<{len(starts)}I", *starts)
+        yield struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF)
+        yield ITEM.pack(0xFFFE, 0xE000, len(table)) + table
+        for frame, length in zip(self.frames, lengths, strict=True):
+            yield ITEM.pack(0xFFFE, 0xE000, length + length % 2)
+            for piece in frame:
+                yield from _bytes_of(piece, source)
+            if length % 2:
+                yield b"\0"
+        yield ITEM.pack(0xFFFE, 0xE0DD, 0)
+
+
+def _bytes_of(piece: Piece, source: BinaryIO) -> Iterator[bytes]:
+    if isinstance(piece, bytes):
+        yield piece
+        return
+    offset, left = piece
+    source.seek(offset)
+    while left:
+        chunk = source.read(min(CHUNK, left))
+        if not chunk:
+            raise Damaged("malformed", "The file ends within its pixel data.")
+        left -= len(chunk)
+        yield chunk
+
+
+def read(
+    stream: BinaryIO,
+    *,
+    dataset: Dataset,
+    transfer_syntax: str,
+    fragments: tuple[tuple[int, int], ...],
+    offsets: tuple[int, int],
+) -> Coded:
+    """What to write of the encapsulated pixel data in `stream`.
+
+    `fragments` and `offsets` are (offset, length) of the values of the fragments and of the basic offset table. Raises
+    `Damaged` when a frame is not the image that `dataset` describes, `Unsure` when something may be left beside one.
+    """
+    family = codestreams.family_of(transfer_syntax)
+    if family in (None, Family.VIDEO, Family.DEFLATE):
+        raise Unsure("the kind of compression is not known well enough to say what is image in it")
+    description = _description(dataset)
+    frames: list[tuple[Piece, ...]] = []
+    for group in _groups(stream, dataset=dataset, family=family, fragments=fragments, offsets=offsets):
+        source = codestreams.of_file(stream, group)
+        codestreams.check(source, transfer_syntax=transfer_syntax, description=description)
+        pieces: list[Piece] = []
+        for piece in codestreams.stripped(source, transfer_syntax=transfer_syntax, description=description):
+            if isinstance(piece, bytes):
+                pieces.append(piece)
+            else:
+                pieces.extend(source.extents(*piece))
+        frames.append(tuple(pieces))
+    return Coded(frames=tuple(frames), has_offsets=offsets[1] > 0 or EXTENDED_TABLES[0] in dataset)
+
+
+def _description(dataset: Dataset) -> Description:
+    try:
+        return Description(
+            rows=int(dataset["Rows"].value),
+            columns=int(dataset["Columns"].value),
+            samples=int(dataset["SamplesPerPixel"].value) if "SamplesPerPixel" in dataset else 1,
+            bits_allocated=int(dataset["BitsAllocated"].value),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Damaged("disagrees", "The header does not say how large the image is.") from error
+
+
+def _groups(
+    stream: BinaryIO,
+    *,
+    dataset: Dataset,
+    family: Family | None,
+    fragments: tuple[tuple[int, int], ...],
+    offsets: tuple[int, int],
+) -> list[list[tuple[int, int]]]:
+    """Fragments by frame. Raises `Damaged`."""
+    try:
+        number = int(dataset["NumberOfFrames"].value or 1) if "NumberOfFrames" in dataset else 1
+    except (TypeError, ValueError) as error:
+        raise Damaged("disagrees", "The header does not say how many frames there are.") from error
+    if not fragments or number < 1 or number > len(fragments):
+        raise Damaged("disagrees", "The pixel data has fewer frames than the header says.")
+    if family is Family.RLE:
+        # PS3.5 A.4.2: a frame is one fragment. What follows the frames is none.
+        return [[fragment] for fragment in fragments[:number]]
+    if number == 1:
+        return [list(fragments)]
+    if len(fragments) == number:
+        return [[fragment] for fragment in fragments]
+    for starts in (_stated(stream, fragments=fragments, offsets=offsets), _marked(stream, fragments=fragments)):
+        if len(starts) == number and starts[0] == 0:
+            return [list(fragments[first:last]) for first, last in pairwise([*starts, len(fragments)])]
+    raise Damaged("disagrees", "The frames of the pixel data cannot be told apart.")
+
+
+def _stated(stream: BinaryIO, *, fragments: tuple[tuple[int, int], ...], offsets: tuple[int, int]) -> list[int]:
+    """Indexes of the fragments that begin a frame by the basic offset table; empty when it does not fit."""
+    stream.seek(offsets[0])
+    raw = stream.read(offsets[1] // 4 * 4)
+    places = {offset - fragments[0][0]: index for index, (offset, _length) in enumerate(fragments)}
+    found = [places.get(place, -1) for (place,) in struct.iter_unpack("<I", raw)]
+    return [] if -1 in found or any(after <= before for before, after in pairwise(found)) else found
+
+
+def _marked(stream: BinaryIO, *, fragments: tuple[tuple[int, int], ...]) -> list[int]:
+    found = []
+    for index, (offset, length) in enumerate(fragments):
+        stream.seek(offset)
+        if stream.read(min(length, 12)).startswith(_STARTS):
+            found.append(index)
+    return found
