@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from deid.domain import deflated, uids
-from deid.domain.coded import EXTENDED_TABLES, Coded
+from deid.domain.coded import Coded
 from deid.domain.deflated import DEFLATED
 
 CHUNK: Final = 1 << 20
@@ -119,10 +119,6 @@ def write(*, dataset: Dataset, source: Source, target: BinaryIO, scratch: str | 
     meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
     dataset.file_meta = meta
     dataset.preamble = bytes(128)
-    if source.coded is not None:
-        for tag in EXTENDED_TABLES:
-            if tag in dataset:
-                del dataset[tag]
     plain = deflated.temporary(scratch) if source.is_deflated else target
     pydicom.dcmwrite(plain, dataset, enforce_file_format=True)
     if source.pixels is not None:

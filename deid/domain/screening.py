@@ -199,6 +199,10 @@ def screen_pixels(source: files.Source) -> list[Finding]:
             return [Finding(reason=Reason.DAMAGED_PIXELS, severity=Severity.HOLD_BACK)]
         except coded.Unsure:
             return [Finding(reason=Reason.COMPRESSED_COMMENT, severity=Severity.HOLD_BACK)]
+        # What is written has a table of its own; these two are not taken over, whatever they hold.
+        for tag in coded.EXTENDED_TABLES:
+            if tag in source.dataset:
+                del source.dataset[tag]
         return []
     expected = _native_length(source.dataset)
     if expected is None or not expected <= pixels.value_length <= expected + 1:
