@@ -24,14 +24,21 @@ KNOWN_SCHEMES: Final = words(
 
 # What a code of a scheme looks like; a value of another form is free text in the place of a code.
 _FORMS: Final = {
+    "ATC": re.compile(r"[A-Z]\d{2}[A-Z]{0,2}\d{0,2}"),
     "DCM": re.compile(r"1[0-3]\d{4}"),
     "FMA": re.compile(r"\d{2,6}"),
     "I10": re.compile(r"[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?"),
     "I10P": re.compile(r"[0-9A-Z]{7}"),
     "I9C": re.compile(r"[EV]?\d{2,3}(?:\.\d{1,2})?"),
+    "ICDO3": re.compile(r"C?\d{2,4}(?:\.\d)?(?:/\d)?"),
+    "ISO3166_1": re.compile(r"[A-Z]{2,3}|\d{3}"),
+    "ISO639_1": re.compile(r"[a-z]{2}"),
+    "ISO639_2": re.compile(r"[a-z]{3}"),
     "LN": re.compile(r"(?:LP|LA)?\d{1,5}-\d"),
     "NCIt": re.compile(r"C\d{3,6}"),
     "RADLEX": re.compile(r"RID\d{1,5}"),
+    "RFC3066": re.compile(r"[a-z]{2,3}(?:-[A-Z]{2})?"),
+    "RFC5646": re.compile(r"[a-z]{2,3}(?:-[A-Z]{2})?"),
     "RXNORM": re.compile(r"\d{1,7}"),
     "SCPECG": re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}(?:-\d{1,3})?"),
     "SNM3": re.compile(r"[A-Z]-[0-9A-Z]{3,6}"),
@@ -39,8 +46,8 @@ _FORMS: Final = {
     "UMLS": re.compile(r"C\d{7}"),
 }
 _PRIVATE_SCHEME: Final = re.compile(r"99[A-Z0-9_]{1,14}")
-_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+%*/{}\[\]-]{0,31}")
-_PRIVATE_CODE: Final = re.compile(r"[A-Za-z]{0,4}[-_.]?[A-Za-z]{0,2}\d{0,4}[A-Za-z]?")
+# Of a scheme whose form is not known: some letters and figures. A word alone could be a name.
+_CODE: Final = re.compile(r"[A-Za-z]{0,4}[-_.:]?[A-Z]{0,2}\d{1,6}(?:[-_.:/]\d{1,4}){0,2}[A-Za-z]?")
 # A run of digits or a caret in a meaning is a number or a name, not a term.
 _NOT_A_TERM: Final = re.compile(r"\d{5,}|\^|@|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 
@@ -80,16 +87,18 @@ def clean_item(item: Dataset, *, identifiers: Identifiers) -> dict[str, str]:
     if scheme and scheme not in KNOWN_SCHEMES and (not _PRIVATE_SCHEME.fullmatch(scheme) or identifiers.find(scheme)):
         changes["CodingSchemeDesignator"] = UNKNOWN_SCHEME
     code = ""
+    is_kept = True
     for keyword in ("CodeValue", "LongCodeValue", "URNCodeValue"):
         value = _text(item, keyword)
         if not value:
             continue
         code = code or value
         if not is_code(value, scheme=scheme, identifiers=identifiers):
+            is_kept = False
             changes[keyword] = URN_REMOVED if keyword == "URNCodeValue" else MEANING_REMOVED.upper()
     meaning = _text(item, "CodeMeaning")
     if meaning:
-        said = meaning_of(scheme=scheme, code=code, meaning=meaning, identifiers=identifiers)
+        said = meaning_of(scheme=scheme, code=code if is_kept else "", meaning=meaning, identifiers=identifiers)
         if said != meaning:
             changes["CodeMeaning"] = said
     for keyword in ("CodingSchemeVersion", "ContextIdentifier", "MappingResource", "MappingResourceName"):
@@ -112,11 +121,9 @@ def is_code(value: str, *, scheme: str, identifiers: Identifiers) -> bool:
     form = _FORMS.get(scheme)
     if form is not None:
         return form.fullmatch(value) is not None
-    if scheme in KNOWN_SCHEMES:
-        return _CODE.fullmatch(value) is not None and not moments.tells(value)
-    if re.search(r"\s", value):
+    if re.search(r"\s", value) or moments.tells(value):
         return False
-    return _PRIVATE_CODE.fullmatch(value) is not None or texts.is_technical(value, has_codes=True)
+    return _CODE.fullmatch(value) is not None or texts.is_technical(value, has_codes=True)
 
 
 def meaning_of(*, scheme: str, code: str, meaning: str, identifiers: Identifiers) -> str:
@@ -124,7 +131,7 @@ def meaning_of(*, scheme: str, code: str, meaning: str, identifiers: Identifiers
     standard = standard_meaning(scheme=scheme, code=code)
     if standard is not None:
         # "Head" for "Head structure (body structure)": what a sender shortens says nothing else.
-        return meaning if _terms(meaning) <= _terms(standard) and meaning.strip() else standard[:64]
+        return meaning if meaning == code or _terms(meaning) <= _terms(standard) else standard[:64]
     if scheme == "UCUM" and units.is_unit(code):
         is_named = meaning == code or (
             texts.is_technical(meaning, has_codes=False) and identifiers.find(meaning) is None
@@ -148,7 +155,9 @@ def is_standard_item(item: Dataset) -> bool:
     """Whether a code item says what the standard says, so that a patient's name in it is only the same word."""
     scheme, code = _text(item, "CodingSchemeDesignator"), _text(item, "CodeValue")
     standard = standard_meaning(scheme=scheme, code=code)
-    return standard is not None and _terms(_text(item, "CodeMeaning")) <= _terms(standard)
+    return standard is not None and (
+        _text(item, "CodeMeaning") == code or _terms(_text(item, "CodeMeaning")) <= _terms(standard)
+    )
 
 
 def _is_version(text: str, *, identifiers: Identifiers) -> bool:

@@ -102,6 +102,17 @@ TERMS: Final = words(
     genou tete thorax rachis
     fluorodeoxyglucose fluoro glucose fludeoxyglucose methionine choline ammonia rubidium technetium gallium dotatate
     dotatoc psma florbetapir flutemetamol acetate water oxygen carbon nitrogen thallium iodine sestamibi tetrofosmin
+    spi xyz ec scat decy ran mot dlyd sing nofilter cnr fil tracew csa csaparallel csamanip csaresampled composed moco drb
+    drs drg snr gsi mono reformatted save dual tse spc tfi tgse epfid trufi haste medic vibe star dess ciss psif
+    resolve blade twist grappa smash sns flow fast release rev revision build patch hotfix hf sp vers version v ver
+    apps lx host os win linux java com upgrade console recon scanner software sw hw fw firmware
+    hrbrain xl ctac sg ssimul simul blob kinahan rogers vpfxs vpfx vpfxhd qclear fluciclovine mdp dmsa mag3 hida dtpa xy om bb
+    na gems edr acc memp vasctof he det abd sat fast hea hep nvarray hns ant pos
+    bonedetl boneplus detail edge chst sharpen fc lungdetl lp hp bp butter hann ramp parzen metz wiener
+    standard_t homogen uniformity coilsens phasecorr array channel channels ch cardiac torso neurovascular spine1 knee
+    shoulder wristcoil breastcoil bodycoil headcoil rx tx quad quadrature birdcage flex flexl flexs loop loops
+    qbody qhead syn bodymatrix headmatrix matrix spinematrix pa
+    analogue scintillation crystal lyso bgo nai czt ffdm dbt cesm
     map derived based mumap measured segmented shift uniform smoothing allpass gauss ramlak shepp logan butterworth
     """
 )
@@ -135,7 +146,7 @@ SHORT_TERMS: Final = words(
     nsa nex oby obs oem ops orb osem pca pet psf ptx pvd qct rca rib rot rpo lpo seg sma smv ssd svc tee tia tmj toe
     tof tte ub uib up usr vas vol vx ya yb yc yd ye uc ua ub
     the of and for with from not in out or per each new old set see via by to at a an
-    1h 13c 19f 23na 31p 2d 3d 4d
+    ip op tc tf mw hw 1h 13c 19f 23na 31p 2d 3d 4d
     """
 )
 
@@ -158,7 +169,8 @@ MAKERS: Final = words(
     informatics software hardware products division network networks equipment laboratories labs laboratory research
     development engineering g.e s.p.a manufacturer name here unknown planning treatment open source offis dcmtk merge
     dicomobjects pixelmed highdicom slicer itk vtk horos weasis philips.com pmsn mipav fmrib freesurfer general
-    shanghai beijing anhui suzhou
+    shanghai beijing anhui suzhou uih biospin mie meditec neurologica sciences lumenis accuray cps adac supersonic imagine
+    nikon evident leitz sakura roche ventana hamamatsu motic grundium 3dhistech epredia aperio
     """
 )
 
@@ -183,7 +195,9 @@ MODELS: Final = words(
     uct umr ump uexplorer resona dc nuvis optix cirrus spectralis maestro 3d-oct stratus visucam
     treatment planning workstation server viewer pacs archive gateway console station acquisition apps application
     iplan dynavue advantage windows aw extended brilliance intellispace portal mim syntegra advanced x-series classic
-    achieva.dstream dstream mr ct pet spect us cr dr simple generator sim simulator scanner camera
+    achieva.dstream dstream trio tim prisma fit bright big bore allura xper pinnacle eclos drx mx8000 idt ecat ste tf digital
+    gmp qin mcs aws works mammodroc petsyngo versa nanozoomer ultrafast tamar
+    dstream mr ct pet spect us cr dr simple generator sim simulator scanner camera
     """
 )
 

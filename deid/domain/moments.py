@@ -49,7 +49,8 @@ _AGE_FIRST: Final = re.compile(r"(?<![^\W\d_])(?:aged?|alter|wiek|vek|edad|eta|�
 _DA_AGE: Final = re.compile(r"\d{2,3}y")
 _TOKENS: Final = re.compile(r"\d+|[^\W\d_]+", re.UNICODE)
 _SEPARATED: Final = re.compile(
-    r"(?<!\d)(\d{1,4})[\s]*[-/.,年月日\s][\s]*(\d{1,2})[\s]*[-/.,年月日\s][\s]*(\d{1,4})(?!\d)"
+    # Looked ahead of, so that "1 17.02.43" is read from its second figure too.
+    r"(?<!\d)(?=(\d{1,4})\s*[-/.,年月日\s]\s*(\d{1,2})\s*[-/.,年月日\s]\s*(\d{1,4})(?!\d))"
 )
 _DIGITS: Final = re.compile(r"\d+")
 _FULL_YEAR: Final = re.compile(r"(?<!\d)(?:18[89]\d|19\d\d|20[0-4]\d)(?!\d)")

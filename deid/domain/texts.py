@@ -62,13 +62,15 @@ NEVER: Final = words(
 _SHORT_CODES: Final = words("a b c d e f g h i k l m n o p q r s t u v w x y z ya yb yc yd ye ua ub uc ca cb cc cd ce")
 
 _JOINTS: Final = re.compile(r"[\s_/+&,;:()\[\]{}*=|\\\"'<>#@!?~^-]+")
-_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Z])")
 _NUMBER: Final = re.compile(r"\d{1,3}(?:[.,]\d{1,3})?")
 # Up to four letters and groups of up to three digits: no number of a person has so few, no name of more letters fits.
-_CODE: Final = re.compile(r"(?:[a-z]{0,4}\d{1,3}(?:\.\d{1,3}){0,4}[a-z]{0,4}\d{0,2}[a-z]?|[a-z]{1,3}\d[a-z]{1,3})")
+_CODE: Final = re.compile(
+    r"(?:[a-z]{0,4}\d{1,3}(?:\.\d{1,3}){0,4}[a-z]{0,4}\d{0,3}[a-z]?|[a-z]{1,3}\d[a-z]{1,3}|[a-z]{1,7}[23]d\d{0,3}[a-z]{0,2})"
+)
+_SIZE: Final = re.compile(r"\d{1,3}(?:cm|in|mm)?x\d{1,3}(?:cm|in|mm)?")
 _YEAR_OF_RELEASE: Final = re.compile(r"20[0-4]\d[a-z]?")
 _MEASURE: Final = re.compile(r"\d{1,4}(?:\.\d{1,3})?(?:mm|cm|ms|s|t|hz|khz|mhz|kv|kvp|mas|kev|deg|°|%|ml|hu|x|w|mw|db)")
-_LETTERS: Final = re.compile(r"[^\W\d_]+")
 MOST_DIGITS: Final = 9
 MOST_BARE_NUMBERS: Final = 2
 
@@ -83,7 +85,7 @@ def is_kept(*, keyword: str, vr: str, value: str, identifiers: Identifiers) -> b
     if vr == "CS":
         return is_term(keyword=keyword, value=text, identifiers=identifiers)
     if keyword in PRODUCTS:
-        return _is_product(text, keyword=keyword, identifiers=identifiers)
+        return _is_product(text, identifiers=identifiers)
     if identifiers.find(text) is not None:
         return False
     return is_technical(text, has_codes=keyword in TECHNIQUE)
@@ -131,7 +133,7 @@ def is_technical(text: str, *, has_codes: bool, vocabulary: frozenset[str] | Non
 
 
 def _is_word(folded: str, *, vocabulary: frozenset[str], has_codes: bool) -> bool:
-    if folded in vocabulary or _MEASURE.fullmatch(folded) or _NUMBER.fullmatch(folded):
+    if folded in vocabulary or any(form.fullmatch(folded) for form in (_MEASURE, _NUMBER, _SIZE)):
         return True
     if folded.isdigit():
         return len(folded) <= 4 and not 1900 <= int(folded) <= 2050
@@ -142,36 +144,36 @@ def _is_word(folded: str, *, vocabulary: frozenset[str], has_codes: bool) -> boo
 
 def _is_compound(token: str, vocabulary: frozenset[str], has_codes: bool) -> bool:
     """Words run together in capitals ("ReferencedSegmentNumber"), or joined by dots ("syngo.via")."""
-    parts = [part for dotted in token.split(".") for part in _CAMEL.split(dotted) if part]
-    return len(parts) > 1 and all(_is_word(fold(part), vocabulary=vocabulary, has_codes=has_codes) for part in parts)
+    dotted = [part for part in token.split(".") if part]
+    pieces = [piece for part in dotted for piece in _CAMEL.split(part) if piece]
+    return len(pieces) > 1 and all(
+        _is_word(fold(part), vocabulary=vocabulary, has_codes=has_codes)
+        or all(
+            _is_word(fold(piece), vocabulary=vocabulary, has_codes=has_codes) for piece in _CAMEL.split(part) if piece
+        )
+        for part in dotted
+    )
 
 
-def _is_product(text: str, *, keyword: str, identifiers: Identifiers) -> bool:
+def _is_product(text: str, *, identifiers: Identifiers) -> bool:
     """Whether a value can only be a maker's name, a product or a version.
 
     A maker may share a word with the hospital (Philips, Siemens): what is said of the institution does not count here.
-    One word that nobody knows may stand beside a maker's or product's name, as a new model's does; alone it may be
-    anybody's.
+    A word that nobody knows may be anybody's name, also beside a maker's.
     """
     if identifiers.of_persons().find(text) is not None or moments.tells(text):
         return False
     if sum(character.isdigit() for character in text) > MOST_DIGITS:
         return False
     known = lexicon.product_words()
-    unknown = 0
-    is_anchored = False
     for raw in _JOINTS.split(text):
         token = raw.strip(".,")
         folded = fold(token)
-        is_anchored = is_anchored or folded in lexicon.MAKERS or folded in lexicon.MODELS
         if not token or _NUMBER.fullmatch(folded) or _YEAR_OF_RELEASE.fullmatch(folded):
             continue
-        if _is_word(folded, vocabulary=known, has_codes=True) or _is_compound(token, known, has_codes=True):
-            continue
-        if not _LETTERS.fullmatch(folded) and not re.fullmatch(r"[a-z]{2,12}\d{1,4}[a-z]{0,3}", folded):
+        if not _is_word(folded, vocabulary=known, has_codes=True) and not _is_compound(token, known, has_codes=True):
             return False
-        unknown += 1
-    return unknown == 0 or (unknown == 1 and is_anchored)
+    return True
 
 
 # Attributes whose terms are few and short: anything else in them is not what it should be (PS3.3 C.7 and C.8).
