@@ -30,5 +30,10 @@ def register() -> None:
         "study.matched", _("Study {target} was matched to subject {subject} of trial {trial}"), event_type=act
     )
     actions.register(
+        "study.matched_across_sites",
+        _("{actor} matched study {target}, which another site sent, to subject {subject} of trial {trial}: {reason}"),
+        event_type=alert,
+    )
+    actions.register(
         "study.unmatched", _("{actor} took study {target} off subject {subject} of trial {trial}"), event_type=act
     )

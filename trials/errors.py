@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import Conflict
+from core.errors import Conflict, Invalid
 
 
 class Closed(Conflict):
@@ -18,3 +18,10 @@ class WrongState(Conflict):
 class AlreadyMatched(Conflict):
     code = "already-matched"
     default_message = _("Somebody has matched this study in the meantime. Nothing was changed.")
+
+
+class AcrossSites(Invalid):
+    """A question, not a refusal: the same again with a reason is done."""
+
+    code = "across-sites"
+    default_message = _("Staff of another site sent these images. Say why they show this subject.")

@@ -113,6 +113,15 @@ class MatchForm(forms.Form):
         validators=[validate_long_string],
         help_text=_("As the protocol names it, such as “Baseline” or “Week 8”."),
     )
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=300,
+        required=False,
+        help_text=_(
+            "Needed when staff of another site sent the images. It is kept with the match and in the audit trail."
+        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
 
     def __init__(self, *args: Any, offered: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

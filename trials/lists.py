@@ -15,8 +15,10 @@ from archive import reading
 from archive.models import Study
 from audit import services as audit
 from core.tables import Choice, Column, Flag, Table
-from trials import queries
+from trials import queries, reasons
 from trials.models import Site, Subject, Trial
+from trials.services.matching import said_by_each
+from trials.services.waiting import questions_of
 
 
 class TrialTable(Table):
@@ -174,6 +176,11 @@ class WaitingTable(Table):
         Column("description", gettext_lazy("Description"), value="description", sort="description"),
         Column("images", gettext_lazy("Images"), value="instance_count", sort="instance_count", kind="number"),
         Column("received", gettext_lazy("Received"), value="last_received_at", sort="last_received_at", kind="date"),
+        Column("sender", gettext_lazy("Sender"), value="sender_words"),
+        Column("site", gettext_lazy("Sending site"), value="site_words"),
+        Column(
+            "why", gettext_lazy("Why it waits"), value="why", hint=gettext_lazy("Open the study for the whole sentence")
+        ),
     )
     search_fields = ("patient__patient_id", "description")
     search_label = gettext_lazy("Patient ID or description")
@@ -189,6 +196,10 @@ class WaitingTable(Table):
 
     def prepare(self, rows: Sequence[Any]) -> None:
         pictures = archive_lists.thumbnails([row.pk for row in rows])
+        questions = questions_of(rows, trial=self.context["trial"], said=said_by_each(rows))
         for row in rows:
             row.thumbnail_url = pictures.get(row.pk, "")
             row.viewer_url = ""
+            question = questions[row.pk]
+            row.sender_words, row.site_words = ", ".join(question.senders.names), question.senders.site_words
+            row.why = reasons.label(question)

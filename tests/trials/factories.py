@@ -54,10 +54,22 @@ def make_trial(organisation: Organisation, *, actor: User, archive: Archive | No
     )
 
 
+OPENING = ("source", "calling_ae_title", "address")
+
+
 def make_images(archive: Archive, *, actor: User | None = None, **elements: Any) -> Study:
     """A settled study of the trial's archive; whoever listens has heard of it."""
-    values = {"PatientIdentityRemoved": "YES", "PatientName": None, **elements}
-    deliver(archive, make_series(count=2, **values), actor=actor)
+    values = {
+        "PatientIdentityRemoved": "YES",
+        "PatientName": None,
+        "PatientBirthDate": None,
+        "AccessionNumber": None,
+        "StudyID": None,
+        **elements,
+    }
+    opening = {name: values.pop(name) for name in OPENING if name in values}
+    _delivery, outcomes = deliver(archive, make_series(count=2, **values), actor=actor, **opening)
+    assert all(outcome.is_success for outcome in outcomes), outcomes
     with tenant(archive.organisation):
         study = Study.objects.filter(archive=archive).latest("pk")
         settle(study)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.test import Client
 
-from access.services import grant_role
+from access.services import grant_role, revoke_role
+from access.services.roles import role_group
+from archive.intake.sources import add_source
 from archive.models import Study
 from archive.services.deletion import StillUsed, delete_study
 from audit.models import Event
@@ -15,8 +18,11 @@ from core.tenancy import tenant
 from tests.archive.factories import make_archive
 from tests.trials.factories import House, make_images
 from trials import services, tasks
-from trials.errors import AlreadyMatched, Closed
+from trials.errors import AcrossSites, AlreadyMatched, Closed
 from trials.models import Subject, SubjectStudy
+from trials.reasons import sentence
+from trials.services.matching import said_by_each
+from trials.services.waiting import questions_of
 
 pytestmark = pytest.mark.django_db
 
@@ -168,3 +174,102 @@ def test_a_study_that_a_trial_needs_is_not_deleted_under_it(house: House) -> Non
     with pytest.raises(StillUsed):
         delete_study(actor=house.administrator, study=house.study)
     assert Study.objects.filter(pk=house.study.pk).exists()
+
+
+def test_images_across_sites_are_a_question_that_needs_a_reason(house: House) -> None:
+    study = make_images(house.archive, PatientID="S-01-001", actor=house.other_staff)
+    assert subject_of(study) == ""
+    for reason in ("", "  ", "\x00"):
+        with pytest.raises(AcrossSites, match="02 Hospital 02"):
+            services.match_study(actor=house.coordinator, study=study, subject=house.subject, reason=reason)
+    row = services.match_study(
+        actor=house.coordinator, study=study, subject=house.subject, reason="The patient moved to the other hospital"
+    )
+    assert row.reason == "The patient moved to the other hospital"
+    event = Event.objects.get(action="study.matched_across_sites", target_id=study.public_id)
+    assert event.detail["reason"] == row.reason
+    # Within the site nobody is asked, and no reason is kept.
+    own = make_images(house.archive, PatientID="S-1-1", actor=house.staff)
+    assert services.match_study(actor=house.coordinator, study=own, subject=house.subject, reason="Typo").reason == ""
+
+
+def test_who_has_left_the_site_still_sent_for_it(house: House) -> None:
+    study = make_images(house.archive, PatientID="S-01-009", actor=house.other_staff)
+    revoke_role(actor=None, container=house.other_site, role="staff", user=house.other_staff)
+    services.add_subject(actor=house.staff, site=house.site, subject_id="S-01-009")
+    assert subject_of(study) == ""
+    subject = Subject.objects.select_related("trial__organisation", "site").get(subject_id="S-01-009")
+    with pytest.raises(AcrossSites):
+        services.match_study(actor=house.coordinator, study=study, subject=subject)
+
+
+def test_a_dicom_sender_counts_for_the_site_that_it_is_named_for(house: House) -> None:
+    role = role_group(container=house.other_site, role="staff")
+    add_source(
+        actor=None, archive=house.archive, kind="ae", calling_ae_title="CT2", network="10.0.0.0/8", role=role
+    )  # fmt: skip
+    study = make_images(house.archive, PatientID="S-01-001", source="dimse", calling_ae_title="CT2", address="10.0.0.7")
+    assert subject_of(study) == ""
+    own = make_images(house.archive, PatientID="S-02-001", source="dimse", calling_ae_title="CT2", address="10.0.0.7")
+    assert subject_of(own) == "S-02-001"
+
+
+@pytest.mark.parametrize(
+    ("elements", "code"),
+    [
+        ({"PatientID": None}, "names-nobody"),
+        ({"PatientID": "S-01-001", "ClinicalTrialProtocolID": "ANOTHER-1"}, "other-protocol"),
+        ({"PatientID": "S-09-009"}, "unknown-subject"),
+        ({"PatientID": "S-01-001", "ClinicalTrialSiteID": "02"}, "other-site-named"),
+    ],
+)
+def test_a_study_says_why_it_waits(house: House, elements: dict[str, Any], code: str) -> None:
+    study = make_images(house.archive, **elements)
+    question = questions_of([study], trial=house.trial, said=said_by_each([study]))[study.pk]
+    assert question.code == code
+    assert sentence(question, trial=house.trial)
+
+
+def test_a_study_that_another_site_sent_or_whose_subject_left_says_so(house: House) -> None:
+    across = make_images(house.archive, PatientID="S-01-001", actor=house.other_staff)
+    services.move_on(actor=house.coordinator, subject=house.other_subject, action="withdraw", reason="Consent")
+    late = make_images(house.archive, PatientID="S-02-001")
+    found = questions_of([across, late], trial=house.trial, said=said_by_each([across, late]))
+    assert [found[study.pk].code for study in (across, late)] == ["other-site-sent", "subject-left"]
+    assert "02 Hospital 02" in sentence(found[across.pk], trial=house.trial)
+    assert found[across.pk].senders.names == [house.other_staff.display_name or house.other_staff.username]
+
+
+def test_the_page_shows_sender_site_and_reason_and_asks_for_one_across_sites(house: House, client: Client) -> None:
+    study = make_images(house.archive, PatientID="S-01-001", actor=house.other_staff)
+    client.force_login(house.coordinator)
+    base = f"/o/{house.organisation.slug}/trials/{house.trial.slug}/waiting/"
+    listed = client.get(base).content.decode()
+    assert "Sent by another site" in listed
+    assert "02 Hospital 02" in listed
+    page = f"{base}{study.public_id}/"
+    shown = client.get(page).content.decode()
+    assert str(house.other_staff) in shown
+    assert "Staff of 02 Hospital 02 sent the images" in shown
+    form = {"subject": house.subject.public_id, "time_point": ""}
+    asked = client.post(page, form)
+    assert asked.status_code == 422
+    assert "Say why" in asked.content.decode()
+    assert subject_of(study) == ""
+    assert client.post(page, form | {"reason": "Moved"}).status_code == 302
+    assert subject_of(study) == "S-01-001"
+
+
+def test_the_api_asks_for_a_reason_across_sites(house: House, client: Client) -> None:
+    study = make_images(house.archive, PatientID="S-01-001", actor=house.other_staff)
+    client.force_login(house.coordinator)
+    address = (
+        f"/api/v1/o/{house.organisation.slug}/trials/{house.trial.slug}/subjects/{house.subject.public_id}"
+        f"/studies/{study.public_id}/"
+    )
+    asked = client.put(address, data={}, content_type="application/json")
+    assert asked.status_code == 400
+    assert "across-sites" in asked.content.decode()
+    answer = client.put(address, data={"reason": "Moved"}, content_type="application/json")
+    assert answer.status_code == 201
+    assert answer.json()["reason"] == "Moved"

@@ -65,7 +65,12 @@ class SubjectImages(TrialMixin, APIView):
             # As the page does that matches by hand: what the images say is offered.
             time_point = values.get("time_point", said_by(study).time_point_id)
             services.match_study(
-                actor=self.actor, study=study, subject=subject, time_point=time_point, request=request._request
+                actor=self.actor,
+                study=study,
+                subject=subject,
+                time_point=time_point,
+                reason=values.get("reason", ""),
+                request=request._request,
             )
             return self._answer(subject, created=True)
         if known.subject_id != subject.pk:

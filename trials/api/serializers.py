@@ -167,7 +167,7 @@ class SubjectStudySerializer(serializers.ModelSerializer[SubjectStudy]):
 
     class Meta:
         model = SubjectStudy
-        fields = ("study", "time_point", "matched_by", "matched_at")
+        fields = ("study", "time_point", "matched_by", "matched_at", "reason")
         read_only_fields = fields
 
 
@@ -228,4 +228,10 @@ class WantedMatchSerializer(serializers.Serializer[Any]):
         required=False,
         allow_blank=True,
         help_text="As the protocol names it. Left out: what the images say, or what stands there already.",
+    )
+    reason = Text(
+        max_length=REASON_LENGTH,
+        required=False,
+        allow_blank=True,
+        help_text="Needed when staff of another site sent the images (else 400 with the code `across-sites`).",
     )

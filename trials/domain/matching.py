@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -35,3 +36,18 @@ def subject_named(said: Said, *, protocol_id: str) -> str:
 def agrees(said: Said, *, site_number: str) -> bool:
     """Whether the images do not name another site than the subject's."""
     return not said.site_id or folded(said.site_id) == folded(site_number)
+
+
+#: Why a study waits for a coordinator.
+NAMES_NOBODY = "names-nobody"
+OTHER_PROTOCOL = "other-protocol"
+UNKNOWN_SUBJECT = "unknown-subject"
+OTHER_SITE_NAMED = "other-site-named"
+SUBJECT_LEFT = "subject-left"
+OTHER_SITE_SENT = "other-site-sent"
+NOT_SETTLED = "not-settled"
+
+
+def sent_across(*, sender_sites: Collection[int], site: int) -> bool:
+    """Whether staff of sites sent the images, and none of those sites is the subject's."""
+    return bool(sender_sites) and site not in sender_sites

@@ -93,6 +93,8 @@ class SubjectStudy(TenantModel):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     matched_at = models.DateTimeField()
+    #: Why a study that another site's staff sent shows this subject all the same.
+    reason = models.CharField(_("reason"), max_length=300, blank=True)
 
     permission_path: ClassVar[str] = "subject__trial"
 

@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 from access.models import Organisation
 from access.queries import require
 from access.services import grant_role, prepare_roles
-from archive.models import Archive
+from access.services.roles import role_group
+from archive.intake.sources import name_source
+from archive.models import Archive, IntakeSource
 from archive.permissions import MANAGE as MANAGE_ARCHIVE
 from core.errors import Conflict, Invalid
 from core.tenancy import tenant
@@ -65,8 +67,21 @@ def create_trial(
         common.save(trial, taken="protocol_id", words=_("Another trial has this protocol ID."))
         prepare_roles(container=trial)
         grant_role(actor=None, container=trial, role="coordinator", user=actor, request=request)
+        _let_send(actor=actor, archive=archive, container=trial, role="coordinator", request=request)
         common.tell(action="trial.created", trial=trial, target=trial, actor=actor, request=request)
     return trial
+
+
+def _let_send(*, actor: Any, archive: Archive, container: Trial | Site, role: str, request: Any) -> None:
+    """Who holds the role is a source of the trial's archive: what they send is screened, and they still need the right
+    to add images there."""
+    name_source(
+        actor=actor,
+        archive=archive,
+        kind=IntakeSource.Kind.ROLE,
+        role=role_group(container=container, role=role),
+        request=request,
+    )
 
 
 @transaction.atomic
@@ -105,6 +120,7 @@ def create_site(
     )
     common.save(site, taken="number", words=_("Another site of the trial has this ID."))
     prepare_roles(container=site)
+    _let_send(actor=actor, archive=trial.archive, container=site, role="staff", request=request)
     common.tell(action="site.created", trial=trial, target=site, actor=actor, request=request)
     return site
 

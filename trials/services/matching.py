@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
-from access.models import RoleGrant
-from access.queries import require, unexpired
+from access.queries import require
 from archive.models import Instance, Study
 from archive.queries import open_instance
 from core.errors import Invalid
-from trials.domain import lifecycle
-from trials.domain.matching import Said, agrees, folded, subject_named
-from trials.errors import AlreadyMatched
-from trials.models import Site, Subject, SubjectStudy, Trial
+from trials.domain.matching import Said, folded, subject_named
+from trials.errors import AcrossSites, AlreadyMatched
+from trials.models import Subject, SubjectStudy, Trial
 from trials.permissions import MANAGE_SUBJECTS
-from trials.services import common
+from trials.services import common, waiting
 
 logger = structlog.get_logger(__name__)
 
@@ -43,7 +40,18 @@ AT_ONCE_MOST: Final = 100
 
 def said_by(study: Study) -> Said:
     """What the first image of a study says of trial, site and subject."""
-    instance = Instance.objects.filter(study=study).order_by("series_id", "instance_number", "pk").first()
+    return said_by_each([study])[study.pk]
+
+
+def said_by_each(studies: Collection[Study]) -> dict[int, Said]:
+    """The same for several studies, by key; one query, and one header read from the storage for each."""
+    keys = [study.pk for study in studies]
+    first = Instance.objects.filter(study__in=keys).order_by("study", "series_id", "instance_number", "pk")
+    instances = {row.study_id: row for row in first.distinct("study").defer("attributes", "frame_table")}
+    return {study.pk: _said(study, instance=instances.get(study.pk)) for study in studies}
+
+
+def _said(study: Study, *, instance: Instance | None) -> Said:
     if instance is None:
         return Said(patient_id=study.patient.patient_id)
     try:
@@ -69,14 +77,7 @@ def study_settled(*, study: Study) -> None:
         return
     said = said_by(study)
     named = subject_named(said, protocol_id=trial.protocol_id)
-    if not named:
-        return
-    subject = (
-        Subject.objects.annotate(folded=Upper("subject_id"))
-        .select_related("site", "trial__organisation")
-        .filter(trial=trial, folded=named)
-        .first()
-    )
+    subject = waiting.subjects_named([named], trial=trial).get(named)
     if subject is not None and _is_believed(study=study, subject=subject, said=said):
         _match(study=study, subject=subject, time_point=said.time_point_id)
 
@@ -84,9 +85,9 @@ def study_settled(*, study: Study) -> None:
 def match_waiting(*, subject: Subject) -> None:
     """Match the archive's studies that wait for this subject: at once those of its Patient ID, soon those that name it
     in the group of the trial, which only their headers tell. In the caller's transaction."""
-    waiting = _waiting(trial=subject.trial)
-    _match_those(waiting.filter(patient__patient_id__iexact=subject.subject_id)[:AT_ONCE_MOST], subject=subject)
-    if waiting.exists():
+    rows = _waiting(trial=subject.trial)
+    _match_those(rows.filter(patient__patient_id__iexact=subject.subject_id)[:AT_ONCE_MOST], subject=subject)
+    if rows.exists():
         from trials import tasks
 
         tasks.match_by_headers.enqueue(organisation_id=subject.organisation_id, subject_id=subject.pk)
@@ -122,22 +123,13 @@ def _match_those(studies: Iterable[Study], *, subject: Subject) -> int:
 def _is_believed(*, study: Study, subject: Subject, said: Said) -> bool:
     """Not when the images name another site, the subject has left, or another site's staff sent them: these wait for a
     coordinator."""
-    if not agrees(said, site_number=subject.site.number) or not lifecycle.is_editable(subject.state):
-        return False
-    senders = set(study.instances.order_by().values_list("delivery__actor", flat=True).distinct()) - {None}
-    sites = Site.objects.filter(trial=subject.trial).values("pk")
-    staff = RoleGrant.objects.filter(
-        unexpired(),
-        ended_at=None,
-        user__in=senders,
-        container_role__container_kind=Site.container_kind(),
-        container_role__container_id__in=sites,
-    ).values_list("user", "container_role__container_id")
-    own = {user for user, site in staff if site == subject.site_id}
-    return all(user in own for user, _site in staff)
+    senders = waiting.senders_of([study], trial=subject.trial)[study.pk]
+    return not waiting.reason_code(study=study, said=said, senders=senders, trial=subject.trial, subject=subject)
 
 
-def _match(*, study: Study, subject: Subject, time_point: str, actor: Any = None, request: Any = None) -> bool:
+def _match(
+    *, study: Study, subject: Subject, time_point: str, reason: str = "", actor: Any = None, request: Any = None
+) -> bool:
     """False when somebody was first."""
     row = SubjectStudy(
         organisation_id=study.organisation_id,
@@ -146,18 +138,19 @@ def _match(*, study: Study, subject: Subject, time_point: str, actor: Any = None
         time_point=time_point,
         matched_by=actor,
         matched_at=timezone.now(),
+        reason=reason,
     )
     common.validate(row)
     try:
         with transaction.atomic():
             row.save()
             common.tell(
-                action="study.matched",
+                action="study.matched_across_sites" if reason else "study.matched",
                 trial=subject.trial,
                 target=study,
                 actor=actor,
                 request=request,
-                detail={"subject": subject.public_id},
+                detail={"subject": subject.public_id, **({"reason": reason} if reason else {})},
             )
     except IntegrityError:
         return False
@@ -166,15 +159,29 @@ def _match(*, study: Study, subject: Subject, time_point: str, actor: Any = None
 
 @transaction.atomic
 def match_study(
-    *, actor: Any, study: Study, subject: Subject, time_point: str = "", request: Any = None
+    *, actor: Any, study: Study, subject: Subject, time_point: str = "", reason: str = "", request: Any = None
 ) -> SubjectStudy:
-    """Say whose images these are. Raises `Forbidden`, `Closed`, `Invalid`, `AlreadyMatched`."""
+    """Say whose images these are. Those that another site's staff sent need a `reason`, which stays with the match.
+
+    Raises `Forbidden`, `Closed`, `Invalid`, `AlreadyMatched`, and `AcrossSites` for want of that reason.
+    """
     trial = subject.trial
     require(actor, MANAGE_SUBJECTS, trial)
     common.require_open(trial=trial)
     if study.archive_id != trial.archive_id:
         raise Invalid(_("The study is not in the archive of this trial."))
-    if not _match(study=study, subject=subject, time_point=time_point.strip(), actor=actor, request=request):
+    senders = waiting.senders_of([study], trial=trial)[study.pk]
+    said = ""
+    if senders.is_across(subject.site_id):
+        if not reason.replace("\x00", "").strip():
+            raise AcrossSites(
+                _("Staff of %(sender)s sent these images; the subject is of site %(site)s. Say why they are theirs.")
+                % {"sender": senders.site_words, "site": f"{subject.site.number} {subject.site.name}"}
+            )
+        said = common.reason_of(reason)
+    if not _match(
+        study=study, subject=subject, time_point=time_point.strip(), reason=said, actor=actor, request=request
+    ):
         raise AlreadyMatched
     found: SubjectStudy = SubjectStudy.objects.get(study=study)
     return found

@@ -13,9 +13,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 from archive import lists as archive_lists
 from archive.models import Study
 from core.errors import Forbidden, Invalid, NotFound
-from trials import forms, lists, queries, services
+from trials import forms, lists, queries, reasons, services
+from trials.errors import AcrossSites
 from trials.models import Subject, Trial
 from trials.services.matching import said_by
+from trials.services.waiting import questions_of
 from trials.views.common import answer, load_trial, page_context, posted
 
 OFFERED = 20
@@ -54,6 +56,7 @@ def match(request: Any, organisation: str, trial: str, study: str) -> HttpRespon
     if request.method == "POST" and not rights.manage_subjects:
         raise Forbidden
     said = said_by(found_study)
+    question = questions_of([found_study], trial=found, said={found_study.pk: said})[found_study.pk]
     form = forms.MatchForm(
         posted(request),
         offered=_offers(request, found, said.subject_id or said.patient_id),
@@ -71,8 +74,11 @@ def match(request: Any, organisation: str, trial: str, study: str) -> HttpRespon
                     study=found_study,
                     subject=subject,
                     time_point=form.cleaned_data["time_point"],
+                    reason=form.cleaned_data["reason"],
                     request=request,
                 )
+            except AcrossSites as error:
+                form.add_error("reason", str(error.message))
             except Invalid as error:
                 forms.take_over(form, error)
             else:
@@ -82,6 +88,8 @@ def match(request: Any, organisation: str, trial: str, study: str) -> HttpRespon
         "form": form if rights.manage_subjects and not found.is_closed else None,
         "study": found_study,
         "said": said,
+        "question": question,
+        "why": reasons.sentence(question, trial=found),
         "picture": archive_lists.thumbnails([found_study.pk]).get(found_study.pk, ""),
     }
     return answer(request, "trials/match.html", context, form=form)

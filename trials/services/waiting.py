@@ -1,0 +1,151 @@
+"""Who sent a study of a trial's archive, for which site, and why it waits for a coordinator."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Q
+from django.db.models.functions import Upper
+
+from access.models import RoleGrant
+from archive.models import Instance, Study
+from trials.domain import lifecycle, matching
+from trials.domain.matching import Said
+from trials.models import Site, Subject, Trial
+
+
+@dataclass(slots=True)
+class Senders:
+    """Who sent the images of one study: names for a page, and the sites whose staff they were when they sent them."""
+
+    names: list[str] = field(default_factory=list)
+    sites: dict[int, Site] = field(default_factory=dict)
+    # One set of sites for each sender that is of a site: all of them have to be of the subject's.
+    of_each: list[frozenset[int]] = field(default_factory=list)
+
+    def is_across(self, site_id: int) -> bool:
+        """Whether staff of another site sent any of the images."""
+        return any(matching.sent_across(sender_sites=sites, site=site_id) for sites in self.of_each)
+
+    @property
+    def site_words(self) -> str:
+        return ", ".join(f"{site.number} {site.name}" for site in self.sites.values())
+
+
+def senders_of(studies: Collection[Study], *, trial: Trial) -> dict[int, Senders]:
+    """By study. Staff count for the site they were staff of when the images came or have become since, also when they have
+    left meanwhile; a DICOM sender counts for the site that the intake policy names it for."""
+    keys = [study.pk for study in studies]
+    found: dict[int, Senders] = {key: Senders() for key in keys}
+    sites = {site.pk: site for site in Site.objects.filter(trial=trial)}
+    came = (
+        Instance.objects.filter(study__in=keys, delivery__isnull=False)
+        .order_by("study", "delivery__opened_at")
+        .values(
+            "study",
+            "delivery",
+            "delivery__actor",
+            "delivery__actor__username",
+            "delivery__actor__display_name",
+            "delivery__calling_ae_title",
+            "delivery__opened_at",
+            "delivery__intake_source__role__container_kind",
+            "delivery__intake_source__role__container_id",
+        )
+        .distinct()
+    )
+    rows = list(came)
+    staff = _staff({row["delivery__actor"] for row in rows} - {None}, sites=sites)
+    for row in rows:
+        senders = found[row["study"]]
+        name = (
+            row["delivery__calling_ae_title"]
+            or row["delivery__actor__display_name"]
+            or row["delivery__actor__username"]
+        )
+        if name and name not in senders.names:
+            senders.names.append(name)
+        theirs = {site for site, ended in staff[row["delivery__actor"]] if ended > row["delivery__opened_at"]}
+        if (
+            row["delivery__intake_source__role__container_kind"] == Site.container_kind()
+            and not row["delivery__actor"]
+            and row["delivery__intake_source__role__container_id"] in sites
+        ):
+            theirs.add(row["delivery__intake_source__role__container_id"])
+        if theirs:
+            senders.of_each.append(frozenset(theirs))
+            senders.sites |= {pk: sites[pk] for pk in sorted(theirs)}
+    return found
+
+
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
+
+
+def _staff(people: Iterable[Any], *, sites: dict[int, Site]) -> dict[Any, list[tuple[int, datetime]]]:
+    """Person → (site, until when) of every time they were its staff, those to come among them."""
+    grants = RoleGrant.objects.filter(
+        user__in=list(people),
+        container_role__container_kind=Site.container_kind(),
+        container_role__container_id__in=list(sites),
+    ).values_list("user", "container_role__container_id", "ended_at", "expires_at")
+    found: dict[Any, list[tuple[int, datetime]]] = defaultdict(list)
+    for user, site, ended, expires in grants:
+        found[user].append((site, min(moment or FOR_EVER for moment in (ended, expires))))
+    return found
+
+
+def reason_code(*, study: Study, said: Said, senders: Senders, trial: Trial, subject: Subject | None) -> str:
+    """Why the study is not matched by itself (`trials.domain.matching`); empty when nothing speaks against it.
+
+    `subject` is the one that the images name, with its site; None when the trial has none of that ID.
+    """
+    if not matching.subject_named(said, protocol_id=trial.protocol_id):
+        is_other = bool(said.protocol_id) and matching.folded(said.protocol_id) != matching.folded(trial.protocol_id)
+        return matching.OTHER_PROTOCOL if is_other else matching.NAMES_NOBODY
+    if subject is None:
+        return matching.UNKNOWN_SUBJECT
+    if not matching.agrees(said, site_number=subject.site.number):
+        return matching.OTHER_SITE_NAMED
+    if not lifecycle.is_editable(subject.state):
+        return matching.SUBJECT_LEFT
+    if senders.is_across(subject.site_id):
+        return matching.OTHER_SITE_SENT
+    return "" if study.settled_at is not None else matching.NOT_SETTLED
+
+
+def subjects_named(names: Iterable[str], *, trial: Trial) -> dict[str, Subject]:
+    """Folded Subject ID → subject."""
+    wanted = {name for name in names if name}
+    rows = (
+        Subject.objects.annotate(folded=Upper("subject_id"))
+        .select_related("site", "trial__organisation")
+        .filter(Q(folded__in=wanted), trial=trial)
+    )
+    return {matching.folded(row.subject_id): row for row in rows}
+
+
+@dataclass(slots=True)
+class Question:
+    """What a coordinator has to know of a study that waits."""
+
+    said: Said
+    senders: Senders
+    code: str
+    subject: Subject | None
+
+
+def questions_of(studies: Collection[Study], *, trial: Trial, said: dict[int, Said]) -> dict[int, Question]:
+    """By study; `said` is what the images of each say (`trials.services.matching.said_by`)."""
+    senders = senders_of(studies, trial=trial)
+    named = {study.pk: matching.subject_named(said[study.pk], protocol_id=trial.protocol_id) for study in studies}
+    subjects = subjects_named(named.values(), trial=trial)
+    found = {}
+    for study in studies:
+        subject = subjects.get(named[study.pk])
+        code = reason_code(study=study, said=said[study.pk], senders=senders[study.pk], trial=trial, subject=subject)
+        found[study.pk] = Question(said[study.pk], senders[study.pk], code, subject)
+    return found
