@@ -13,10 +13,12 @@ class ArchiveConfig(AppConfig):
         from access import hooks, usage
         from archive import audit_actions, break_glass, quota, shell
         from archive.albums import shell as album_shell
+        from archive.intake import notices
 
         break_glass.register()
         audit_actions.register()
         shell.register()
+        notices.register()
         album_shell.register()
         usage.register_storage(quota.stored_bytes)
         hooks.register_viewable(

@@ -9,6 +9,16 @@ def register() -> None:
     actions.register("archive.created", _("{actor} created the archive {target}"), event_type=actions.SECURITY_ALERT)
     actions.register("archive.changed", _("{actor} changed the archive {target}"), event_type=actions.SECURITY_ALERT)
     actions.register(
+        "archive.source_added",
+        _("{actor} let {source} send to the archive {target}"),
+        event_type=actions.SECURITY_ALERT,
+    )
+    actions.register(
+        "archive.source_removed",
+        _("{actor} stopped {source} from sending to the archive {target}"),
+        event_type=actions.SECURITY_ALERT,
+    )
+    actions.register(
         "delivery.opened", _("{actor} began to send images to {archive}"), event_type=actions.BEGIN_TRANSFERRING
     )
     actions.register(
@@ -39,6 +49,11 @@ def register() -> None:
     actions.register("study.deleted", _("{actor} deleted study {target}"), event_type=actions.STUDY_DELETED)
     actions.register(
         "quarantine.released", _("{actor} stored the quarantined file {target}"), event_type=actions.IMPORT
+    )
+    actions.register(
+        "quarantine.finding_overruled",
+        _("{actor} looked at the held file {target} and released it: {reason}"),
+        event_type=actions.SECURITY_ALERT,
     )
     actions.register(
         "quarantine.discarded",

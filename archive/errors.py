@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from core.errors import Conflict, Invalid, PermanentError, RetriableError
+from core.errors import Conflict, Forbidden, Invalid, PermanentError, RetriableError
 
 
 class DeliveryClosed(Conflict):
@@ -40,6 +40,23 @@ class QuotaReached(OutOfSpace):
     default_message = _(
         "The organisation has used its storage, or is suspended. Nothing of the file was kept. An administrator can "
         "delete studies or ask for more."
+    )
+
+
+class NotASource(Forbidden):
+    """Nothing was kept. The archive is for de-identified images, and its intake policy does not name the sender."""
+
+    code = "not-a-source"
+    default_message = _(
+        "This archive is for de-identified images. It takes de-identified copies and what the sources in its intake "
+        "policy send; you are not one of them. Nothing was kept. A manager of the archive can add you."
+    )
+
+
+class NeedsReason(Conflict):
+    code = "release-needs-reason"
+    default_message = _(
+        "Screening held this file. A manager who has looked at it can release it with a reason; nothing changed."
     )
 
 

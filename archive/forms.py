@@ -41,10 +41,18 @@ class ArchiveForm(forms.Form):
     )
     is_open_to_dimse = forms.BooleanField(label=_("Takes DICOM associations"), required=False, initial=True)
     calling_ae_titles = _Titles(
-        label=_("AE titles that may send"),
+        label=_("Calling AE titles"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
-        help_text=_("One a line. Empty: any calling AE title may send."),
+        help_text=_(
+            "Who may open an association, one AE title a line. Empty: nobody. To send to a de-identified archive, a "
+            "caller must also be one of its sources."
+        ),
+    )
+    is_open_to_any_caller = forms.BooleanField(
+        label=_("Any calling AE title may open an association"),
+        required=False,
+        help_text=_("For closed networks only: a calling AE title proves nothing."),
     )
     overwrite = forms.ChoiceField(
         label=_("Other content under a known UID"),
@@ -79,6 +87,7 @@ class NewArchiveForm(ArchiveForm):
         "ae_title",
         "is_open_to_dimse",
         "calling_ae_titles",
+        "is_open_to_any_caller",
         "overwrite",
         "settle_seconds",
     )

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from archive.models import Study
+import structlog
+
+from archive.domain.screening import UNCHECKED, Finding
+from archive.models import Archive, Delivery, Study
+
+if TYPE_CHECKING:
+    from access.models import User
+
+logger = structlog.get_logger(__name__)
 
 
 class StudyListener(Protocol):
@@ -25,3 +35,72 @@ def on_study_settled(listener: StudyListener) -> Callable[..., None]:
 def study_settled(*, study: Study) -> None:
     for listener in _study_settled:
         listener(study=study)
+
+
+class Screener(Protocol):
+    """Looks at one arriving file; None: nothing in it tells who the patient is. Touches no database."""
+
+    def __call__(self, *, path: Path) -> Finding | None: ...
+
+
+class RunLedger(Protocol):
+    """Of these SHA-256 digests, those that the de-identification run of the delivery wrote down as its output."""
+
+    def __call__(self, *, delivery: Delivery, digests: Collection[bytes]) -> set[bytes]: ...
+
+
+class Clearance(StrEnum):
+    """What may be said of a study in a de-identified archive."""
+
+    DEIDENTIFIED = "deidentified"
+    SCREENED = "screened"
+    UNKNOWN = "unknown"
+
+
+class ClearanceOf(Protocol):
+    def __call__(self, *, studies: Collection[Study]) -> Mapping[int, Clearance]: ...
+
+
+_screener: list[Screener] = []
+_ledger: list[RunLedger] = []
+_clearance: list[ClearanceOf] = []
+_stewards: list[Callable[[Archive], Iterable[Any]]] = []
+
+
+def register_deidentification(*, screener: Screener, ledger: RunLedger, clearance: ClearanceOf) -> None:
+    """The room that knows de-identification; without one nothing gets into a de-identified archive."""
+    _screener[:], _ledger[:], _clearance[:] = [screener], [ledger], [clearance]
+
+
+def screen(*, path: Path) -> Finding | None:
+    """Whether a file may go into a de-identified archive. A check that cannot be made, or fails, holds it."""
+    if not _screener:
+        return UNCHECKED
+    try:
+        return _screener[0](path=path)
+    except OSError:
+        raise
+    # A file that the check stumbles over is not a file without identity.
+    except Exception as error:  # noqa: BLE001
+        logger.warning("arrival_not_screened", kind=type(error).__name__)
+        return UNCHECKED
+
+
+def outputs_of_run(*, delivery: Delivery, digests: Collection[bytes]) -> set[bytes]:
+    return _ledger[0](delivery=delivery, digests=digests) if _ledger else set()
+
+
+def clearance_of(studies: Collection[Study]) -> dict[int, Clearance]:
+    """What may be said of each study (by key). Only a run with its receipt makes one "de-identified"."""
+    known = _clearance[0](studies=studies) if _clearance and studies else {}
+    return {study.pk: known.get(study.pk, Clearance.UNKNOWN) for study in studies}
+
+
+def register_stewards(find: Callable[[Archive], Iterable[Any]]) -> None:
+    """Further people who are told when files for an archive are held: `find(archive)` gives them."""
+    if find not in _stewards:
+        _stewards.append(find)
+
+
+def stewards_of(archive: Archive) -> list[User]:
+    return [person for find in _stewards for person in find(archive)]

@@ -28,6 +28,7 @@ from pydicom.uid import UID
 from access.models import RoleContainer, validate_slug
 from archive import notes
 from archive.domain import pixel_notes
+from archive.domain.screening import SCREENING_CODES
 from core.models import TenantModel, TimeStampedModel, new_public_id
 
 # PS3.5 6.2: AE is 16 characters of the default repertoire without backslash and control characters.
@@ -75,8 +76,10 @@ class Archive(RoleContainer, TenantModel, TimeStampedModel):
         _("other content under a known UID"), max_length=12, choices=Overwrite.choices, default=Overwrite.NEVER
     )
     calling_ae_titles = models.JSONField(
-        _("AE titles that may send"), default=list, blank=True, help_text=_("Empty: any calling AE title may send.")
+        _("calling AE titles"), default=list, blank=True, help_text=_("Who may open an association. Empty: nobody.")
     )
+    # Said on purpose, never by leaving a list empty: a new archive is closed to callers it does not know.
+    is_open_to_any_caller = models.BooleanField(_("any calling AE title may open an association"), default=False)
     settle_seconds = models.PositiveIntegerField(_("seconds of silence until a study counts as complete"), default=10)
     is_open_to_dimse = models.BooleanField(_("takes DICOM associations"), default=True)
 
@@ -100,6 +103,11 @@ class Archive(RoleContainer, TenantModel, TimeStampedModel):
     @property
     def audit_label(self) -> str:
         return self.slug
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether the archive is for de-identified images: it takes what `deid` wrote or its intake policy admits."""
+        return self.purpose != self.Purpose.CLINICAL
 
 
 class ArchiveUserObjectPermission(UserObjectPermissionBase):
@@ -313,6 +321,13 @@ class Delivery(TenantModel):
         IMPORT = "import", _("Import")
         DEID = "deid", _("De-identification")
 
+    class Admission(models.TextChoices):
+        """Why a de-identified archive took a delivery; empty in clinical archives and for what came before the policy."""
+
+        DEIDENTIFIED = "deidentified", _("De-identified by a run")
+        SCREENED = "screened", _("Screened on arrival")
+        RELEASED = "released", _("Released from quarantine by a person")
+
     class State(models.TextChoices):
         OPEN = "open", _("Receiving")
         CLOSED = "closed", _("Indexing")
@@ -321,6 +336,10 @@ class Delivery(TenantModel):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     archive = models.ForeignKey(Archive, on_delete=models.PROTECT, related_name="deliveries")
     source = models.CharField(max_length=8, choices=Source.choices)
+    admission = models.CharField(max_length=12, choices=Admission.choices, blank=True)
+    intake_source = models.ForeignKey(
+        "IntakeSource", on_delete=models.SET_NULL, null=True, blank=True, related_name="deliveries"
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -389,6 +408,8 @@ class QuarantinedFile(TenantModel):
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    # Why a person took a screening finding for a false alarm.
+    decision_note = models.CharField(max_length=300, blank=True)
 
     permission_path: ClassVar[str] = "archive"
 
@@ -408,6 +429,11 @@ class QuarantinedFile(TenantModel):
     def audit_label(self) -> str:
         return self.public_id
 
+    @property
+    def is_held(self) -> bool:
+        """Whether screening on arrival held the file: only a person who looked may store it."""
+        return self.code in SCREENING_CODES
+
 
 class Removal(TenantModel):
     """Stored bytes that nothing refers to any more: written with the change that let go of them, gone with the bytes."""
@@ -424,6 +450,7 @@ class Removal(TenantModel):
 
 # Found here by Django; albums name what they need of this module by string.
 from archive.albums.models import Album, AlbumEntry  # noqa: E402
+from archive.intake.models import IntakeSource  # noqa: E402
 
 __all__ = [
     "Album",
@@ -433,6 +460,7 @@ __all__ = [
     "ArchiveUserObjectPermission",
     "Delivery",
     "Instance",
+    "IntakeSource",
     "Patient",
     "QuarantinedFile",
     "Removal",

@@ -11,8 +11,9 @@ class DeidConfig(AppConfig):
 
     def ready(self) -> None:
         from core import navigation
-        from deid import audit_actions, notices, queries
+        from deid import arrivals, audit_actions, notices, queries
 
+        arrivals.register()
         audit_actions.register()
         notices.register()
         navigation.register(

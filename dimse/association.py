@@ -11,8 +11,8 @@ import structlog
 from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from dimse import handshake, services
 from dimse.directory import Destination, Directory
+from dimse.domain import callers, negotiation, pdu
 from dimse.domain import command as commands
-from dimse.domain import negotiation, pdu
 from dimse.domain.command import Command
 from dimse.domain.pdu import (
     PDV,
@@ -134,6 +134,8 @@ class Association:
             session.close()
             self.summary.stored = session.stored
             self.summary.refused = session.refused
+            if session.is_denied:
+                self.summary.reason = callers.NOT_A_SOURCE
             self.summary.bytes_received = session.bytes_received
 
     # Negotiation ------------------------------------------------------------------------------------------------------
@@ -161,7 +163,9 @@ class Association:
 
     def _judge(self, request: AssociateRequest) -> Rejection | Destination:
         if (rejection := handshake.fault_of(request)) is not None:
+            self.summary.reason = callers.PROTOCOL
             return rejection
+        self.summary.reason = callers.BUSY
         if self._must_refuse is not None:
             return self._must_refuse
         if self._is_draining():
@@ -171,12 +175,23 @@ class Association:
         except DatabaseAway:
             # Unknown is not the same as away: a sender keeps its objects and tries again.
             return pdu.TEMPORARY_CONGESTION
-        if destination is None:
-            return pdu.CALLED_AE_NOT_RECOGNISED
         self.summary.destination = destination
-        if not destination.may_call(request.calling_ae_title):
-            return pdu.CALLING_AE_NOT_RECOGNISED
-        return destination
+        if destination is None or destination.closed:
+            self.summary.reason = callers.UNKNOWN_CALLED if destination is None else destination.closed
+            return pdu.CALLED_AE_NOT_RECOGNISED
+        self.summary.reason = self._objection(request, destination=destination)
+        return pdu.CALLING_AE_NOT_RECOGNISED if self.summary.reason else destination
+
+    def _objection(self, request: AssociateRequest, *, destination: Destination) -> str:
+        """Why the caller may not do what it asks for; empty when it may do some of it."""
+        who = {"calling_ae_title": request.calling_ae_title, "address": self.summary.address}
+        if not destination.may_call(**who):
+            is_named = destination.knows(request.calling_ae_title)
+            return callers.WRONG_ADDRESS if is_named else callers.UNKNOWN_CALLING
+        # Who comes to store and may not is told so at once, not object by object.
+        asked = [context.abstract_syntax for context in request.contexts]
+        only_stores = bool(asked) and all(map(negotiation.is_storage_class, asked))
+        return callers.NOT_A_SOURCE if only_stores and not destination.may_store(**who) else ""
 
     def _reject(self, rejection: Rejection) -> None:
         self.summary.ended = "rejected"

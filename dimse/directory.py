@@ -10,9 +10,10 @@ from typing import Any
 import structlog
 from django.core.cache import cache
 
-from archive.models import Archive
+from archive.models import Archive, IntakeSource
 from core.tenancy import all_tenants
 from dimse import database
+from dimse.domain import callers
 from dimse.limits import Limits
 
 logger = structlog.get_logger(__name__)
@@ -29,13 +30,37 @@ class Destination:
     archive: Archive
     ae_title: str
     calling_ae_titles: frozenset[str]
+    # Sources of the intake policy that are calling AE titles with their addresses; detached rows.
+    sources: tuple[IntakeSource, ...] = ()
+    # Why it takes no associations at all: a reason of `dimse.callers`, empty when it does.
+    closed: str = ""
 
     @property
     def organisation_id(self) -> int:
         return int(self.archive.organisation_id)
 
-    def may_call(self, calling_ae_title: str) -> bool:
-        return not self.calling_ae_titles or calling_ae_title in self.calling_ae_titles
+    def is_source(self, *, calling_ae_title: str, address: str) -> bool:
+        return any(one.calling_ae_title == calling_ae_title and one.covers(address) for one in self.sources)
+
+    def knows(self, calling_ae_title: str) -> bool:
+        """Whether the title is named here, from whatever address."""
+        return calling_ae_title in self.calling_ae_titles or any(
+            one.calling_ae_title == calling_ae_title for one in self.sources
+        )
+
+    def may_call(self, *, calling_ae_title: str, address: str) -> bool:
+        """Whether the caller may open an association."""
+        return (
+            self.archive.is_open_to_any_caller
+            or calling_ae_title in self.calling_ae_titles
+            or self.is_source(calling_ae_title=calling_ae_title, address=address)
+        )
+
+    def may_store(self, *, calling_ae_title: str, address: str) -> bool:
+        """Whether it may also send images: to an archive of de-identified images only as a source of its policy."""
+        if self.archive.is_gated:
+            return self.is_source(calling_ae_title=calling_ae_title, address=address)
+        return self.may_call(calling_ae_title=calling_ae_title, address=address)
 
 
 def archives_changed(**_signal: Any) -> None:
@@ -61,7 +86,7 @@ class Directory:
         self._entries: dict[str, tuple[float, Any, Destination | None]] = {}
 
     def find(self, called_ae_title: str) -> Destination | None:
-        """The archive behind a title; None when there is none that takes associations. Raises `DatabaseAway`."""
+        """The archive behind a title, which may be `closed`; None when there is none. Raises `DatabaseAway`."""
         version = self._version()
         now = time.monotonic()
         with self._lock:
@@ -84,15 +109,16 @@ class Directory:
 
 def _load(called_ae_title: str) -> Destination | None:
     with all_tenants():
-        archive = (
-            Archive.objects.select_related("organisation")
-            .filter(ae_title=called_ae_title, is_open_to_dimse=True, organisation__suspended_at=None)
-            .first()
-        )
-    if archive is None:
-        return None
+        archive = Archive.objects.select_related("organisation").filter(ae_title=called_ae_title).first()
+        if archive is None:
+            return None
+        sources = IntakeSource.objects.filter(archive=archive, kind=IntakeSource.Kind.AE) if archive.is_gated else ()
+        rows = tuple(sources)
+    closed = "" if archive.is_open_to_dimse else callers.CLOSED
     return Destination(
         archive=archive,
         ae_title=archive.ae_title,
         calling_ae_titles=frozenset(str(title).strip() for title in archive.calling_ae_titles),
+        sources=rows,
+        closed=callers.SUSPENDED if archive.organisation.suspended_at is not None else closed,
     )

@@ -10,9 +10,11 @@ import structlog
 
 from archive import quota
 from archive import services as archive_services
-from archive.errors import OutOfSpace
+from archive.errors import NotASource, OutOfSpace
+from archive.intake import policy
 from archive.limits import limit
 from archive.models import Delivery
+from archive.services.commit import DICOM_STATUS
 from archive.services.deliveries import check_space
 from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from archive.spool import SpoolWriter
@@ -22,7 +24,7 @@ from dimse import database
 from dimse.directory import Destination
 from dimse.domain import command as commands
 from dimse.domain import part10
-from dimse.domain.command import CANNOT_UNDERSTAND, MISMATCH, OUT_OF_RESOURCES, SUCCESS, Command
+from dimse.domain.command import CANNOT_UNDERSTAND, MISMATCH, NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCESS, Command
 from dimse.errors import DatabaseAway
 from dimse.limits import Limits
 
@@ -47,6 +49,8 @@ class Session:
         self._has_space = True
         self._unindexed = 0
         self._indexed_at = time.monotonic()
+        self._may_store = destination.may_store(calling_ae_title=calling_ae_title, address=address)
+        self.is_denied = False
         self.stored = 0
         self.refused = 0
         self.bytes_received = 0
@@ -57,7 +61,15 @@ class Session:
 
     def begin(self, *, command: Command, abstract_syntax: str, transfer_syntax: str) -> Reception:
         """Take a C-STORE request whose data set follows. What cannot be taken is drained and answered at its end."""
-        reception = Reception(command=command, transfer_syntax=transfer_syntax, most_bytes=self._data_set_bytes)
+        reception = Reception(
+            command=command,
+            transfer_syntax=transfer_syntax,
+            most_bytes=self._data_set_bytes,
+            is_screened=self.destination.archive.is_gated,
+        )
+        if not self._may_store:
+            self._deny(reception)
+            return reception
         if not self._space():
             reception.refuse(OUT_OF_RESOURCES, "The archive has no room")
             return reception
@@ -69,6 +81,10 @@ class Session:
         elif command.sop_class_uid != abstract_syntax:
             reception.keep_aside(MISMATCH, "SOP class is not that of the presentation context", code="command-mismatch")
         return reception
+
+    def _deny(self, reception: Reception) -> None:
+        self.is_denied = True
+        reception.refuse(NOT_AUTHORIZED, "Only named sources may send to this archive")
 
     def _space(self) -> bool:
         now = time.monotonic()
@@ -90,6 +106,9 @@ class Session:
         try:
             writer = self._open_writer()
             reception.attach(writer=writer.open(), head=self._head(reception))
+        except NotASource:
+            # Taken out of the policy since the association began.
+            self._deny(reception)
         except (DatabaseAway, PacswebError) as error:
             logger.warning("dimse_delivery_not_opened", code=error.code)
             reception.refuse(OUT_OF_RESOURCES, "The archive cannot take images at the moment")
@@ -175,7 +194,7 @@ class Session:
 class Reception:
     """One object on its way in."""
 
-    def __init__(self, *, command: Command, transfer_syntax: str, most_bytes: int) -> None:
+    def __init__(self, *, command: Command, transfer_syntax: str, most_bytes: int, is_screened: bool = False) -> None:
         self.command = command
         self.transfer_syntax = transfer_syntax
         self.status = SUCCESS
@@ -183,6 +202,7 @@ class Reception:
         self.size_bytes = 0
         self.is_spooled = False
         self._most_bytes = most_bytes
+        self._is_screened = is_screened
         self._writer: SpoolWriter | None = None
         self._beginning = bytearray()
 
@@ -231,6 +251,8 @@ class Reception:
         if fault is not None and fault[0] == "class":
             # The index could not tell: command and data set agree on everything it looks at.
             self.keep_aside(MISMATCH, fault[1], code="command-mismatch")
+        if fault is None and self.status == SUCCESS and self._is_screened:
+            self._screen(self._writer)
         writer, self._writer = self._writer, None
         try:
             # What is refused for its content is spooled too: the index keeps it in quarantine with the reason.
@@ -243,6 +265,13 @@ class Reception:
         if fault is not None:
             kind, self.comment = fault
             self.status = MISMATCH if kind in ("instance", "class") else CANNOT_UNDERSTAND
+
+    def _screen(self, writer: SpoolWriter) -> None:
+        """An archive of de-identified images looks at an object while its sender still listens."""
+        finding = policy.look_at(path=writer.flush())
+        if finding is not None:
+            self.status, self.comment = DICOM_STATUS.get(finding.code, CANNOT_UNDERSTAND), finding.comment
+            writer.mark_refused(code=finding.code, reason=finding.reason)
 
     def _fault(self) -> tuple[str, str] | None:
         identity = part10.peek(

@@ -17,6 +17,8 @@ class Summary:
     address: str = ""
     ended: str = ""
     rejection: Rejection | None = None
+    # Of `dimse.domain.callers`: why the caller was refused, or may not store.
+    reason: str = ""
     destination: Destination | None = None
     delivery: str = ""
     stored: int = 0

@@ -16,7 +16,15 @@ from audit import services as audit
 from core.errors import Invalid
 from core.tenancy import all_tenants, tenant
 
-CHANGEABLE = ("name", "ae_title", "overwrite", "calling_ae_titles", "settle_seconds", "is_open_to_dimse")
+CHANGEABLE = (
+    "name",
+    "ae_title",
+    "overwrite",
+    "calling_ae_titles",
+    "is_open_to_any_caller",
+    "settle_seconds",
+    "is_open_to_dimse",
+)
 
 
 def create_archive(
@@ -30,10 +38,14 @@ def create_archive(
     overwrite: str = Archive.Overwrite.NEVER,
     settle_seconds: int = 10,
     calling_ae_titles: Sequence[str] = (),
+    is_open_to_any_caller: bool = False,
     is_open_to_dimse: bool = True,
     request: Any = None,
 ) -> Archive:
-    """Make an archive with its roles; `actor` becomes its manager (None: the installation itself). Raises `Invalid`."""
+    """Make an archive with its roles; `actor` becomes its manager (None: the installation itself). Raises `Invalid`.
+
+    A new archive is closed: nobody may open an association until callers are named, or any is let in on purpose.
+    """
     if actor is not None:
         require(actor, "access.add_container", organisation)
     with tenant(organisation), transaction.atomic():
@@ -46,6 +58,7 @@ def create_archive(
             overwrite=overwrite,
             settle_seconds=settle_seconds,
             calling_ae_titles=list(calling_ae_titles),
+            is_open_to_any_caller=is_open_to_any_caller,
             is_open_to_dimse=is_open_to_dimse,
         )
         _validate(archive)

@@ -38,19 +38,31 @@ def open_delivery(
     actor: User | None = None,
     calling_ae_title: str = "",
     address: str | None = None,
+    admission: str = "",
     request: Any = None,
 ) -> Delivery:
-    """Begin to receive. An `actor` needs `archive.add_images`; the row is committed and the spool folder there."""
+    """Begin to receive. An `actor` needs `archive.add_images`; the row is committed and the spool folder there.
+
+    Raises `NotASource` for an archive of de-identified images whose intake policy does not name the sender.
+    `admission` is given for files that a person takes out of quarantine (`archive.services.quarantine`).
+    """
     if actor is not None:
         require(actor, "archive.add_images", archive)
     organisation = archive.organisation
     with tenant(organisation), transaction.atomic():
         if request is not None and address is None:
             address = client_address(request) or None
+        intake_source = None
+        if not (admission and archive.is_gated):
+            admission, intake_source = _admitted(
+                archive=archive, source=source, actor=actor, calling_ae_title=calling_ae_title, address=address
+            )
         delivery: Delivery = Delivery.objects.create(
             organisation=organisation,
             archive=archive,
             source=source,
+            admission=admission,
+            intake_source=intake_source,
             actor=actor,
             calling_ae_title=calling_ae_title[:16],
             address=address,
@@ -68,6 +80,12 @@ def open_delivery(
     quota.know(delivery_id=delivery.pk, organisation_id=organisation.pk)
     spool.make_folder(delivery.pk)
     return delivery
+
+
+def _admitted(*, archive: Archive, **sender: Any) -> tuple[str, Any]:
+    from archive.intake import policy
+
+    return policy.admit(archive=archive, **sender)
 
 
 def _door(source: str) -> str:

@@ -19,7 +19,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from archive import spool
+from archive.domain.screening import SCREENING_CODES
 from archive.errors import StorageAway
+from archive.intake import notices, policy
 from archive.limits import limit
 from archive.models import Delivery, Instance, QuarantinedFile
 from archive.services import commit, removal
@@ -119,6 +121,7 @@ def _locked(*, delivery_id: uuid.UUID) -> QuerySet[Delivery]:
 def _index_batch(*, delivery: Delivery, names: list[str]) -> list[Outcome]:
     """One batch, tried again when two deliveries of the same study crossed. Raises `RetriableError` at last."""
     files = [_inspect(delivery_id=delivery.pk, name=name) for name in names]
+    policy.screen(delivery=delivery, files=files)
     for attempt in range(TRIES):
         try:
             with transaction.atomic():
@@ -127,6 +130,7 @@ def _index_batch(*, delivery: Delivery, names: list[str]) -> list[Outcome]:
                     raise NotFound
                 spool.remove(delivery.pk, locked.committed_names)
                 batch = commit.commit_batch(delivery=locked, archive=locked.archive, files=files)
+                notices.tell_held(batch.quarantined, delivery=delivery)
             break
         except (IntegrityError, OperationalError, commit.Crossed) as error:
             # Both sides of a deadlock or of a race for the same UID are right; one of them has to come second.
@@ -149,7 +153,9 @@ def _inspect(*, delivery_id: uuid.UUID, name: str) -> Inspected:
     )
     code, reason = spool.refusal_of(delivery_id, name)
     if code:
-        file.header, file.code, file.reason = None, code, reason
+        file.code, file.reason = code, reason
+        if code not in SCREENING_CODES:
+            file.header = None
     return file
 
 

@@ -37,6 +37,8 @@ class Inspected:
     header: Header | None = None
     code: str = ""
     reason: str = ""
+    #: The reason in at most 64 characters (0000,0902), where it has been put that short.
+    comment: str = ""
 
 
 def inspect(*, path: Path, name: str, original_name: str = "") -> Inspected:

@@ -10,9 +10,9 @@ from django.utils import timezone
 from access.models import User
 from access.queries import require
 from archive import spool
-from archive.errors import StillQuarantined
+from archive.errors import NeedsReason, StillQuarantined
 from archive.models import Delivery, QuarantinedFile
-from archive.permissions import ADD, VIEW
+from archive.permissions import ADD, MANAGE, VIEW
 from archive.services import removal
 from archive.services.deliveries import close_delivery, open_delivery, write_one
 from archive.services.index import index_delivery
@@ -22,41 +22,55 @@ from audit import services as audit
 from core.errors import Conflict
 from core.tenancy import tenant
 
+LONGEST_REASON = 300
 
-def release(*, actor: User, file: QuarantinedFile, request: Any = None) -> None:
+
+def release(*, actor: User, file: QuarantinedFile, reason: str = "", request: Any = None) -> None:
     """Try to store the file again, after the reason was removed (another policy, the other study deleted).
 
-    Raises `StillQuarantined` with the present reason; the file then stays as it is.
+    A file that screening on arrival holds needs a manager who has looked at it and says why the finding is a false
+    alarm; its study is then still not called de-identified. Raises `NeedsReason`, and `StillQuarantined` with the
+    present reason; the file then stays as it is.
     """
     with tenant(file.organisation):
         archive = file.archive
-        require(actor, ADD, archive)
+        said = reason.replace("\x00", "").strip()[:LONGEST_REASON]
+        if file.is_held:
+            require(actor, MANAGE, archive)
+            if not said:
+                raise NeedsReason
+        else:
+            require(actor, ADD, archive)
         if file.delivery.actor_id != actor.pk:
             require(actor, VIEW, archive)
-        _claim(file, state=QuarantinedFile.State.RELEASED, actor=actor)
+        _claim(file, state=QuarantinedFile.State.RELEASED, actor=actor, note=said)
         try:
             outcome = _try_again(actor=actor, file=file, request=request)
         except BaseException:
-            _give_back(file)
+            _give_back(file, code=file.code, why=file.reason)
             raise
         if not outcome.is_success:
-            _give_back(file)
+            _give_back(file, code=outcome.code, why=outcome.reason)
             raise StillQuarantined(outcome.reason)
         with transaction.atomic():
             removal.note(organisation_id=archive.organisation_id, keys=[file.storage_key])
             audit.record(
-                action="quarantine.released",
+                action="quarantine.finding_overruled" if file.is_held else "quarantine.released",
                 organisation=archive.organisation,
                 actor=actor,
                 target=file,
-                detail={"archive": archive.slug, "code": file.code},
+                detail={"archive": archive.slug, "code": file.code, **({"reason": said} if file.is_held else {})},
                 request=request,
             )
         removal.purge(organisation_id=archive.organisation_id)
 
 
 def _try_again(*, actor: User, file: QuarantinedFile, request: Any) -> Any:
-    delivery = open_delivery(archive=file.archive, source=Delivery.Source.UPLOAD, actor=actor, request=request)
+    # Who decides on a file need not be a source; only a finding that was looked at goes by without another check.
+    admission = Delivery.Admission.RELEASED if file.is_held else Delivery.Admission.SCREENED
+    delivery = open_delivery(
+        archive=file.archive, source=Delivery.Source.UPLOAD, actor=actor, admission=admission, request=request
+    )
     try:
         with storage().open(file.storage_key) as content, SpoolWriter(delivery.pk) as writer:
             spooled = write_one(writer=writer, chunks=content, name=file.original_name)
@@ -95,15 +109,22 @@ def _purge(organisation_id: int) -> None:
     removal.purge(organisation_id=organisation_id)
 
 
-def _claim(file: QuarantinedFile, *, state: str, actor: User) -> None:
+def _claim(file: QuarantinedFile, *, state: str, actor: User, note: str = "") -> None:
     claimed = QuarantinedFile.objects.filter(pk=file.pk, state=QuarantinedFile.State.KEPT).update(
-        state=state, decided_at=timezone.now(), decided_by=actor
+        state=state, decided_at=timezone.now(), decided_by=actor, decision_note=note
     )
     if not claimed:
         raise Conflict
 
 
-def _give_back(file: QuarantinedFile) -> None:
+def _give_back(file: QuarantinedFile, *, code: str, why: str) -> None:
+    """The file stays, with the reason that holds it now."""
+    file.code, file.reason = code, why[:500]
     QuarantinedFile.objects.filter(pk=file.pk).update(
-        state=QuarantinedFile.State.KEPT, decided_at=None, decided_by=None
+        state=QuarantinedFile.State.KEPT,
+        decided_at=None,
+        decided_by=None,
+        decision_note="",
+        code=file.code,
+        reason=file.reason,
     )

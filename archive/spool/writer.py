@@ -110,6 +110,13 @@ class SpoolWriter:
         """The file being written is to be refused whatever its bytes say; they are kept as evidence."""
         self._refusal = (code, reason)
 
+    def flush(self) -> Path:
+        """Where the open file can be read as far as it is written; it is not whole yet."""
+        if self._file is None:
+            raise RuntimeError("No file is open.")
+        self._file.flush()
+        return self.path
+
     def commit(self) -> SpooledFile:
         """Make the file whole and durable; when this returns it may be acknowledged. On failure nothing is left."""
         if self._file is None:

@@ -50,4 +50,4 @@ REFERRERS = ("Lindqvist^Eva^^Dr.", "Haddad^Samir^^Dr.", "Tanaka^Keiko^^Dr.", "Mo
 
 def anonymous(code: str, *, sex: str = "O", birth: str = "19700101") -> Person:
     """Return a subject that never had another name: phantoms sent straight to a de-identified archive."""
-    return Person(code, f"{code}^", birth, sex, "ISO_IR 100", "", 1.70, 70.0)
+    return Person(code, code, birth, sex, "ISO_IR 100", "", 1.70, 70.0, is_pseudonym=True)

@@ -53,7 +53,7 @@ def commit_batch(*, delivery: Delivery, archive: Archive, files: list[Inspected]
     good: list[tuple[Inspected, Header]] = []
     for file in files:
         header = file.header
-        if header is None:
+        if header is None or file.code:
             refuse(batch, file=file, code=file.code, reason=file.reason)
         elif _is_misnamed(delivery=delivery, header=header):
             refuse(batch, file=file, code="identity-mismatch")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archive.domain.screening import NOT_OF_A_RUN, SCREENING_CODES
+
 STORED, DUPLICATE, REPLACED, REFUSED, SKIPPED = "stored", "duplicate", "replaced", "refused", "skipped"
 
 
@@ -22,7 +24,12 @@ DICOM_STATUS = {
     "patient-mismatch": 0xA904,
     "dicomdir": 0x0122,
     "outcome-unknown": 0x0110,
+    # PS3.7 C.5.12: the archive's policy does not let the sender store this object there.
+    **dict.fromkeys((*SCREENING_CODES, NOT_OF_A_RUN), 0x0124),
 }
+
+#: Left out without being put into quarantine: nothing that anybody would have to decide on.
+NEVER_KEPT = frozenset({"dicomdir", NOT_OF_A_RUN})
 
 
 CANNOT_UNDERSTAND = 0xC000

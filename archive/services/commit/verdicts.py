@@ -7,7 +7,15 @@ from datetime import datetime
 
 from archive.limits import limit
 from archive.models import Archive, Delivery, Instance, QuarantinedFile
-from archive.services.commit.outcome import CANNOT_UNDERSTAND, DICOM_STATUS, REASONS, REFUSED, SKIPPED, Outcome
+from archive.services.commit.outcome import (
+    CANNOT_UNDERSTAND,
+    DICOM_STATUS,
+    NEVER_KEPT,
+    REASONS,
+    REFUSED,
+    SKIPPED,
+    Outcome,
+)
 from archive.services.inspect import Inspected
 from archive.storage import Pending, storage
 
@@ -65,7 +73,7 @@ def refuse(batch: Batch, *, file: Inspected, code: str, reason: str = "") -> Non
     forget_link(batch, file=file)
     reason = reason or REASONS[code]
     status = DICOM_STATUS.get(code, CANNOT_UNDERSTAND)
-    if code == "dicomdir":
+    if code in NEVER_KEPT:
         batch.outcomes.append(_outcome(file=file, status=SKIPPED, code=code, reason=reason, dicom_status=status))
         return
     batch.outcomes.append(_outcome(file=file, status=REFUSED, code=code, reason=reason, dicom_status=status))

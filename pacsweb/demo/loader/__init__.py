@@ -15,6 +15,8 @@ def load(*, say: Callable[[str], None], size: str = "full", processes: int = 2) 
     people = make_accounts(say=say)
     house = make_containers(people=people)
     say(f"2 organisations, {len(people.users)} people, {len(house.archives)} archives")
+    with tenant(house.demo):
+        trials.load_trial(house=house, say=say)
     shelf = images.load_images(house=house, say=say, size=size, processes=processes)
     with tenant(house.partner):
         learning.load_cases(house=house, library=house.libraries["partner"], shelf=shelf, say=say)
@@ -26,4 +28,4 @@ def load(*, say: Callable[[str], None], size: str = "full", processes: int = 2) 
         albums.load_album(house=house, say=say)
     images.settle(house=house, say=say)
     with tenant(house.demo):
-        trials.load_trial(house=house, say=say)
+        trials.note_time_points(house=house)

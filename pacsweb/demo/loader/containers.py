@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from access.models import Organisation, RoleContainer, User
 from access.queries import people_with_role
 from access.services import grant_role
+from archive.intake.sources import add_source
 from archive.models import Archive
 from archive.services import create_archive
 from core.tenancy import tenant
@@ -34,6 +35,10 @@ ARCHIVES: dict[str, tuple[str, str, str, dict[str, tuple[str, ...]]]] = {
     "partner/clinical": ("Clinical archive", "PARTNER", "clinical", {"manager": ("educator@partner",)}),
     "partner/teaching": ("Teaching archive", "PARTNER_TEACH", "teaching", {"manager": ("educator@partner",)}),
 }  # fmt: skip
+
+#: Whose uploads the archives of de-identified images take besides de-identified copies, screened on arrival. Any caller
+#: may open an association with every archive; only sources may send to these, and no calling AE title is one.
+SENDERS: dict[str, tuple[str, ...]] = {"demo/teaching": ("educator@demo",), "demo/trial-lung": ("coordinator@demo",)}
 
 #: library key → (archive, slug, name, description, {role: user names})
 LIBRARIES: dict[str, tuple[str, str, str, str, dict[str, tuple[str, ...]]]] = {
@@ -76,9 +81,11 @@ def make_containers(*, people: People) -> House:
             if archive is None:
                 archive = create_archive(
                     actor=house.maker(organisation), organisation=organisation, slug=slug, name=name, ae_title=title,
-                    purpose=purpose,
+                    purpose=purpose, is_open_to_any_caller=True,
                 )  # fmt: skip
                 give(archive, roles, users=people.users)
+            for name in SENDERS.get(key, ()):
+                add_source(actor=None, archive=archive, kind="person", user=people.users[name])
         house.archives[key] = archive
     for key, (archive_key, slug, name, description, roles) in LIBRARIES.items():
         archive = house.archives[archive_key]

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from access.models import User
-from archive.models import Archive, Delivery, Instance, Study
-from archive.services import close_delivery, index_delivery, open_delivery, receive
+from archive.domain.screening import HELD
+from archive.models import Archive, Delivery, Instance, QuarantinedFile, Study
+from archive.services import close_delivery, index_delivery, open_delivery, quarantine, receive
 from archive.services import settle as settling
 from core.tenancy import all_tenants, tenant
 from pacsweb.demo.catalogue import ENTRIES, build, build_batch, groups
@@ -23,6 +24,7 @@ Say = Callable[[str], None]
 #: Real images, freely usable, that come with pydicom and pydicom-data; looked up by name, left out when not installed.
 REAL_FILES = ("CT_small.dcm", "MR_small.dcm", "emri_small.dcm", "JPEG2000.dcm", "US1_J2KR.dcm", "RG1_J2KR.dcm")
 REAL_FOLDERS = ("dicomdirtests/77654033", "dicomdirtests/98892001", "dicomdirtests/98892003")
+WHY_RELEASED = "A phantom of the demo: nothing is written into its pixels"
 REAL_FOR_PARTNER = ("CT_small.dcm", "MR_small.dcm")
 
 
@@ -52,6 +54,8 @@ def load_images(*, house: House, say: Say, size: str, processes: int) -> Shelf:
         shelf.lesions[key] = study.lesions
         archive = house.archives[ENTRIES[key].archive]
         _receive(archive=archive, actor=_sender(house, archive, key=key), files=study.files())
+        if archive.is_gated:
+            _release(archive=archive, manager=house.maker(archive.organisation))
         images = sum(len(series.instances) for series in study.series)
         say(f"[{next(count):2d}/{len(ENTRIES)}] {key}: {images} images, {study.size / 1e6:.1f} MB")
     _load_real(house=house, say=say)
@@ -84,6 +88,18 @@ def _drawn(batches: Iterable[list[str]], *, size: str, processes: int) -> Iterat
     with ProcessPoolExecutor(max_workers=processes, mp_context=context) as pool:
         for future in [pool.submit(build_batch, batch, size) for batch in wanted]:
             yield from future.result()
+
+
+def _release(*, archive: Archive, manager: User) -> None:
+    """What screening holds because nobody has looked at its pixels; for phantoms the one who drew them can say."""
+    with tenant(archive.organisation):
+        rows = QuarantinedFile.objects.filter(archive=archive, state=QuarantinedFile.State.KEPT, code=HELD)
+        for file in rows.select_related("archive__organisation", "delivery"):
+            quarantine.release(actor=manager, file=file, reason=WHY_RELEASED)
+        for delivery in Delivery.objects.filter(archive=archive, state=Delivery.State.CLOSED).select_related(
+            "archive", "organisation"
+        ):
+            index_delivery(delivery=delivery)
 
 
 def _receive(*, archive: Archive, actor: User, files: Iterable[tuple[str, bytes]]) -> None:

@@ -32,7 +32,7 @@ TIME_POINTS: Final = {"20250106": "Baseline", "20250303": "Week 8", "20250122": 
 
 
 def load_trial(*, house: House, say: Callable[[str], None]) -> None:
-    """Set up what is missing of the trial; images that are there already are matched when their subject is added."""
+    """Set up what is missing of the trial. Its sites come before their images: only who is named there may send."""
     maker, coordinator = house.users["admin@demo"], house.users["coordinator@demo"]
     trial = Trial.objects.filter(slug=SLUG).select_related("organisation", "archive").first()
     if trial is None:
@@ -56,11 +56,16 @@ def load_trial(*, house: House, say: Callable[[str], None]) -> None:
             actor=coordinator, site=site, subject_id=subject_id, sex=sex, birth_year=born, enrolled_on=day
         )  # fmt: skip
         added += 1
-    rows = SubjectStudy.objects.filter(subject__trial=trial, time_point="").select_related(
+    if added:
+        say(f"1 trial with {len(SITES)} sites and {added} subjects")
+
+
+def note_time_points(*, house: House) -> None:
+    """Say which visit each study shows, once the images have found their subjects."""
+    coordinator = house.users["coordinator@demo"]
+    rows = SubjectStudy.objects.filter(subject__trial__slug=SLUG, time_point="").select_related(
         "study", "subject__trial__organisation"
     )
     for row in rows:
         if row.study.study_date in TIME_POINTS:
             change_time_point(actor=coordinator, row=row, time_point=TIME_POINTS[row.study.study_date])
-    if added:
-        say(f"1 trial with {len(SITES)} sites and {added} subjects")

@@ -134,7 +134,19 @@ def base_dataset(plan: SeriesPlan, number: int) -> Dataset:
     ds.InstanceNumber = number
     for keyword, value in plan.extra.items():
         setattr(ds, keyword, value)
+    if person.is_pseudonym:
+        _name_nobody(ds)
     return ds
+
+
+def _name_nobody(ds: Dataset) -> None:
+    """A subject that goes by a code: what an archive of de-identified images wants to see on arrival."""
+    ds.PatientName = ds.PatientID
+    for keyword in ("PatientBirthDate", "AccessionNumber", "StudyID", "ReferringPhysicianName"):
+        setattr(ds, keyword, "")
+    del ds.InstitutionName
+    ds.PatientIdentityRemoved = "YES"
+    ds.DeidentificationMethod = "Phantom: never a person"
 
 
 def encode(ds: Dataset, pixels: npt.NDArray[Any], transfer_syntax: UID, *, bits_stored: int) -> bytes:

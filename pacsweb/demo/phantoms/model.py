@@ -36,6 +36,8 @@ class Person:
     height_m: float = 1.72
     weight_kg: float = 74.0
     comments: str = ""
+    #: Goes by a code and never had another name: such images may go to archives of de-identified images.
+    is_pseudonym: bool = False
 
 
 #: Stands in when nobody cares whose study it is (unit tests, measuring phantoms).

@@ -1,0 +1,103 @@
+"""De-identification's word at the archive's gate (`archive.hooks.register_deidentification`)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from archive.domain import screening as answers
+from archive.domain.screening import Finding
+from archive.hooks import Clearance
+from archive.models import Delivery, Instance, Study
+from deid.domain import arrival
+from deid.domain.screening import Reason
+from deid.models import DeidentificationRun, DeidentifiedInstance
+from deid.reasons import EXPLANATIONS
+
+PLACES_SHOWN = 12
+_REASONS = frozenset(reason.value for reason in Reason)
+
+
+def screen(*, path: Path) -> Finding | None:
+    """The gate's check of one file; None: nothing in it tells who the patient is."""
+    with path.open("rb") as stream:
+        found = arrival.examine(stream)
+    return _finding(found) if found else None
+
+
+def _finding(found: list[arrival.Found]) -> Finding:
+    kinds = {one.kind for one in found}
+    places = [
+        path for one in found if one.kind in (arrival.IDENTITY, arrival.TEXT, arrival.PRIVATE) for path in one.paths
+    ]
+    if places:
+        more = f" and {len(places) - PLACES_SHOWN} more" if len(places) > PLACES_SHOWN else ""
+        shown = ", ".join(places[:PLACES_SHOWN])
+        return Finding(
+            code=answers.IDENTITY_FOUND,
+            reason=f"The header names the patient or may do so, in: {shown}{more}.",
+            comment=f"Identity found: {', '.join(places)}",
+        )
+    held = [one.kind for one in found if one.kind in _REASONS]
+    if held:
+        words = EXPLANATIONS[Reason(held[0])]
+        return Finding(
+            code=answers.HELD, reason=f"{words.title}. {words.sentence}", comment=f"Held by screening: {held[0]}"
+        )
+    if arrival.UNDECLARED in kinds:
+        return Finding(
+            code=answers.NOT_DECLARED,
+            reason="The file does not state that identity was removed: Patient Identity Removed (0012,0062) is not YES.",
+            comment="Patient Identity Removed (0012,0062) is not YES",
+        )
+    return answers.UNCHECKED
+
+
+def outputs_of_run(*, delivery: Delivery, digests: Collection[bytes]) -> set[bytes]:
+    """Of these, the digests that the delivery's run wrote down. In the organisation's scope."""
+    rows = DeidentifiedInstance.objects.filter(run__delivery=delivery, target_digest__in=list(digests))
+    return {bytes(digest) for digest in rows.exclude(verdict="held-back").values_list("target_digest", flat=True)}
+
+
+def clearance_of(*, studies: Collection[Study]) -> Mapping[int, Clearance]:
+    """De-identified: every image is the output of a run that ended and gave its receipt. Screened: every other image
+    passed the check on arrival, or a person released it. In the organisation's scope."""
+    keys = [study.pk for study in studies]
+    proven = _proven(studies)
+    admitted = (Delivery.Admission.SCREENED, Delivery.Admission.RELEASED)
+    images = Instance.objects.filter(study__in=keys).values_list(
+        "study", "study__study_instance_uid", "archive", "sop_instance_uid", "digest", "delivery__admission"
+    )
+    worst: dict[int, Clearance] = {}
+    for study, study_uid, archive, uid, digest, admission in images.iterator(chunk_size=2000):
+        if bytes(digest) in proven[archive, study_uid, uid]:
+            now = Clearance.DEIDENTIFIED
+        else:
+            now = Clearance.SCREENED if admission in admitted else Clearance.UNKNOWN
+        worst[study] = max(worst.get(study, now), now, key=_ORDER.index)
+    return worst
+
+
+_ORDER = [Clearance.DEIDENTIFIED, Clearance.SCREENED, Clearance.UNKNOWN]
+
+
+def _proven(studies: Collection[Study]) -> dict[tuple[int, str, str], set[bytes]]:
+    """(archive, study, instance) → digests that runs with a receipt wrote there."""
+    rows = DeidentifiedInstance.objects.filter(
+        is_stored=True,
+        run__target_archive__in={study.archive_id for study in studies},
+        run__target_study_instance_uid__in=[study.study_instance_uid for study in studies],
+        run__state__in=DeidentificationRun.SUCCESS_STATES,
+        run__receipt__has_key="sha256",
+    ).values_list("run__target_archive", "run__target_study_instance_uid", "target_sop_instance_uid", "target_digest")
+    found: dict[tuple[int, str, str], set[bytes]] = defaultdict(set)
+    for archive, study_uid, uid, digest in rows.iterator(chunk_size=2000):
+        found[archive, study_uid, uid].add(bytes(digest))
+    return found
+
+
+def register() -> None:
+    from archive import hooks
+
+    hooks.register_deidentification(screener=screen, ledger=outputs_of_run, clearance=clearance_of)
