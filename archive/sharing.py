@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db.models import Model, Q
@@ -18,12 +18,21 @@ from archive.permissions import VIEW
 class SharesStudies(registry.Shareable):
     """A thing whose guests look at studies; upper floors say which studies these are."""
 
-    #: Series of these modalities are no part of what guests see, not even their existence.
-    withheld: ClassVar[Sequence[str]] = ()
-
     @abstractmethod
     def study_keys(self, share: Share) -> Any:
         """Primary keys of the studies that the share shows: a list, or a query of one column."""
+
+    #: Whether guests see less than the studies whole, as `shown_series` and `shown_images` say.
+    shows_part: ClassVar[bool] = False
+
+    def shown_series(self, share: Share) -> Q:
+        """On `Series`, those that guests see; a kind of thing that shows less than its studies whole narrows it, and the
+        images as well: of what is not shown, guests do not even learn that it exists."""
+        return Q(study__in=self.study_keys(share))
+
+    def shown_images(self, share: Share) -> Q:
+        """The same on `Instance`."""
+        return Q(study__in=self.study_keys(share))
 
     def covers(self, share: Share, kwargs: Mapping[str, Any]) -> bool:
         rows = Study.objects.filter(
@@ -32,10 +41,12 @@ class SharesStudies(registry.Shareable):
             archive__slug=kwargs.get("archive", ""),
         )
         series = kwargs.get("series")
-        if series is None or not self.withheld:
+        if series is None or not self.shows_part:
             return bool(rows.exists())
-        images = Series.objects.filter(study__in=rows.values("pk"), series_instance_uid=series)
-        return bool(images.exclude(modality__in=self.withheld).exists())
+        images = Series.objects.filter(
+            self.shown_series(share), study__in=rows.values("pk"), series_instance_uid=series
+        )
+        return bool(images.exists())
 
     def reach(self, share: Share, model: type[Model], permission: str) -> Q | None:
         if permission != VIEW:
@@ -43,13 +54,8 @@ class SharesStudies(registry.Shareable):
         if model is Study:
             return Q(pk__in=self.study_keys(share))
         if model is Series:
-            return Q(study__in=self.study_keys(share)) & self._shown("modality")
-        if model is Instance:
-            return Q(study__in=self.study_keys(share)) & self._shown("series__modality")
-        return None
-
-    def _shown(self, path: str) -> Q:
-        return ~Q(**{f"{path}__in": self.withheld}) if self.withheld else Q()
+            return self.shown_series(share)
+        return self.shown_images(share) if model is Instance else None
 
     def sees(self, user: Any, share: Share, kwargs: Mapping[str, Any]) -> bool:
         rows = Study.objects.filter(pk__in=self.study_keys(share), study_instance_uid=kwargs.get("study", ""))

@@ -18,7 +18,6 @@ from practice.models import Answer, Attempt
 from teaching import queries as teaching
 from teaching.models import CaseVersion
 from viewer.domain.mark_reading import MarkError, parse_marks
-from viewer.queries import image_bounds
 
 
 class UnknownSerializer(serializers.ModelSerializer[CaseVersion]):
@@ -113,7 +112,7 @@ class AttemptCommit(APIView):
         marks = None
         if body.get("marks") is not None and attempt.is_active:
             try:
-                marks = parse_marks(body["marks"], bounds=image_bounds(studies=presentation.studies_of(attempt)))
+                marks = parse_marks(body["marks"], bounds=presentation.bounds_of(attempt))
             except MarkError as error:
                 raise Invalid(fields={"marks": [str(e["message"]) for e in error.errors]}) from error
         if answers is not None and not isinstance(answers, dict):

@@ -8,8 +8,9 @@ from django.db.models import Q, QuerySet
 
 from access import hooks
 from practice.models import Attempt
+from teaching import pinned
 from teaching.models import CaseVersion, VersionStudy
-from teaching.permissions import LEARN, TELLING_MODALITIES, VIEW_ARCHIVE
+from teaching.permissions import LEARN, VIEW_ARCHIVE
 
 
 def _own_versions(user: Any) -> QuerySet[Any]:
@@ -35,13 +36,13 @@ def studies(*, user: Any, permission: str) -> Q | None:
 def series(*, user: Any, permission: str) -> Q | None:
     if permission != VIEW_ARCHIVE or not user.is_authenticated:
         return None
-    return Q(study__in=_own_studies(user)) & ~Q(modality__in=TELLING_MODALITIES)
+    return pinned.series_of(_own_versions(user))
 
 
 def instances(*, user: Any, permission: str) -> Q | None:
     if permission != VIEW_ARCHIVE or not user.is_authenticated:
         return None
-    return Q(study__in=_own_studies(user)) & ~Q(series__modality__in=TELLING_MODALITIES)
+    return pinned.images_of(_own_versions(user))
 
 
 def versions(*, user: Any, permission: str) -> Q | None:

@@ -6,7 +6,6 @@ Everything here starts from `teaching.domain.content.learner_view`, which leaves
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from django.urls import reverse
@@ -17,14 +16,14 @@ from archive.models import Study
 from core.whole_numbers import read_whole_number
 from practice.domain import order
 from practice.models import Answer, Attempt, Score
-from teaching import vocabulary
+from teaching import pinned, vocabulary
 from teaching.domain import content as documents
 from teaching.domain import markup
-from teaching.permissions import TELLING_MODALITIES
 from viewer import services as viewer
 from viewer.domain import manifest as contract
-from viewer.domain.mark_reading import stored_mark
+from viewer.domain.mark_reading import ImageBounds, stored_mark
 from viewer.domain.marks import Mark
+from viewer.queries import image_bounds
 
 #: Other readers' answers are shown once at least this many of them committed the same version.
 PEERS_MINIMUM = 5
@@ -47,6 +46,11 @@ def view_of(attempt: Attempt) -> documents.Content:
                 shuffle=bool(question.pop("shuffle", True)),
             )
     return view
+
+
+def bounds_of(attempt: Attempt) -> dict[str, ImageBounds]:
+    """The images that may carry marks: those of the version, none once the case is withdrawn."""
+    return image_bounds(studies=studies_of(attempt), images=pinned.images_shown(attempt.version))
 
 
 def studies_of(attempt: Attempt) -> list[Study]:
@@ -75,13 +79,14 @@ def manifest_of(
     view = view_of(attempt)
     revealed = attempt.is_revealed
     main = next((row.study for row in attempt.version.version_studies.all() if not row.is_prior), None)
-    manifest = viewer.build_manifest(
+    return viewer.build_manifest(
         mode="review" if revealed else "read",
         key=f"attempt:{attempt.public_id}",
         title=view["alternative_title"],
         subtitle=subtitle_of(view),
         back=back,
         studies=studies,
+        images=pinned.images_shown(attempt.version),
         main_study=main,
         session=session,
         layout=layout_of(attempt.version.content.get("layout") or {}, studies=studies),
@@ -92,7 +97,6 @@ def manifest_of(
         else reverse("practice:attempt-marks", kwargs={"organisation": organisation, "attempt": attempt.public_id}),
         mark_form=mark_form(view["questions"]) if not revealed else None,
     )
-    return without_telling_series(manifest)
 
 
 def subtitle_of(view: Mapping[str, Any]) -> str:
@@ -105,17 +109,6 @@ def patient_words(patient: Mapping[str, str]) -> str:
     ages, sexes = dict(vocabulary.AGE_BANDS), dict(vocabulary.SEXES)
     words = [str(sexes.get(patient.get("sex", ""), "")), str(ages.get(patient.get("age_band", ""), ""))]
     return ", ".join(word for word in words if word)
-
-
-def without_telling_series(manifest: contract.Manifest) -> contract.Manifest:
-    """Reports, segmentations and the like are no part of an unknown, not even their existence."""
-    return replace(
-        manifest,
-        studies=tuple(
-            replace(study, series=tuple(s for s in study.series if s.modality not in TELLING_MODALITIES))
-            for study in manifest.studies
-        ),
-    )
 
 
 def layout_of(stored: Mapping[str, Any], *, studies: Sequence[Study]) -> contract.Layout:

@@ -19,6 +19,7 @@ def register() -> None:
     actions.register(
         "case.held_back_resolved", _("{actor} dealt with held-back images of case {target}"), event_type=act
     )
+    actions.register("case.images_added", _("{actor} added new images to case {target}"), event_type=act)
     actions.register("case.viewed", _("{actor} opened case {target} in the editor"), event_type=act)
     actions.register("case.changed", _("{actor} changed case {target}: {summary}"), event_type=act)
     actions.register("case.restored", _("{actor} restored case {target} to revision {revision}"), event_type=act)

@@ -5,21 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from access import hooks
 from access.queries import containers_with
+from teaching import pinned
 from teaching.models import Case, CaseStudy, CaseVersion, Course, CourseCase, Library, VersionStudy
 
 VIEW_ARCHIVE: Final = "archive.view_archive"
 LEARN: Final = "teaching.learn"
 VIEW_LIBRARY: Final = "teaching.view_library"
-
-#: Objects beside the images that may spell out what is to be found: reports, presentation states, key images,
-#: segmentations, structure sets, measurements. No learner gets them before or after; the truth layer shows the lesion.
-TELLING_MODALITIES: Final = (
-    "SR", "DOC", "PR", "KO", "SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "REG", "FID", "RWV", "ANN", "PLAN",
-)  # fmt: skip
 
 
 def learnable(user: Any, *, at: datetime | None = None) -> Q:
@@ -56,11 +51,8 @@ def _version_studies_of_authors(user: Any) -> QuerySet[Any]:
     return rows
 
 
-def _learnable_studies(user: Any) -> QuerySet[Any]:
-    rows: QuerySet[Any] = VersionStudy.objects.filter(
-        version__case__current_version=F("version"), version__case__in=Case.objects.filter(learnable(user)).values("pk")
-    ).values("study")
-    return rows
+def _learnable_keys(user: Any) -> QuerySet[Any]:
+    return learnable_versions(user).order_by().values("pk")
 
 
 def studies(*, user: Any, permission: str) -> Q | None:
@@ -85,20 +77,18 @@ def within_studies(*, user: Any, permission: str) -> Q | None:
 
 
 def unknown_studies(*, user: Any, permission: str) -> Q | None:
-    """What learners may read: images, and nothing that came with them."""
-    return Q(pk__in=_learnable_studies(user)) if permission == VIEW_ARCHIVE else None
+    """What learners may read: the images that a version pinned, and nothing that came with them."""
+    if permission != VIEW_ARCHIVE:
+        return None
+    return Q(pk__in=VersionStudy.objects.filter(version__in=_learnable_keys(user)).order_by().values("study"))
 
 
 def unknown_series(*, user: Any, permission: str) -> Q | None:
-    if permission != VIEW_ARCHIVE:
-        return None
-    return Q(study__in=_learnable_studies(user)) & ~Q(modality__in=TELLING_MODALITIES)
+    return pinned.series_of(_learnable_keys(user)) if permission == VIEW_ARCHIVE else None
 
 
 def unknown_instances(*, user: Any, permission: str) -> Q | None:
-    if permission != VIEW_ARCHIVE:
-        return None
-    return Q(study__in=_learnable_studies(user)) & ~Q(series__modality__in=TELLING_MODALITIES)
+    return pinned.images_of(_learnable_keys(user)) if permission == VIEW_ARCHIVE else None
 
 
 def versions(*, user: Any, permission: str) -> Q | None:

@@ -13,12 +13,12 @@ from django.utils.translation import gettext_lazy
 from archive.models import Series, Study
 from deid.domain.screening import Reason
 from deid.reasons import EXPLANATIONS, Explanation
-from teaching import queries, vocabulary
+from teaching import pinned, queries, vocabulary
 from teaching.domain import content as documents
 from teaching.domain import markup
 from teaching.domain import questions as rules
 from teaching.models import Case, CaseSection, Question
-from teaching.permissions import TELLING_MODALITIES
+from teaching.pinned import TELLING_MODALITIES
 from teaching.services.snapshot import content_of
 from teaching.services.truth import truth_layer
 from viewer import services as viewer
@@ -142,6 +142,7 @@ def publishing_context(case: Case, *, content: Mapping[str, Any] | None = None) 
         "review": case.reviews.select_related("requested_by", "reviewer").first(),
         "is_approved": queries.is_approved(case=case),
         "held_back": held_back_rows(case),
+        "new_images": pinned.new_images(case).count(),
         "versions": list(case.versions.select_related("published_by")[:10]),
     }
 

@@ -15,7 +15,8 @@ from access.queries import containers_with, ready_for_plain, visible_to
 from archive.models import Archive, Series, Study
 from teaching.domain import checklist
 from teaching.models import Assignment, Case, CaseVersion, Course, CourseCase, Library, Review
-from teaching.permissions import TELLING_MODALITIES, learnable_versions
+from teaching.permissions import learnable_versions
+from teaching.pinned import TELLING_CLASSES, TELLING_MODALITIES
 
 #: With how many cases of its library a case is compared before it is published: the newest ones.
 MOST_COMPARED = 200
@@ -100,8 +101,9 @@ def _stacks(case: Case) -> frozenset[str]:
 
 def telling_objects(case: Case) -> list[str]:
     """Kinds of objects in the case's studies that could spell out what is to be found."""
-    rows = Series.objects.filter(study__case_studies__case=case, modality__in=TELLING_MODALITIES)
-    return sorted(set(rows.values_list("modality", flat=True)))
+    rows = Series.objects.filter(study__case_studies__case=case)
+    telling = rows.filter(Q(modality__in=TELLING_MODALITIES) | Q(instances__sop_class_uid__in=TELLING_CLASSES))
+    return sorted(set(telling.values_list("modality", flat=True)))
 
 
 def is_deidentified(case: Case) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -18,11 +17,10 @@ from access.sharing import registry
 from access.sharing.models import Share
 from archive.sharing import SharesStudies
 from core.errors import Message, NotFound
-from teaching import vocabulary
+from teaching import pinned, vocabulary
 from teaching.domain import content as documents
 from teaching.domain import markup
 from teaching.models import Case, CaseVersion, VersionStudy
-from teaching.permissions import TELLING_MODALITIES
 from teaching.presentation import layout_of
 from viewer import services as viewer
 from viewer.domain import manifest as contract
@@ -51,18 +49,18 @@ class SharedCaseView(SharedView):
             )
         )
         studies = [row.study for row in rows]
-        manifest = viewer.build_manifest(
+        return viewer.build_manifest(
             mode="review" if self.revealed else "read",
             key=f"share:{self.share.public_id}",
             title=(view.get("title") if self.revealed else "") or view["alternative_title"],
             subtitle=subtitle_of(view),
             studies=studies,
+            images=pinned.images_shown(version),
             main_study=next((row.study for row in rows if not row.is_prior), None),
             layout=layout_of(version.content.get("layout") or {}),
             show_descriptions=False,
             layers=truth_layers(version) if self.revealed else (),
         )
-        return without_telling_series(manifest)
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         content = self.version.content
@@ -108,17 +106,6 @@ def subtitle_of(view: Mapping[str, Any]) -> str:
     return " · ".join(str(part) for part in parts if part)
 
 
-def without_telling_series(manifest: contract.Manifest) -> contract.Manifest:
-    """Reports, segmentations and the like are no part of what guests see, not even their existence."""
-    return replace(
-        manifest,
-        studies=tuple(
-            replace(study, series=tuple(one for one in study.series if one.modality not in TELLING_MODALITIES))
-            for study in manifest.studies
-        ),
-    )
-
-
 class ShareableCase(SharesStudies):
     kind = KIND
     model = Case
@@ -126,8 +113,8 @@ class ShareableCase(SharesStudies):
     icon = "book-open"
     permission = SHARE
     routes = ROUTES
-    withheld = TELLING_MODALITIES
     is_blind = True
+    shows_part = True
     options = (
         registry.Option(
             name=ANSWER,
@@ -141,6 +128,12 @@ class ShareableCase(SharesStudies):
     def study_keys(self, share: Share) -> QuerySet[Any]:
         rows: QuerySet[Any] = VersionStudy.objects.filter(version__in=_versions(share)).values("study")
         return rows
+
+    def shown_series(self, share: Share) -> Q:
+        return pinned.series_of(_versions(share))
+
+    def shown_images(self, share: Share) -> Q:
+        return pinned.images_of(_versions(share))
 
     def find(self, public_id: str) -> Case | None:
         rows = Case.objects.select_related("library__organisation", "organisation", "current_version")

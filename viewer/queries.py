@@ -32,9 +32,9 @@ def dicomweb_root(archive: Archive) -> str:
 
 
 def study_entries(
-    *, studies: Sequence[Study], blind: bool, prior_of: Study | None = None
+    *, studies: Sequence[Study], blind: bool, prior_of: Study | None = None, images: QuerySet[Instance] | None = None
 ) -> tuple[contract.StudyEntry, ...]:
-    """Studies with their series, in two queries however many there are.
+    """Studies with their series, in two queries however many there are; with `images` those of them alone.
 
     `blind` leaves out descriptions, labels and dates. Studies other than `prior_of` are marked as priors.
     """
@@ -45,9 +45,11 @@ def study_entries(
     )
     sizes = {
         row["series_id"]: row
-        for row in Instance.objects.filter(study__in=studies)
+        for row in (Instance.objects.all() if images is None else images)
+        .filter(study__in=studies)
         .values("series_id")
         .annotate(
+            instances=Count("id"),
             frames=Sum(Greatest("number_of_frames", 1), filter=Q(rows__gt=0)),
             images=Count("id", filter=Q(rows__gt=0)),
             sop_class=Max("sop_class_uid"),
@@ -55,6 +57,10 @@ def study_entries(
     }
     by_study: dict[int, list[Series]] = {}
     for row in series:
+        if images is not None:
+            if row.pk not in sizes:
+                continue
+            row.instance_count = sizes[row.pk]["instances"]
         by_study.setdefault(row.study_id, []).append(row)
     return tuple(
         _study_entry(
@@ -113,9 +119,10 @@ def series_ids(*, studies: Sequence[Study]) -> dict[str, str]:
     return dict(Series.objects.filter(study__in=studies).values_list("series_instance_uid", "public_id"))
 
 
-def image_bounds(*, studies: Iterable[Study]) -> dict[str, ImageBounds]:
-    """SOP Instance UID → size of each image of the studies: what marks are checked against."""
-    rows = Instance.objects.filter(study__in=list(studies), rows__gt=0, columns__gt=0).values_list(
+def image_bounds(*, studies: Iterable[Study], images: QuerySet[Instance] | None = None) -> dict[str, ImageBounds]:
+    """SOP Instance UID → size of each image of the studies (or of those `images`): what marks are checked against."""
+    every: Any = Instance.objects.all() if images is None else images
+    rows = every.filter(study__in=list(studies), rows__gt=0, columns__gt=0).values_list(
         "sop_instance_uid", "rows", "columns", "number_of_frames", "series__series_instance_uid"
     )
     return {

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from access.queries import require
-from archive.models import Study
+from archive.models import Instance, Study
 from audit.services import record
 from core.errors import NotFound
 from viewer import hooks, queries
@@ -126,6 +126,7 @@ def build_manifest(
     show_dates: bool | None = None,
     patient: contract.PatientBanner | None = None,
     main_study: Study | None = None,
+    images: QuerySet[Instance] | None = None,
     layout: contract.Layout | None = None,
     tools: Sequence[str] = contract.ALL_TOOLS,
     layers: Sequence[contract.Layer] = (),
@@ -137,7 +138,8 @@ def build_manifest(
     """A manifest for studies the caller has authorised.
 
     Descriptions and dates are shown in modes `study` and `author` unless said otherwise, never in `read`. Studies
-    other than `main_study` (the first, when None) are shown as priors.
+    other than `main_study` (the first, when None) are shown as priors. `images` are those that are shown, where these are
+    not all of the studies'.
     """
     open_mode = mode in ("study", "author")
     descriptions = open_mode if show_descriptions is None else show_descriptions and mode != "read"
@@ -151,7 +153,7 @@ def build_manifest(
         back=back,
         patient=patient,
         overlays=contract.Overlays(dates=dates, descriptions=descriptions, institution=mode == "study"),
-        studies=queries.study_entries(studies=studies, blind=not descriptions, prior_of=main),
+        studies=queries.study_entries(studies=studies, blind=not descriptions, prior_of=main, images=images),
         layout=layout or contract.Layout(),
         tools=tuple(tools),
         annotations=contract.Annotations(load=load_url, save=save_url, layers=tuple(layers)),

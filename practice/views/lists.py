@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 from core.tables import Choice, Column, DateRange, Table
 from practice import queries
 from practice.models import Answer, Attempt, Score
-from teaching import vocabulary
+from teaching import pinned, vocabulary
 from teaching.models import CaseVersion
 
 
@@ -91,22 +91,11 @@ def label_of(choices: Sequence[tuple[str, Any]], key: Any) -> str:
 
 
 def thumbnails(rows: Sequence[CaseVersion], *, organisation: str) -> dict[int, str]:
-    """Version → address of the thumbnail of its first image series; two queries."""
-    from archive.models import Series
-    from teaching.models import VersionStudy
-    from teaching.permissions import TELLING_MODALITIES
-
-    links = VersionStudy.objects.filter(version__in=rows).select_related("study__archive").order_by("-position")
-    first = {link.version_id: link.study for link in links}
-    series: dict[int, Series] = {}
-    found = Series.objects.filter(study__in=first.values()).exclude(modality__in=TELLING_MODALITIES)
-    for one in found.order_by("-series_number"):
-        series[one.study_id] = one
+    """Version → address of the thumbnail of its first image series; one query."""
     return {
-        version: f"/o/{organisation}/dicomweb/{study.archive.slug}/studies/{study.study_instance_uid}"
-        f"/series/{series[study.pk].series_instance_uid}/thumbnail"
-        for version, study in first.items()
-        if study.pk in series
+        version: f"/o/{organisation}/dicomweb/{series.study.archive.slug}/studies/{series.study.study_instance_uid}"
+        f"/series/{series.series_instance_uid}/thumbnail"
+        for version, series in pinned.first_series([row.pk for row in rows]).items()
     }
 
 

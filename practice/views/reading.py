@@ -22,7 +22,6 @@ from teaching.models import Case
 from viewer.domain import manifest as contract
 from viewer.domain.mark_reading import MarkError, parse_marks
 from viewer.errors import MarksInvalid
-from viewer.queries import image_bounds
 from viewer.services import open_session
 from viewer.views import MarksView, ViewerView
 
@@ -143,7 +142,7 @@ class AttemptMarks(MarksView):
         self.attempt = queries.own_attempt(self.request.user, self.kwargs["attempt"])
         if not self.attempt.is_active:
             raise AttemptClosed
-        return image_bounds(studies=presentation.studies_of(self.attempt))
+        return presentation.bounds_of(self.attempt)
 
     def save_marks(self, *, layer: str, version: int, marks: Any) -> int:
         if layer != "own":
@@ -203,7 +202,7 @@ def _marks_from_form(request: HttpRequest, attempt: Attempt) -> Any:
         payload = json.loads(raw)
     except (ValueError, RecursionError):
         raise MarkError([{"index": 0, "field": "marks", "message": "not JSON"}]) from None
-    return parse_marks(payload, bounds=image_bounds(studies=presentation.studies_of(attempt)), limit=MAX_MARKS)
+    return parse_marks(payload, bounds=presentation.bounds_of(attempt), limit=MAX_MARKS)
 
 
 def draft_from_form(form: Any, attempt: Attempt) -> dict[str, Any]:

@@ -13,7 +13,16 @@ retired     edit · publish again → published (next version)
 What trainees read is never the working copy but a `CaseVersion`, frozen by publishing and never changed.
 """
 
-from teaching.models.cases import Case, CaseRevision, CaseSection, CaseStudy, CaseVersion, Review, VersionStudy
+from teaching.models.cases import (
+    Case,
+    CaseRevision,
+    CaseSection,
+    CaseStudy,
+    CaseVersion,
+    Review,
+    VersionSeries,
+    VersionStudy,
+)
 from teaching.models.containers import (
     Course,
     CourseGroupObjectPermission,
@@ -44,5 +53,6 @@ __all__ = [
     "Question",
     "Review",
     "TruthMark",
+    "VersionSeries",
     "VersionStudy",
 ]

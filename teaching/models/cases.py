@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
@@ -65,6 +66,10 @@ class Case(TenantModel, TimeStampedModel):
     held_back = models.JSONField(default=list, blank=True)
     held_back_resolved = models.BooleanField(default=False)
     preparation_error = models.CharField(max_length=500, blank=True)
+
+    #: Images that came into the studies after publishing and that an editor has added, by primary key: the next version
+    #: shows them, too.
+    added_images = ArrayField(models.BigIntegerField(), default=list, blank=True, editable=False)
 
     current_version = models.ForeignKey(
         "teaching.CaseVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -267,6 +272,31 @@ class VersionStudy(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.version_id}/{self.study_id}"
+
+
+class VersionSeries(TenantModel):
+    """The images of one series that a published version shows: those that stood there when it was published.
+
+    What comes into the study later, or replaces an image, is no part of it: the version would change under its readers, and
+    a late series can tell what there is to find.
+    """
+
+    version = models.ForeignKey(CaseVersion, on_delete=models.CASCADE, related_name="version_series")
+    series = models.ForeignKey("archive.Series", on_delete=models.PROTECT, related_name="version_series")
+    #: Primary keys of instances.
+    images = ArrayField(models.BigIntegerField())
+    #: An image received later than this replaced one of them.
+    pinned_at = models.DateTimeField()
+
+    permission_path: ClassVar[str] = "version__case__library"
+
+    class Meta:
+        ordering = ("pk",)
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["version", "series"], name="series_once_in_version")]
+
+    def __str__(self) -> str:
+        return f"{self.version_id}/{self.series_id}"
 
 
 class Review(TenantModel):

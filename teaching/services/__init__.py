@@ -1,6 +1,7 @@
 """The write side of teaching. Every function is one use case: authorise → lock → check the state → act → audit."""
 
 from teaching.services.cases import (
+    add_new_images,
     attach_studies,
     create_case,
     delete_case,
@@ -27,6 +28,7 @@ from teaching.services.truth import save_truth, set_truth
 
 __all__ = [
     "add_case_to_course",
+    "add_new_images",
     "add_question",
     "add_section",
     "attach_studies",

@@ -12,6 +12,7 @@ from access.queries import require
 from archive.models import Study
 from audit.services import record
 from core.errors import Invalid
+from teaching import pinned
 from teaching.errors import WrongState
 from teaching.models import Case, CaseSection, CaseStudy, Library
 from teaching.services import validation
@@ -197,6 +198,21 @@ def resolve_held_back(*, actor: Any, case: Case, request: Any = None) -> Case:
     ) as locked:
         locked.held_back_resolved = True
     return case
+
+
+def add_new_images(*, actor: Any, case: Case, request: Any = None) -> int:
+    """Show in the next version what came into the case's studies since it was published; returns how many images.
+
+    What comes after this is not among them: an editor adds what they could look at.
+    """
+    with editing(
+        actor=actor, case=case, summary=_("New images added"), request=request, action="case.images_added"
+    ) as locked:
+        found = list(pinned.new_images(locked).order_by("pk").values_list("pk", flat=True))
+        if not found:
+            raise WrongState(_("There are no new images."))
+        locked.added_images = sorted({*locked.added_images, *found})
+    return len(found)
 
 
 @transaction.atomic

@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 from access.queries import require
 from audit.services import record
 from core.errors import Invalid
-from teaching import notices, queries
+from teaching import notices, pinned, queries
 from teaching.domain import checklist, markup
 from teaching.domain import content as documents
 from teaching.errors import CaseChanged, NotReady, ReviewNeeded, WrongState
-from teaching.models import Case, CaseVersion, Review, VersionStudy
+from teaching.models import Case, CaseVersion, Review, VersionSeries, VersionStudy
 from teaching.services.snapshot import content_of
 
 
@@ -101,6 +101,7 @@ def publish_case(
     locked.state = Case.State.PUBLISHED
     locked.current_version = version
     locked.published_revision = locked.revision
+    locked.added_images = []
     locked.retired_at, locked.retired_reason, locked.is_withdrawn = None, "", False
     locked.save()
     _tell(action="case.published", case=locked, actor=actor, request=request, detail={"version": version.number})
@@ -142,7 +143,25 @@ def _freeze(*, case: Case, actor: Any, content: documents.Content, note: str) ->
         )
         for row in case.case_studies.select_related("study")
     )
+    _pin_images(case=case, version=version)
     return version
+
+
+def _pin_images(*, case: Case, version: CaseVersion) -> None:
+    """What the version shows is what is here now, and stays so whatever comes into its studies."""
+    found: dict[int, list[int]] = {}
+    for series, image in pinned.images_to_publish(case).order_by("series_id", "pk").values_list("series_id", "pk"):
+        found.setdefault(series, []).append(image)
+    VersionSeries.objects.bulk_create(
+        VersionSeries(
+            organisation_id=case.organisation_id,
+            version=version,
+            series_id=series,
+            images=images,
+            pinned_at=version.published_at,
+        )
+        for series, images in found.items()
+    )
 
 
 @transaction.atomic

@@ -46,7 +46,7 @@ def publishing_fragment(request: Any, case: Case, *, problem: str = "", status: 
 
 @require_POST
 def act(request: Any, organisation: str, case: str, action: str) -> HttpResponse:
-    """Publish, retire, ask for a review, decide one, or go on without held-back images."""
+    """Publish, retire, ask for a review, decide one, add new images, or go on without held-back ones."""
     found = load(request, case, VIEW)
     user, form = request.user, request.POST
     try:
@@ -68,6 +68,8 @@ def act(request: Any, organisation: str, case: str, action: str) -> HttpResponse
             services.decide_review(
                 actor=user, case=found, approved=action == "approve", note=form.get("note", ""), request=request
             )
+        elif action == "add-images":
+            services.add_new_images(actor=user, case=found, request=request)
         elif action == "resolve-held-back":
             services.resolve_held_back(actor=user, case=found, request=request)
         else:
