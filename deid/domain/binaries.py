@@ -7,10 +7,12 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
+from deid.domain import texts
 from deid.domain.elements import bytes_of
-from deid.domain.identifiers import Identifiers
+from deid.domain.identifiers import TEXT_VRS, Identifiers, strings_of
 from deid.domain.words import words
 
 BYTE_VRS: Final = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
@@ -58,6 +60,16 @@ def suspicious(dataset: Dataset, *, identifiers: Identifiers, path: str = "") ->
         keyword, content, is_many = element
         if (keyword in KEPT or is_many) and tells(content, identifiers=identifiers):
             yield path + keyword
+
+
+def is_free(element: DataElement, *, identifiers: Identifiers) -> bool:
+    """Whether an element that is safe by definition holds text that is more than technique, or bytes that spell."""
+    if element.VR in TEXT_VRS:
+        return not all(
+            identifiers.find(value) is None and texts.is_technical(value, has_codes=True)
+            for value in strings_of(element)
+        )
+    return isinstance(element.value, bytes) and tells(element.value, identifiers=identifiers)
 
 
 def _items(dataset: Dataset, key: int) -> list[Dataset]:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from deid.domain import moments
 from deid.domain.identifiers import Identifiers, fold
 from deid.domain.words import words
+
+OLDEST_AGE: Final = 90
 
 VOCABULARY: Final = words(
     """
@@ -60,25 +63,33 @@ _JOINTS: Final = re.compile(r"[\s_/+&,;:()\[\]*=|\\-]+")
 def clean_text(text: str, *, identifiers: Identifiers) -> str:
     """The words of a descriptor that are safe, in their order; empty when none is.
 
-    A bare number of up to two digits is kept once at most, so that no date or number can be put together; a measure
-    with its unit is.
+    A measure with its unit is kept. A bare number of up to two digits is kept once at most, so that no date or number
+    can be put together, and only where nothing else is cut, no date or age is told, and it cannot be a great age.
     """
     if not text.strip():
         return ""
     kept: list[str] = []
+    tokens = [token.strip(".'\"") for token in _JOINTS.split(text) if token.strip(".'\"")]
+    is_known = [_is_known(token) for token in tokens]
+    is_bare = [bool(_SMALL.fullmatch(token) or _DECIMAL.fullmatch(token)) for token in tokens]
+    # Beside a word that goes, a number may be that of a house, a day or a year of somebody's life.
+    has_numbers = (
+        all(map(any, zip(is_known, is_bare, strict=True))) and not moments.tells(text) and not moments.of(text)
+    )
     numbers = 0
-    tokens = [token for token in _JOINTS.split(text) if token.strip(".'\"")]
-    for position, raw in enumerate(tokens):
-        token = raw.strip(".'\"")
-        folded = fold(token)
+    for position, token in enumerate(tokens):
         following = fold(tokens[position + 1]) if position + 1 < len(tokens) else ""
-        if folded in VOCABULARY or _MEASURE.fullmatch(token) or _VERTEBRA.fullmatch(token):
+        if is_known[position] or (is_bare[position] and following in _UNITS):
             kept.append(token)
-        elif (_SMALL.fullmatch(token) or _DECIMAL.fullmatch(token)) and (following in _UNITS or numbers == 0):
-            numbers += following not in _UNITS
+        elif is_bare[position] and has_numbers and numbers == 0 and float(token) < OLDEST_AGE:
+            numbers += 1
             kept.append(token)
     if not any(fold(token) in VOCABULARY or _VERTEBRA.fullmatch(token) for token in kept):
         return ""
     cleaned = " ".join(kept)
     # A patient may be called Hand or Long: then the whole descriptor goes.
     return "" if identifiers.find(cleaned) else cleaned
+
+
+def _is_known(token: str) -> bool:
+    return bool(fold(token) in VOCABULARY or _MEASURE.fullmatch(token) or _VERTEBRA.fullmatch(token))

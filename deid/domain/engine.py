@@ -376,7 +376,9 @@ class _Work:
             self._recurse(dataset, element=element, action=Action.KEEP, path=path, rule=RULE_SAFE_PRIVATE)
         elif element.VR == "UI":
             self.edits.map_uids(dataset, tag=tag, path=path, rule=RULE_SAFE_PRIVATE)
-        elif element.VR in ("DA", "DT", "TM", "PN", "UN"):
+        elif element.VR in ("DA", "DT", "TM", "PN", "UN") or binaries.is_free(
+            element, identifiers=self.plan.identifiers
+        ):
             self.edits.remove(dataset, tag=tag, path=path, rule=RULE_SAFE_PRIVATE)
             return None
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 
@@ -13,7 +14,7 @@ from deid.domain.identifiers import fold, strings_of
 from deid.domain.profile import DEFAULT_OPTIONS, Option
 from deid.domain.screening import Verdict
 from tests.deid import planting
-from tests.deid.builders import clean, process, read
+from tests.deid.builders import clean, make_dataset, process, read
 
 OPTIONS = DEFAULT_OPTIONS | {Option.CLEAN_DESCRIPTORS}
 
@@ -85,3 +86,61 @@ def test_what_is_cleaned_passes_the_check_of_what_is_left(kind: str) -> None:
         outcome, output = process(dataset, options=OPTIONS)
         assert outcome.verdict is not Verdict.HELD_BACK, (text, outcome.reasons, outcome.residue_paths)
         assert read(output).Rows == dataset.Rows
+
+
+@pytest.mark.parametrize("text", planting.STRANGER)
+@pytest.mark.parametrize("form", ["CT chest {}", "{} T2 axial knee", "MR {} left knee 3 mm", "head,{},neck"])
+def test_words_of_technique_around_it_save_nothing(form: str, text: str) -> None:
+    """A descriptor that is cut to safe words keeps no figure of a date or an age beside them."""
+    dataset = make_dataset(PatientName="Doe^Jane", PatientID="Q1")
+    for keyword in (
+        "SeriesDescription",
+        "ImageComments",
+        "SequenceName",
+        "SegmentLabel",
+        "WindowCenterWidthExplanation",
+    ):
+        planting.put(dataset, keyword, form.format(text))
+    clean(dataset, options=OPTIONS)
+    for keyword in (
+        "SeriesDescription",
+        "ImageComments",
+        "SequenceName",
+        "SegmentLabel",
+        "WindowCenterWidthExplanation",
+    ):
+        value = fold(str(dataset.get(keyword, "")))
+        assert not any(mark in value for mark in (*planting.STRANGER_MARKS, "12 ")), (keyword, value)
+
+
+@pytest.mark.parametrize(
+    "age",
+    [
+        f"{years}{unit}"
+        for years in (90, 91, 99, 104)
+        for unit in (
+            " y/o",
+            "yo",
+            "Y",
+            "-year-old",
+            " years",
+            " Jahre",
+            "-jähriger",
+            " ans",
+            " años",
+            " лет",
+            " lat",
+            "歳",
+            " anni",
+        )
+    ],
+)
+def test_no_great_age_stays_in_text(age: str) -> None:
+    dataset = make_dataset()
+    for keyword in ("SeriesDescription", "ImageComments", "SequenceName", "SegmentLabel", "ProtocolName", "TextValue"):
+        planting.put(dataset, keyword, f"chest {age} woman")
+    clean(dataset, options=OPTIONS)
+    figure = re.match(r"\d+", age)
+    assert figure is not None and figure[0] not in "".join(
+        value for _path, value in texts_of(dataset) if "P-" not in value
+    )

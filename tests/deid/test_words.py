@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydicom.dataset import Dataset
 
-from deid.domain import codes
+from deid.domain import codes, engine
+from deid.domain import profile as profiles
 from deid.domain.descriptors import clean_text
 from deid.domain.identifiers import Identifiers
 from deid.domain.profile import DEFAULT_OPTIONS, Option
@@ -22,7 +23,10 @@ from tests.deid.builders import clean, make_dataset
         ("Dr. Cervantes wants L4/L5", "L4 L5"),
         ("Quixano", ""),
         ("12/05/24", ""),
-        ("head 12 05 24", "head 12"),
+        ("head 12 05 24", "head"),
+        ("head 12", "head 12"),
+        ("head 93", "head"),
+        ("head Lipowa 12", "head"),
         ("555-1234 chest", "chest"),
         ("", ""),
         ("   ", ""),
@@ -148,6 +152,15 @@ class TestSafePrivate:
         if changes.get("vr") == "UN":
             changes = {"vr": "UN", "value": b"12.5"}
         dataset = self.build(**changes)  # type: ignore[arg-type]
+        clean(dataset, options=self.OPTIONS)
+        assert not any(element.tag.is_private for element in dataset)
+
+    @pytest.mark.parametrize(("vr", "value"), [("LO", "Zofia Nowakowa"), ("CS", "ZOFIA"), ("UT", "tel 555-0177")])
+    def test_free_text_in_it_goes(self, vr: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The table says what a maker means an element for, not what somebody wrote into it."""
+        row = profiles.SafePrivate(group=0xE1, element=0x21, creator="ELSCINT1", vrs=frozenset([vr]))
+        monkeypatch.setattr(engine, "load_safe_private", lambda: {("ELSCINT1", 0xE1, 0x21): row})
+        dataset = self.build(vr=vr, value=value)
         clean(dataset, options=self.OPTIONS)
         assert not any(element.tag.is_private for element in dataset)
 
