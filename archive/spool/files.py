@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from pathlib import Path
 
@@ -48,7 +49,11 @@ def refusal_of(delivery_id: uuid.UUID | str, name: str) -> tuple[str, str]:
 
 
 def write_refusal(delivery_id: uuid.UUID | str, name: str, *, code: str, reason: str) -> None:
-    (folder_of(delivery_id) / (name + REFUSE)).write_text(f"{code}\n{reason}", encoding="utf-8")
+    """On disk when this returns: without its reason the file would be taken for a good one."""
+    with (folder_of(delivery_id) / (name + REFUSE)).open("w", encoding="utf-8") as file:
+        file.write(f"{code}\n{reason}")
+        file.flush()
+        os.fdatasync(file.fileno())
 
 
 def remove(delivery_id: uuid.UUID | str, names: list[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from archive.spool.syncing import sync_folder
+from archive.spool.syncing import make_folder_durably
 
 PART, WHOLE, NAME, LOCK = ".part", ".dcm", ".name", "owner.lock"
 REFUSE, ZIP, UNPACKED, UPLOAD = ".refuse", ".zip", ".unpacked", ".upload"
@@ -29,9 +29,7 @@ def folder_of(delivery_id: uuid.UUID | str) -> Path:
 def make_folder(delivery_id: uuid.UUID | str) -> Path:
     """The delivery's folder, made durably if it is not there."""
     folder = folder_of(delivery_id)
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        sync_folder(folder.parent)
+    make_folder_durably(folder)
     return folder
 
 

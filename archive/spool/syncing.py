@@ -22,3 +22,15 @@ def sync_file(path: Path) -> None:
         os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder_durably(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, so that each name survives a power cut."""
+    missing = []
+    step = folder
+    while not step.is_dir():
+        missing.append(step)
+        step = step.parent
+    for step in reversed(missing):
+        step.mkdir(parents=True, exist_ok=True)
+        sync_folder(step.parent)

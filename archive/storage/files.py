@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from archive.spool import sync_folder
+from archive.spool import make_folder_durably, sync_folder
 from archive.storage.interface import Pending, check_key
 
 COPY_BYTES = 1 << 20
@@ -33,7 +33,7 @@ class FileStorage:
         """Take over a synced file by hard link (a copy where the disk differs). Pending is the folder's own entry."""
         target = self.path(key)
         for attempt in range(FOLDER_TRIES):
-            self._make_folder(target.parent)
+            make_folder_durably(target.parent)
             try:
                 self._take(source=source, target=target)
                 break
@@ -62,7 +62,7 @@ class FileStorage:
 
     def write(self, *, key: str, content: bytes) -> None:
         target = self.path(key)
-        self._make_folder(target.parent)
+        make_folder_durably(target.parent)
         part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
         try:
             with part.open("wb") as file:
@@ -109,16 +109,6 @@ class FileStorage:
         with tempfile.NamedTemporaryFile(dir=self.root, prefix=".health-") as probe:
             probe.write(b"ok")
             probe.flush()
-
-    def _make_folder(self, folder: Path) -> None:
-        missing = []
-        step = folder
-        while not step.is_dir():
-            missing.append(step)
-            step = step.parent
-        for step in reversed(missing):
-            step.mkdir(parents=True, exist_ok=True)
-            sync_folder(step.parent)
 
     def _copy(self, *, source: Path, target: Path) -> None:
         part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
