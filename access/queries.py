@@ -74,6 +74,11 @@ def is_member(*, user: User | AnonymousUser, organisation: Organisation) -> bool
         return memberships_open_to(user).filter(organisation=organisation).exists()
 
 
+def every_organisation() -> QuerySet[Organisation]:
+    """All of the installation, for those who administer it (`require_installation_administrator`)."""
+    return Organisation.objects.all()
+
+
 def organisations_of(user: User) -> QuerySet[Organisation]:
     """The organisations of the person who is signed in (`core.tenancy.signed_in`): one's memberships are one's own to
     read in whatever organisation, another person's are not."""

@@ -57,6 +57,12 @@ def organisation_of_domain(domain: str) -> str:
     return owner.slug if leads else ""
 
 
+def sign_ons_of(organisation: Organisation) -> list[IdentityProvider | Directory]:
+    """Every provider and directory of an organisation, in use or not, for its administrators."""
+    providers = IdentityProvider.objects.filter(organisation=organisation)
+    return [*providers, *Directory.objects.filter(organisation=organisation)]
+
+
 def directories_of(slug: str) -> list[Directory]:
     organisation = Organisation.objects.filter(slug=slug, suspended_at=None).first()
     if organisation is None:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from access import founding, proofs, services, usage
+from access import founding, proofs, queries, services, usage
 from access.forms import NewOrganisationForm, QuotaForm, SuspensionForm, add_errors
 from access.models import Organisation, User
 from access.services.organisations import require_installation_administrator
@@ -76,7 +76,7 @@ class OrganisationTable(Table):
 def installation(request: HttpRequest) -> HttpResponse:
     administrator(request)
     with within_organisation(request):
-        return OrganisationTable(request=request, queryset=Organisation.objects.all()).respond(
+        return OrganisationTable(request=request, queryset=queries.every_organisation()).respond(
             "access/installation.html"
         )
 

@@ -56,7 +56,7 @@ def _there(sign_on: SignOn, anchor: str = "") -> HttpResponse:
 @require_GET
 def overview(request: HttpRequest, organisation: str) -> HttpResponse:
     found = _organisation(request)
-    rows: list[Any] = [*IdentityProvider.objects.all(), *Directory.objects.all()]
+    rows: list[Any] = list(queries.sign_ons_of(found))
     for row in rows:
         row.kind = kind_of(row)
         row.kind_words = row._meta.verbose_name
