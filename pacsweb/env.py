@@ -244,7 +244,8 @@ VARIABLES: tuple[Variable, ...] = (
         secret=True,
         meaning=(
             "Where mail goes: `smtp://user:password@host:587` (STARTTLS; `?tls=no` without), `smtps://…`, "
-            "`file:///folder`, or `console:` (the output of the process that sends)."
+            "`file:///folder`, or `console:` (no server: letters are kept in `letters/outbox.mbox` of the data folder, "
+            "which its owner alone can read)."
         ),
     ),
     Variable(
