@@ -6,6 +6,8 @@ from typing import Any
 
 from django.conf import settings
 
+from core import room
+
 GIB = 1 << 30
 
 DEFAULTS: dict[str, Any] = {
@@ -15,7 +17,7 @@ DEFAULTS: dict[str, Any] = {
     "zip_bytes": 200 * GIB,
     "zip_entries": 250_000,
     # The spool takes no more when the disk has less than this left.
-    "free_bytes": 512 << 20,
+    "free_bytes": room.LOW_BYTES,
     # A delivery that refuses more files than this keeps the first ones only.
     "quarantine_files_per_delivery": 20_000,
     # Files in one indexing transaction.

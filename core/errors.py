@@ -44,6 +44,17 @@ class RetriableError(PacswebError):
     default_message = _("A part of the system did not answer. Nothing was lost; try again in a moment.")
 
 
+class DiskFull(RetriableError):
+    """Database, cache or a folder has no room for what the request had to write."""
+
+    status_code = 507
+    code = "disk-full"
+    default_message = _(
+        "The disk is full, and this needs to write to it. Nothing was changed. Stored images can be viewed; an "
+        "administrator has to free space first."
+    )
+
+
 class NotFound(PermanentError):
     """The thing does not exist, or the caller is a stranger to it: from outside both look the same."""
 

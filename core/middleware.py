@@ -8,7 +8,8 @@ import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from core.errors import Invalid, PacswebError
+from core import disks
+from core.errors import DiskFull, Invalid, PacswebError
 
 logger = structlog.get_logger(__name__)
 
@@ -26,6 +27,9 @@ class ErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if disks.is_full(exception) and not isinstance(exception, PacswebError):
+            logger.error("disk_full", error=type(exception).__name__)
+            return disk_full(request)
         if not isinstance(exception, PacswebError):
             return None
         return refusal(request, exception, as_json=wants_json(request))
@@ -41,6 +45,14 @@ def refusal(request: HttpRequest, error: PacswebError, *, as_json: bool) -> Http
         # Somebody who was let in to one thing is told without the shell around it: its places are not theirs.
         template = "errors/refused.html"
     return render(request, template, {"error": error}, status=error.status_code)
+
+
+def disk_full(request: HttpRequest) -> HttpResponse:
+    """The answer where nothing can be written: a page that asks neither the database nor the cache."""
+    error = DiskFull()
+    if wants_json(request):
+        return JsonResponse(problem(error), status=error.status_code)
+    return render(None, "507.html", {"error": error}, status=error.status_code)
 
 
 def wants_json(request: HttpRequest) -> bool:

@@ -19,6 +19,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from archive.storage import storage
+from core import disks
 
 logger = structlog.get_logger(__name__)
 
@@ -43,26 +44,35 @@ class HealthMiddleware:
 
 
 def readiness(_request: HttpRequest) -> HttpResponse:
-    """200 when database, broker, storage and schema are usable, else 503 naming what is not."""
+    """200 when database, broker, storage and schema can be read, else 503 naming what cannot.
+
+    A full disk stops what is new and not what is there: then the status is `degraded`, and `disk` says why.
+    """
+    room = disks.least_room()
     checks = {name: _passes(name=name, check=check) for name, check in CHECKS.items()}
-    ready = all(checks.values())
+    is_full = room.is_short or "full" in checks.values()
+    status = "unavailable" if "failed" in checks.values() else "degraded" if is_full else "ok"
     body = {
-        "status": "ok" if ready else "unavailable",
-        "checks": {name: "ok" if passed else "failed" for name, passed in checks.items()},
-        "queues": queues_with_a_worker() if checks["broker"] else {},
+        "status": status,
+        "checks": checks,
+        "disk": {"state": room.state, "free_bytes": room.free_bytes},
+        "queues": queues_with_a_worker() if checks["broker"] != "failed" else {},
     }
-    response = JsonResponse(body, status=200 if ready else 503)
+    response = JsonResponse(body, status=503 if status == "unavailable" else 200)
     response["Cache-Control"] = "no-store"
     return response
 
 
-def _passes(*, name: str, check: Callable[[], bool]) -> bool:
+def _passes(*, name: str, check: Callable[[], bool]) -> str:
+    """`ok`, `full` where only writing fails for want of room, or `failed`."""
     try:
-        return check()
+        return "ok" if check() else "failed"
     except Exception as error:  # noqa: BLE001 -- whatever is wrong, the answer is "not ready"
+        if disks.is_full(error):
+            return "full"
         logger.warning("health_check_failed", check=name, error=type(error).__name__)
         connection.close()
-        return False
+        return "failed"
 
 
 def _database_answers() -> bool:

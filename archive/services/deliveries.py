@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from archive.limits import limit
 from archive.models import Archive, Delivery
 from archive.spool import SpooledFile, SpoolWriter
 from audit import services as audit
+from core import disks
 from core.callers import client_address
 from core.tenancy import all_tenants, tenant
 
@@ -168,10 +168,7 @@ def pieces(chunks: Iterable[bytes] | BinaryIO) -> Iterable[bytes]:
 
 def check_space() -> None:
     """Refuse before the disk is so full that the database cannot work. Raises `OutOfSpace`."""
-    root = spool.spool_root()
-    root.mkdir(parents=True, exist_ok=True)
-    state = os.statvfs(root)
-    if state.f_bavail * state.f_frsize < limit("free_bytes"):
+    if disks.least_room().is_short:
         raise OutOfSpace
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -17,8 +18,10 @@ from typing import BinaryIO
 from archive.spool.files import write_name, write_refusal
 from archive.spool.layout import LOCK, NAME, NAME_PATTERN, PART, REFUSE, WHOLE, make_folder
 from archive.spool.syncing import sync_file
+from core import disks
 
 BUFFER_BYTES = 1 << 20
+ROOM_ASKED_EVERY_BYTES = 64 << 20
 SYNCS_AT_ONCE = 8
 
 
@@ -103,8 +106,15 @@ class SpoolWriter:
     def write(self, data: bytes | bytearray | memoryview) -> int:
         if self._file is None:
             raise RuntimeError("No file is open.")
+        if self._size // ROOM_ASKED_EVERY_BYTES != (self._size + len(data)) // ROOM_ASKED_EVERY_BYTES:
+            self._require_room()
         self._size += len(data)
         return self._file.write(data)
+
+    def _require_room(self) -> None:
+        """One large file must not take the room that the database needs."""
+        if disks.least_room().is_short:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def mark_refused(self, *, code: str, reason: str) -> None:
         """The file being written is to be refused whatever its bytes say; they are kept as evidence."""

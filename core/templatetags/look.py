@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import json_script
 from django.utils.translation import gettext as _
 
-from core import icons, navigation
+from core import disks, icons, navigation
 from core.models import Job
 
 register = template.Library()
@@ -236,3 +236,13 @@ def administration_places(context: template.Context) -> list[navigation.Entry]:
     """The tabs that apps add to the administration."""
     request = context.get("request")
     return navigation.administration(request) if request is not None else []
+
+
+@register.inclusion_tag("core/disk_banner.html", takes_context=True)
+def disk_banner(context: template.Context) -> dict[str, Any]:
+    """Tells everybody who is signed in that nothing new is taken, while that is so."""
+    user = context.get("user")
+    if user is None or not user.is_authenticated:
+        return {}
+    room = disks.least_room()
+    return {"room": room if room.is_short else None}

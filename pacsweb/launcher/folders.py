@@ -9,12 +9,15 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from core import room
 from pacsweb.launcher import modes
 from pacsweb.launcher.messages import LaunchError, complain, say
 from pacsweb.local_services import write_private
 
 LAYOUT = 1
-LEAST_FREE_BYTES = 300 * 1024 * 1024
+LEAST_FREE_BYTES = 300 * room.MIB
+LEAST_FREE_AGAIN_BYTES = 32 * room.MIB
+"""Where a database is already, so that after a reboot on a full disk what is stored can be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,10 @@ class Folders:
         return self.run / "postgres-programs"
 
     @property
+    def reserve(self) -> Path:
+        return self.run / "reserve"
+
+    @property
     def layout(self) -> Path:
         return self.data / "layout"
 
@@ -72,6 +79,9 @@ class Folders:
                 folder.mkdir(exist_ok=True)
             if not self.layout.exists():
                 write_private(path=self.layout, text=f"{LAYOUT}\n")
+            least = LEAST_FREE_AGAIN_BYTES if (self.postgres / "PG_VERSION").exists() else LEAST_FREE_BYTES
+            if room.free_bytes(self.data) < least:
+                self.reserve.unlink(missing_ok=True)
             probe = self.run / ".probe"
             probe.write_bytes(b"x" * 65536)
             probe.unlink()
@@ -79,7 +89,7 @@ class Folders:
             closed.put_right += was_open
         except OSError as error:
             raise LaunchError(explain(error=error, folder=self.data)) from None
-        require_space(folder=self.data, free_bytes=shutil.disk_usage(self.data).free)
+        require_space(folder=self.data, free_bytes=room.free_bytes(self.data), least_bytes=least)
         if closed.put_right:
             say(
                 f"closed {closed.put_right} files and folders in {self.data} that were open to other users of this machine"
@@ -121,11 +131,11 @@ class Folders:
             )
 
 
-def require_space(*, folder: Path, free_bytes: int) -> None:
-    if free_bytes < LEAST_FREE_BYTES:
+def require_space(*, folder: Path, free_bytes: int, least_bytes: int = LEAST_FREE_BYTES) -> None:
+    if free_bytes < least_bytes:
         raise LaunchError(
             f"The disk of {folder} is full: {free_bytes // 2**20} MB are free and PACSWeb needs at least "
-            f"{LEAST_FREE_BYTES // 2**20} MB to start; free some space, or set PACSWEB_DATA to a folder on another disk."
+            f"{least_bytes // 2**20} MB to start; free some space, or set PACSWEB_DATA to a folder on another disk."
         )
 
 

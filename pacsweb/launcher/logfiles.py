@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 LARGEST_BYTES = 20 * 1024 * 1024
 KEPT_FILES = 5
 
 
 class LogFile:
-    """Appends; at 20 MB the file becomes `name.log.1`, and so on up to 5."""
+    """Appends; at 20 MB the file becomes `name.log.1`, and so on up to 5.
+
+    What a full disk has no room for is lost, and how much it was is said as soon as there is room. Raises nothing: who
+    writes here keeps a child's output flowing, and with it the child.
+    """
 
     def __init__(self, *, path: Path, largest_bytes: int = LARGEST_BYTES) -> None:
         self.path = path
         self._largest = largest_bytes
-        self._stream = path.open("ab", buffering=0)
+        self._stream: IO[bytes] | None = None
+        self._lost_bytes = 0
 
     def write(self, piece: bytes) -> None:
         try:
-            self._stream.write(piece)
-            if self._stream.tell() > self._largest and piece.endswith(b"\n"):
-                self._rotate()
+            if self._stream is None:
+                self._stream = self.path.open("ab", buffering=0)
+            if self._lost_bytes:
+                self._stream.write(b"[%d bytes could not be written: the disk was full]\n" % self._lost_bytes)
+                self._lost_bytes = 0
+            written = self._stream.write(piece)
+            if written < len(piece):
+                self._lost_bytes += len(piece) - written
         except OSError:
-            # A full disk must not take the tree down with it.
+            self._lost_bytes += len(piece)
             return
+        if self._stream.tell() > self._largest and piece.endswith(b"\n"):
+            # Where that fails the next line is tried in the file as it is.
+            with contextlib.suppress(OSError):
+                self._rotate()
 
     def _rotate(self) -> None:
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = None
         for number in range(KEPT_FILES - 1, 0, -1):
             older = self.path.with_name(f"{self.path.name}.{number}")
             if older.exists():
@@ -40,7 +58,8 @@ class LogFile:
         self._stream = self.path.open("ab", buffering=0)
 
     def close(self) -> None:
-        self._stream.close()
+        if self._stream is not None:
+            self._stream.close()
 
 
 def pump(*, descriptor: int, log: LogFile) -> threading.Thread:

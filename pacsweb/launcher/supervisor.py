@@ -18,6 +18,7 @@ from pacsweb.launcher.logfiles import last_line
 from pacsweb.launcher.messages import LaunchError, complain, say
 from pacsweb.launcher.ports import choose, require_free
 from pacsweb.launcher.postgres import Postgres
+from pacsweb.launcher.reserve import Reserve
 from pacsweb.launcher.state import TreeState, new_state, take_lock
 from pacsweb.launcher.tree import Doors, child_environment, doors_from, postgres_plan, service_plans, valkey_plan
 from pacsweb.launcher.valkey import Valkey
@@ -46,6 +47,7 @@ class Supervisor:
         self._lock: IO[str] | None = None
         self._life: int | None = None
         self._postgres: Postgres | None = None
+        self.reserve = Reserve(path=folders.reserve)
 
     # The whole life ------------------------------------------------------------------------------------------------
 
@@ -65,7 +67,7 @@ class Supervisor:
             if when_ready is not None:
                 self._let_go_of_terminal(log=when_ready)
             while not self._stop_asked:
-                self._look()
+                self._watch()
                 time.sleep(LOOK_SECONDS)
         except Stopped:
             pass
@@ -188,6 +190,7 @@ class Supervisor:
         answer = readiness.Answer(ready=False, waiting_for="the web server")
         while time.monotonic() < deadline:
             self._check_stop()
+            self.reserve.look()
             self._look()
             for child in self.children:
                 if child.failures >= TRIES_BEFORE_READY:
@@ -208,6 +211,14 @@ class Supervisor:
         )
 
     # Watching ------------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """One look. What fails here on a full disk is tried again at the next; the tree is never ended for it."""
+        try:
+            self.reserve.look()
+            self._look()
+        except OSError as error:
+            complain(explain(error=error, folder=self.folders.data))
 
     def _look(self) -> None:
         """Note who ended; start again whose time has come."""

@@ -10,11 +10,13 @@ from urllib.parse import unquote, urlsplit
 from celery.schedules import crontab
 from django.utils.translation import gettext_lazy as _
 
+from pacsweb import metric_files
 from pacsweb.env import ROOT, Environment, SettingError
 from pacsweb.logs import logging_configuration
 
 # Whatever loads the settings may write to the data folder, which is closed to every other user of the machine.
 os.umask(0o077)
+metric_files.install()
 
 ENV = Environment()
 BASE_DIR: Path = ROOT
@@ -62,7 +64,7 @@ def mail_from_url(*, url: str) -> dict[str, Any]:
     """Django's description of `console:`, `file:///folder` or `smtp[s]://user:password@host:port` (`?tls=no`)."""
     parts = urlsplit(url)
     if parts.scheme == "console":
-        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+        return {"EMAIL_BACKEND": "core.mail.ClosedFileBackend"}
     if parts.scheme == "file":
         return {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend", "EMAIL_FILE_PATH": parts.path}
     if not parts.hostname:

@@ -52,9 +52,16 @@ class System:
         assert status == 200, answer
 
     def instances(self) -> set[str]:
-        status, answer = self.request("GET", f"{WEB}/instances?limit=100", Accept="application/dicom+json")
-        assert status in (200, 204), answer
-        return {one["00080018"]["Value"][0] for one in json.loads(answer or b"[]")}
+        """The UIDs of all instances, page by page."""
+        found: set[str] = set()
+        while True:
+            page = f"{WEB}/instances?limit=1000&offset={len(found)}"
+            status, answer = self.request("GET", page, Accept="application/dicom+json")
+            assert status in (200, 204), answer
+            more = {one["00080018"]["Value"][0] for one in json.loads(answer or b"[]")} - found
+            if not more:
+                return found
+            found |= more
 
 
 @pytest.fixture(scope="module")
