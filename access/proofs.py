@@ -40,6 +40,7 @@ ACTS: Final[Mapping[str, Message]] = {
     "installation": _("Administering the installation"),
     "intake": _("Changing who may send images"),
     "two-people": _("Changing who has to agree"),
+    "held-images": _("Releasing images that may show the patient"),
 }
 
 View = Callable[..., HttpResponseBase]

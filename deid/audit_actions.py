@@ -50,6 +50,21 @@ def register() -> None:
         event_type=actions.INSTANCES_ACCESSED,
     )
     actions.register(
+        "deidentification.looked",
+        _("{actor} looked at held images of de-identification {target}"),
+        event_type=actions.INSTANCES_ACCESSED,
+    )
+    actions.register(
+        "deidentification.released",
+        _("{actor} released {count} held images of de-identification {target} into {archive}: {reason}"),
+        event_type=actions.SECURITY_ALERT,
+    )
+    actions.register(
+        "deidentification.dropped",
+        _("{actor} left {count} held images out of de-identification {target}: {reason}"),
+        event_type=actions.SECURITY_ALERT,
+    )
+    actions.register(
         "deidentification.receipt",
         _("{actor} fetched the receipt of de-identification {target}"),
         event_type=actions.APPLICATION_ACTIVITY,

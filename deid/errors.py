@@ -58,3 +58,27 @@ class ApprovedContentChanged(PermanentError):
     default_message = _(
         "An image is no longer the one that was approved. Nothing more was stored; start the de-identification again."
     )
+
+
+class NotReleasable(Conflict):
+    code = "not-releasable"
+    default_message = _(
+        "Some of these images are held for something that a picture does not show, or were decided on already. Nothing "
+        "was changed; reload the page."
+    )
+
+
+class ReasonMissing(Invalid):
+    code = "reason-missing"
+    default_message = _("Give the reason: it is kept with the images and in the audit trail.")
+
+
+class ReleasedByYou(Conflict):
+    code = "released-by-you"
+    default_message = _("You released held images of this copy, so somebody else approves it.")
+
+
+class NoPictureOfIt(PermanentError):
+    status_code = 406
+    code = "no-picture"
+    default_message = _("This image cannot be shown: its pixels are damaged, or of a kind that is not decoded here.")

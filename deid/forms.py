@@ -48,3 +48,13 @@ class DomainForm(forms.ModelForm):  # type: ignore[type-arg]
                 "Copies are prepared and checked, and wait until somebody other than the requester approves them."
             ),
         }
+
+
+class HoldForm(forms.Form):
+    """Which held images, and why they may go or stay."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=500,
+        help_text=_("What you saw, for example: no text in any frame. Kept with the images and in the audit trail."),
+    )

@@ -7,12 +7,13 @@ draft              start → running · cancel → cancelled
 running            screen, transform and check each instance (repeatable) · finish → completed | partially held
                    | held | awaiting approval · cancel → cancelled · fail → failed
 awaiting approval  approve (by another person) → storing · reject (by another person) → rejected
+                   · release held images → running · drop held images
                    · cancel → cancelled
 storing            the same as running, and store (repeatable) · finish → completed | partially held | held
                    · cancel → cancelled · fail → failed
 completed          nothing; every instance is in the target archive
-partially held     nothing; some instances are held back, each with its reason
-held               nothing; every instance is held back, nothing was stored
+partially held     release held images → running · drop held images
+held               the same; every instance is held back, nothing was stored
 failed             retry → running
 rejected           nothing; nothing was stored
 cancelled          retry → running; what was stored before stays
@@ -34,6 +35,7 @@ from archive.models import Archive, Delivery, Instance, Study
 from core.models import Job, TenantModel, TimeStampedModel, new_public_id
 from deid.domain.dates import DEFAULT_WINDOW_DAYS
 from deid.domain.profile import Option
+from deid.domain.screening import RELEASABLE
 
 OPTION_LABELS: dict[str, Any] = {
     Option.RETAIN_MODIFIED_DATES: _("Keep intervals: dates shifted by one number of days per patient"),
@@ -122,6 +124,8 @@ class DeidentificationRun(TenantModel, TimeStampedModel):
     )
     RETRIABLE_STATES: ClassVar[tuple[str, ...]] = (State.FAILED, State.CANCELLED)
     SUCCESS_STATES: ClassVar[tuple[str, ...]] = (State.COMPLETED, State.PARTIALLY_HELD)
+    # Held images may be released or dropped: everything else is done or waits.
+    REVIEWABLE_STATES: ClassVar[tuple[str, ...]] = (State.AWAITING_APPROVAL, State.PARTIALLY_HELD, State.HELD)
     FINAL_STATES: ClassVar[tuple[str, ...]] = (*SUCCESS_STATES, State.HELD, State.REJECTED)
 
     public_id = models.CharField(max_length=12, unique=True, default=new_public_id, editable=False)
@@ -226,6 +230,10 @@ class DeidentifiedInstance(TenantModel):
         WARNING = "warning", _("Passed with a warning")
         HELD_BACK = "held-back", _("Held back")
 
+    class Decision(models.TextChoices):
+        RELEASED = "released", _("Released")
+        DROPPED = "dropped", _("Left out")
+
     run = models.ForeignKey(DeidentificationRun, on_delete=models.CASCADE, related_name="instances")
     source_instance = models.ForeignKey(Instance, on_delete=models.SET_NULL, null=True, related_name="+")
     # Of the source's file, so that the receipt proves what the output was made from.
@@ -242,6 +250,14 @@ class DeidentifiedInstance(TenantModel):
     spool_name = models.CharField(max_length=40, blank=True)
     actions = models.JSONField(default=dict)
     is_stored = models.BooleanField(default=False)
+    # What a person who looked at a held image decided, and the reasons that this put aside.
+    decision = models.CharField(max_length=10, choices=Decision.choices, blank=True, default="")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision_reason = models.CharField(max_length=500, blank=True, default="")
+    released_reasons = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
 
     permission_path: ClassVar[str] = "run__target_archive"
@@ -259,3 +275,14 @@ class DeidentifiedInstance(TenantModel):
     @property
     def is_held_back(self) -> bool:
         return self.verdict == self.Verdict.HELD_BACK
+
+    @property
+    def is_open_hold(self) -> bool:
+        """Held back for its pixels alone, and nobody has decided on it."""
+        return (
+            self.is_held_back
+            and not self.decision
+            and self.source_instance_id is not None
+            and bool(self.reasons)
+            and all(code in RELEASABLE for code in self.reasons)
+        )

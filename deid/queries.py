@@ -12,17 +12,20 @@ from django.db.models import QuerySet
 from access import rights
 from access.models import Organisation, User
 from access.queries import containers_with, get_visible, ready_for_plain, require, visible_to
+from archive.domain.thumbnails import NoPicture, render_thumbnail
 from archive.models import Archive, Study
 from archive.storage import storage
 from core.errors import NotFound
 from deid.domain import files, pipeline
 from deid.domain.changes import Change
-from deid.domain.screening import Reason
+from deid.domain.screening import Reason, Verdict
 from deid.models import DeidentificationRun, DeidentifiedInstance
 from deid.reasons import Explanation, explain
+from deid.services import execution
 from deid.services.execution import settings_of
 
 VIEW = "archive.view_archive"
+PICTURE_SIDE = 1024
 
 
 def runs_for(*, user: User, organisation: Organisation) -> QuerySet[DeidentificationRun]:
@@ -104,6 +107,52 @@ def _grouped(rows: QuerySet[DeidentifiedInstance]) -> list[HeldGroup]:
         HeldGroup(reason=code, explanation=explain(code), instances=found)
         for code, found in sorted(groups.items(), key=lambda group: -len(group[1]))
     ]
+
+
+def open_holds(run: DeidentificationRun) -> list[DeidentifiedInstance]:
+    """Held images that a person may look at and release or drop, in order."""
+    rows = DeidentifiedInstance.objects.filter(
+        run=run, verdict=DeidentifiedInstance.Verdict.HELD_BACK, decision="", source_instance__isnull=False
+    ).select_related("source_instance", "run")
+    return [row for row in rows if row.is_open_hold]
+
+
+def decided_holds(run: DeidentificationRun) -> list[DeidentifiedInstance]:
+    """Images that were released or dropped, the newest decision first."""
+    rows = DeidentifiedInstance.objects.filter(run=run).exclude(decision="").select_related("decided_by")
+    return list(rows.order_by("-decided_at", "instance_number", "pk"))
+
+
+def picture(*, user: User, run: DeidentificationRun, instance_id: int, side: str, frame: int) -> bytes:
+    """One frame of an instance as WebP, "before" from the source, "after" from what is or will be stored.
+
+    Raises `NotFound` when there is no such frame, or nothing after, and `NoPicture` when it cannot be shown.
+    """
+    require(user, VIEW, run.source_archive)
+    row = (
+        DeidentifiedInstance.objects.filter(run=run, pk=instance_id)
+        .select_related("source_instance", "run__domain", "run__pseudonym", "run__source_study__patient")
+        .first()
+    )
+    source = row.source_instance if row is not None else None
+    if row is None or source is None or not 1 <= frame <= source.number_of_frames or side not in ("before", "after"):
+        raise NotFound
+    if source.is_damaged:
+        raise NoPicture("damaged")
+    try:
+        with storage().open(source.storage_key) as file:
+            if side == "before":
+                return render_thumbnail(file, frame=frame, side=PICTURE_SIDE)
+            if row.is_held_back:
+                raise NotFound
+            with execution.temporary() as target:
+                outcome = execution.made_again(row=row, source=file, target=target)
+                if outcome.verdict is Verdict.HELD_BACK:
+                    raise NotFound
+                target.seek(0)
+                return render_thumbnail(target, frame=frame, side=PICTURE_SIDE)
+    except OSError as error:
+        raise NoPicture("the file cannot be read") from error
 
 
 def action_counts(run: DeidentificationRun) -> Counter[str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from deid import views
+from deid import held_views, views
 
 app_name = "deid"
 
@@ -14,6 +14,10 @@ urlpatterns = [
     path(ROOT + "settings/<slug:archive>/", views.domain_settings, name="domain-settings"),
     path(ROOT + "runs/<slug:run>/", views.run_detail, name="run"),
     path(ROOT + "runs/<slug:run>/compare/", views.run_compare, name="run-compare"),
+    path(ROOT + "runs/<slug:run>/held/", held_views.run_held, name="run-held"),
+    path(ROOT + "runs/<slug:run>/held/release/", held_views.run_release, name="run-release"),
+    path(ROOT + "runs/<slug:run>/held/drop/", held_views.run_drop, name="run-drop"),
+    path(ROOT + "runs/<slug:run>/images/<int:image>/<slug:side>/", held_views.run_picture, name="run-picture"),
     path(ROOT + "runs/<slug:run>/receipt/", views.run_receipt, name="run-receipt"),
     path(ROOT + "runs/<slug:run>/receipt.json", views.run_receipt_file, name="run-receipt-file"),
     path(ROOT + "runs/<slug:run>/approve/", views.run_approve, name="run-approve"),

@@ -19,7 +19,7 @@ from archive.models import Archive, Study
 from audit import services as audit
 from core.errors import Conflict, Invalid, NotFound
 from core.whole_numbers import read_whole_number
-from deid import lists, queries, services
+from deid import held_views, lists, queries, services
 from deid.domain.profile import Action
 from deid.forms import DecisionForm, DomainForm, RequestForm
 from deid.models import DeidentificationRun, DeidentifiedInstance
@@ -113,6 +113,10 @@ def _rights(request: Any, run: DeidentificationRun) -> dict[str, bool]:
     is_own = user.pk == run.requested_by_id
     return {
         "may_decide": run.is_awaiting_approval and adds and not is_own,
+        "may_release": run.state in DeidentificationRun.REVIEWABLE_STATES
+        and may(user, "archive.manage_archive", run.target_archive)
+        and may(user, queries.VIEW, run.source_archive)
+        and bool(queries.open_holds(run)),
         "waits_for_other": run.is_awaiting_approval and is_own,
         "may_cancel": run.is_cancellable and (is_own or may(user, "archive.manage_archive", run.target_archive)),
         "may_retry": run.is_retriable and adds,
@@ -127,13 +131,17 @@ def run_compare(request: Any, organisation: str, run: str) -> HttpResponse:
     require(request.user, queries.VIEW, found.source_archive)
     rows = list(
         DeidentifiedInstance.objects.filter(run=found, source_instance__isnull=False)
-        .only("pk", "instance_number", "modality", "verdict", "reasons")
+        .only("pk", "instance_number", "modality", "verdict", "reasons", "source_instance__number_of_frames")
+        .select_related("source_instance")
         .order_by("instance_number", "pk")[:INSTANCES_OFFERED]
     )
     if not rows:
         raise NotFound
     wanted = read_whole_number(request.GET.get("instance", ""))
     known = {row.pk for row in rows}
+    at = read_whole_number(request.GET.get("at", ""))
+    if at is not None and 1 <= at <= len(rows):
+        wanted = rows[at - 1].pk
     chosen = wanted if wanted is not None and wanted in known else rows[0].pk
     row, changes = queries.comparison(user=request.user, run=found, instance_id=chosen)
     shows = "all" if request.GET.get("show") == "all" else "changed"
@@ -141,6 +149,9 @@ def run_compare(request: Any, organisation: str, run: str) -> HttpResponse:
     words = request.GET.get("q", "").strip().casefold()
     if words:
         shown = [change for change in shown if words in f"{change.path} {change.tag} {change.rule}".casefold()]
+    frame = held_views.frame_of(request, row)
+    if request.GET.get("part") == "pictures":
+        return render(request, "deid/_pictures.html", {"run": found, "row": row, "frame": frame})
     audit.record(
         action="deidentification.compared",
         organisation=found.organisation,
@@ -155,6 +166,8 @@ def run_compare(request: Any, organisation: str, run: str) -> HttpResponse:
         "run": found,
         "row": row,
         "rows": rows,
+        "position": position + 1,
+        "frame": frame,
         "changes": [(change, labels[change.action.value]) for change in shown],
         "count": len(changes),
         "shows": shows,

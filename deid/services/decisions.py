@@ -13,8 +13,8 @@ from audit import services as audit
 from core import jobs
 from core.errors import Conflict, Forbidden
 from deid import hooks, notices
-from deid.errors import SameReader, WrongState
-from deid.models import DeidentificationRun
+from deid.errors import ReleasedByYou, SameReader, WrongState
+from deid.models import DeidentificationRun, DeidentifiedInstance
 from deid.services import execution
 from deid.services.requests import address_of, enqueue, point_job_at, start_job
 
@@ -116,6 +116,8 @@ def _may_decide(*, actor: User, run: DeidentificationRun) -> None:
     require(actor, "archive.add_images", run.target_archive)
     if actor.pk == run.requested_by_id:
         raise SameReader
+    if DeidentifiedInstance.objects.filter(run=run, decision="released", decided_by=actor).exists():
+        raise ReleasedByYou
     if not actor.is_active:
         raise Forbidden
 

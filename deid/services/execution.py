@@ -182,6 +182,8 @@ def _each_instance(
         earlier = done_before.get(instance.pk)
         if earlier is None:
             _one(run=run, instance=instance, settings=settings, writer=writer)
+        elif earlier.is_held_back and earlier.decision == DeidentifiedInstance.Decision.RELEASED:
+            _released(run=run, row=earlier, instance=instance, settings=settings, writer=writer)
         elif writer is not None and not earlier.is_held_back and not earlier.spool_name:
             _store_approved(run=run, row=earlier, instance=instance, settings=settings, writer=writer)
         handle.progress(
@@ -194,13 +196,7 @@ def _each_instance(
 def _one(
     *, run: DeidentificationRun, instance: Instance, settings: pipeline.Settings, writer: SpoolWriter | None
 ) -> None:
-    with _opened(instance) as source, _temporary() as target:
-        outcome = pipeline.process(source=source, target=target, settings=settings)
-        if outcome.error:
-            logger.warning("instance_not_deidentified", run=run.public_id, instance=instance.pk, kind=outcome.error)
-        spool_name = ""
-        if writer is not None and outcome.verdict is not Verdict.HELD_BACK:
-            spool_name = _spool(writer=writer, target=target)
+    found = _processed(run=run, instance=instance, settings=settings, writer=writer)
     DeidentifiedInstance.objects.create(
         organisation_id=run.organisation_id,
         run=run,
@@ -209,14 +205,60 @@ def _one(
         instance_number=instance.instance_number,
         modality=instance.series.modality,
         sop_class_uid=instance.sop_class_uid,
-        verdict=outcome.verdict.value,
-        reasons=[reason.value for reason in outcome.reasons],
-        residue_paths=list(outcome.residue_paths),
-        target_sop_instance_uid=outcome.sop_instance_uid,
-        target_digest=outcome.digest,
-        spool_name=spool_name,
-        actions=dict(outcome.record.counts),
+        **found,
     )
+
+
+def _released(
+    *,
+    run: DeidentificationRun,
+    row: DeidentifiedInstance,
+    instance: Instance,
+    settings: pipeline.Settings,
+    writer: SpoolWriter | None,
+) -> None:
+    """An image that somebody looked at and released; if the source has another content by now, they saw another one."""
+    if bytes(instance.digest) != bytes(row.source_digest):
+        DeidentifiedInstance.objects.filter(pk=row.pk).update(
+            source_digest=bytes(instance.digest), decision="", decided_by=None, decided_at=None, decision_reason="",
+            released_reasons=[],
+        )  # fmt: skip
+        return
+    found = _processed(run=run, instance=instance, settings=settings, writer=writer, released=_put_aside(row))
+    DeidentifiedInstance.objects.filter(pk=row.pk).update(**found)
+
+
+def _put_aside(row: DeidentifiedInstance) -> frozenset[Reason]:
+    """Reasons that a person put aside for this image. One that this version does not know holds it back again."""
+    known = {reason.value: reason for reason in Reason}
+    return frozenset(known[code] for code in row.released_reasons if code in known)
+
+
+def _processed(
+    *,
+    run: DeidentificationRun,
+    instance: Instance,
+    settings: pipeline.Settings,
+    writer: SpoolWriter | None,
+    released: frozenset[Reason] = frozenset(),
+) -> dict[str, Any]:
+    """What became of one instance, as fields of its row; it is in the spool when there is a writer and it passed."""
+    with _opened(instance) as source, temporary() as target:
+        outcome = pipeline.process(source=source, target=target, settings=settings, released=released)
+        if outcome.error:
+            logger.warning("instance_not_deidentified", run=run.public_id, instance=instance.pk, kind=outcome.error)
+        spool_name = ""
+        if writer is not None and outcome.verdict is not Verdict.HELD_BACK:
+            spool_name = _spool(writer=writer, target=target)
+    return {
+        "verdict": outcome.verdict.value,
+        "reasons": [reason.value for reason in outcome.reasons],
+        "residue_paths": list(outcome.residue_paths),
+        "target_sop_instance_uid": outcome.sop_instance_uid,
+        "target_digest": outcome.digest,
+        "spool_name": spool_name,
+        "actions": dict(outcome.record.counts),
+    }
 
 
 def _store_approved(
@@ -228,12 +270,18 @@ def _store_approved(
     writer: SpoolWriter,
 ) -> None:
     """Make again what was approved and store it, if it is the same to the byte."""
-    with _opened(instance) as source, _temporary() as target:
-        outcome = pipeline.process(source=source, target=target, settings=settings)
+    with _opened(instance) as source, temporary() as target:
+        outcome = pipeline.process(source=source, target=target, settings=settings, released=_put_aside(row))
         if outcome.verdict is Verdict.HELD_BACK or outcome.digest != bytes(row.target_digest):
             raise ApprovedContentChanged
         spool_name = _spool(writer=writer, target=target)
     DeidentifiedInstance.objects.filter(pk=row.pk).update(spool_name=spool_name)
+
+
+def made_again(*, row: DeidentifiedInstance, source: BinaryIO, target: BinaryIO) -> pipeline.Outcome:
+    """The copy of one instance for a look at it; nothing is stored."""
+    settings = settings_of(row.run)
+    return pipeline.process(source=source, target=target, settings=settings, released=_put_aside(row))
 
 
 def _spool(*, writer: SpoolWriter, target: BinaryIO) -> str:
@@ -253,7 +301,7 @@ def _opened(instance: Instance) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _temporary() -> Iterator[BinaryIO]:
+def temporary() -> Iterator[BinaryIO]:
     """Scratch space in the data folder that leaves no file behind, even by kill -9: small outputs stay in memory."""
     with tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES, dir=_scratch()) as file:
         yield file  # type: ignore[misc]

@@ -19,7 +19,7 @@ def build(run: DeidentificationRun) -> dict[str, Any]:
     actions: Counter[str] = Counter()
     outputs: list[dict[str, Any]] = []
     held: list[dict[str, Any]] = []
-    for row in DeidentifiedInstance.objects.filter(run=run).order_by("pk").iterator():
+    for row in DeidentifiedInstance.objects.filter(run=run).select_related("decided_by").order_by("pk").iterator():
         if row.is_held_back:
             held.append(
                 {
@@ -37,6 +37,7 @@ def build(run: DeidentificationRun) -> dict[str, Any]:
                 "sop_instance_uid": row.target_sop_instance_uid,
                 "sha256": bytes(row.target_digest).hex(),
                 "warnings": row.reasons,
+                **_release(row),
             }
         )
     receipt: dict[str, Any] = {
@@ -68,6 +69,20 @@ def build(run: DeidentificationRun) -> dict[str, Any]:
     }
     receipt["sha256"] = digest_of(receipt)
     return receipt
+
+
+def _release(row: DeidentifiedInstance) -> dict[str, Any]:
+    """Who put aside what held the image back, and why."""
+    if row.decision != DeidentifiedInstance.Decision.RELEASED or row.decided_at is None or row.decided_by is None:
+        return {}
+    return {
+        "released": {
+            "by": row.decided_by.username,
+            "at": row.decided_at.isoformat(),
+            "reason": row.decision_reason,
+            "held_for": row.released_reasons,
+        }
+    }
 
 
 def digest_of(receipt: dict[str, Any]) -> str:

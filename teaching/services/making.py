@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from access.queries import get_visible, require
@@ -74,13 +75,20 @@ def held_back_of(run: DeidentificationRun) -> list[dict[str, Any]]:
 
 @transaction.atomic
 def preparation_finished(*, run_key: str, studies: Sequence[Study], held_back: Sequence[dict[str, Any]]) -> list[Case]:
-    """A run came to its end; its cases become drafts. Repeating it changes nothing. Empty: it was not for a case."""
+    """A run came to its end; its cases become drafts. Repeating it changes nothing. Empty: it was not for a case.
+
+    A run ends again when somebody released held images: a draft that still has open holds takes them in.
+    """
     cases = list(
         Case.objects.select_for_update(of=("self",))
         .select_related("library", "owner")
-        .filter(deid_run_key=run_key, state=Case.State.PREPARING)
+        .filter(
+            Q(state=Case.State.PREPARING) | Q(state=Case.State.DRAFT, held_back_resolved=False), deid_run_key=run_key
+        )
     )
     for case in cases:
+        if case.state == Case.State.DRAFT and case.held_back == [dict(entry) for entry in held_back]:
+            continue
         _receive_images(case=case, studies=studies, held_back=held_back)
     return cases
 

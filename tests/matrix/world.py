@@ -30,6 +30,7 @@ from core import jobs, notifications, saved_views
 from core.models import Notification
 from core.tenancy import tenant
 from deid import tasks as deid_tasks
+from deid.models import DeidentifiedInstance
 from deid.services import deidentify_study
 from practice import services as practice
 from teaching import services as teaching
@@ -268,6 +269,8 @@ def _fill_teaching(world: World, *, house: House, study: Study, word: str) -> No
         )
         run = deidentify_study(actor=house.educator, study=study, target_archive=house.archive)
         deid_tasks.execute_run(organisation_id=world.organisation.pk, run_id=run.pk, job_id=str(run.job_id))
+    with tenant(world.organisation):
+        image = DeidentifiedInstance.objects.filter(run=run).earliest("pk")
     world.values |= {
         "library": house.library.slug,
         "course": house.course.slug,
@@ -282,7 +285,7 @@ def _fill_teaching(world: World, *, house: House, study: Study, word: str) -> No
         "number": 1,
         "run": run.public_id,
     }
-    world.of_app["deid"] = {"archive": house.archive.slug}
+    world.of_app["deid"] = {"archive": house.archive.slug, "image": image.pk, "side": "before"}
 
 
 def _fill_trials(world: World, *, word: str, number: int) -> None:

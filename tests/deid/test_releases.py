@@ -1,0 +1,314 @@
+"""Held images: somebody looks, releases or leaves out, signs for it, and somebody else approves the copy."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from PIL import Image as Picture
+
+from access.models import User
+from archive.models import Study
+from audit.models import Event
+from core.errors import Forbidden, Invalid, NotFound
+from core.tenancy import tenant
+from deid import queries, services, tasks
+from deid.errors import NotReleasable, ReasonMissing, ReleasedByYou, WrongState
+from deid.models import DeidentificationRun, DeidentifiedInstance
+from deid.services import execution, receipts
+from deid.services.domains import domain_of
+from tests.access.sign_in.sessions import forget_sign_in
+from tests.archive.factories import deliver, make_file
+from tests.deid.conftest import House, make_house
+from tests.deid.test_runs import ask, copies, work
+
+State = DeidentificationRun.State
+pytestmark = pytest.mark.django_db
+REASON = "no text in any frame"
+
+
+def study_with_holds(house: House, *, secondary: int = 2, document: bool = False) -> Study:
+    study = house.study(count=2, PatientName="Curie^Marie", PatientID="MC-1867-11")
+    shared: dict[str, Any] = {"StudyInstanceUID": study.study_instance_uid, "PatientID": "MC-1867-11"}
+    files = [
+        make_file(ImageType=["DERIVED", "SECONDARY"], InstanceNumber=10 + number, **shared)
+        for number in range(secondary)
+    ]
+    if document:
+        files.append(make_file(RecognizableVisualFeatures="YES", InstanceNumber=30, **shared))
+    deliver(house.clinical, files)
+    return study
+
+
+def manager(house: House) -> User:
+    return house.person(clinical="reader", teaching="manager")
+
+
+def holds(run: DeidentificationRun) -> list[DeidentifiedInstance]:
+    with tenant(run.organisation):
+        return queries.open_holds(run)
+
+
+def release(run: DeidentificationRun, *, actor: User, rows: list[DeidentifiedInstance], **more: Any) -> Any:
+    with tenant(run.organisation):
+        return services.release_images(
+            actor=actor, run=run, instances=[row.pk for row in rows], **{"reason": REASON, **more}
+        )
+
+
+def test_a_released_image_goes_into_the_copy_and_the_receipt_says_who_looked(house: House) -> None:
+    run = work(ask(house, study_with_holds(house)))
+    assert (run.state, run.stored, run.held) == (State.PARTIALLY_HELD, 2, 2)
+    rows, who = holds(run), manager(house)
+    assert len(rows) == 2
+    run = work(release(run, actor=who, rows=rows[:1]))
+    assert (run.state, run.stored, run.held) == (State.PARTIALLY_HELD, 3, 1)
+    run = work(release(run, actor=who, rows=rows[1:]))
+    assert (run.state, run.stored, run.held) == (State.COMPLETED, 4, 0)
+    found = copies(house)
+    assert len(found) == 4
+    assert all("Curie" not in str(dataset) and dataset.PatientIdentityRemoved == "YES" for dataset in found)
+    released = [one["released"] for one in run.receipt["outputs"] if "released" in one]
+    assert [(one["by"], one["reason"], one["held_for"]) for one in released] == [
+        (who.username, REASON, ["secondary-image"])
+    ] * 2
+    assert run.receipt["sha256"] == receipts.digest_of(run.receipt)
+    with tenant(house.organisation):
+        events = Event.objects.filter(action="deidentification.released", target_id=run.public_id)
+        assert [event.detail["count"] for event in events] == [1, 1]
+        assert events[0].actor_id == who.pk
+        assert "Curie" not in json.dumps([event.detail for event in events])
+
+
+def test_a_dropped_image_stays_out_and_is_asked_about_no_more(house: House) -> None:
+    run = work(ask(house, study_with_holds(house)))
+    rows, who = holds(run), manager(house)
+    with tenant(house.organisation):
+        services.drop_images(actor=who, run=run, instances=[row.pk for row in rows], reason="name in the corner")
+    assert holds(run) == []
+    with pytest.raises(NotReleasable):
+        release(run, actor=who, rows=rows)
+    run = work(run)
+    assert (run.stored, run.held) == (2, 2)
+    with tenant(house.organisation):
+        assert Event.objects.filter(action="deidentification.dropped", target_id=run.public_id).count() == 1
+
+
+def test_only_who_sees_the_source_and_manages_the_target_decides(house: House) -> None:
+    run = work(ask(house, study_with_holds(house)))
+    rows = holds(run)
+    for person in (
+        house.educator,
+        house.person(clinical="reader", teaching="contributor"),
+        house.person(clinical="contributor", teaching="reader"),
+        house.person(teaching="manager"),
+        make_house().educator,
+    ):
+        with pytest.raises((Forbidden, NotFound)):
+            release(run, actor=person, rows=rows)
+    assert len(holds(run)) == 2
+
+
+def test_an_image_held_for_something_no_picture_shows_is_released_by_nobody(house: House) -> None:
+    run = work(ask(house, study_with_holds(house, document=True)))
+    who = manager(house)
+    with tenant(house.organisation):
+        locked = DeidentifiedInstance.objects.get(run=run, reasons__contains=["recognizable-visual-features"])
+    assert locked.pk not in [row.pk for row in holds(run)]
+    with pytest.raises(NotReleasable):
+        release(run, actor=who, rows=[locked])
+    # One of them spoils the whole request: nothing is half done.
+    with pytest.raises(NotReleasable):
+        release(run, actor=who, rows=[*holds(run), locked])
+    assert len(holds(run)) == 2
+
+
+def test_a_release_needs_images_of_this_run_and_a_reason(house: House) -> None:
+    run, other = work(ask(house, study_with_holds(house))), make_house()
+    foreign = holds(work(ask(other, study_with_holds(other))))
+    who = manager(house)
+    with pytest.raises(ReasonMissing):
+        release(run, actor=who, rows=holds(run), reason="  ")
+    for rows in ([], foreign):
+        with pytest.raises(Invalid):
+            release(run, actor=who, rows=rows)
+
+
+def test_a_second_person_approves_and_it_is_not_the_one_who_released(house: House) -> None:
+    first, second = manager(house), manager(house)
+    with tenant(house.organisation):
+        services.change_domain(actor=first, domain=domain_of(house.teaching), changes={"require_second_person": True})
+    run = work(ask(house, study_with_holds(house)))
+    assert run.state == State.AWAITING_APPROVAL
+    run = work(release(run, actor=first, rows=holds(run)))
+    assert (run.state, run.held) == (State.AWAITING_APPROVAL, 0)
+    assert copies(house) == []
+    with tenant(house.organisation), pytest.raises(ReleasedByYou):
+        services.approve_run(actor=first, run=run)
+    with tenant(house.organisation):
+        run = services.approve_run(actor=second, run=run)
+    run = work(run)
+    assert (run.state, run.stored) == (State.COMPLETED, 4)
+    # What was approved once does not cover what is released later.
+    assert run.decided_by_id == second.pk
+
+
+def test_a_release_after_an_approval_is_approved_again(house: House) -> None:
+    first, second = manager(house), manager(house)
+    with tenant(house.organisation):
+        services.change_domain(actor=first, domain=domain_of(house.teaching), changes={"require_second_person": True})
+    run = work(ask(house, study_with_holds(house)))
+    with tenant(house.organisation):
+        run = services.approve_run(actor=second, run=run)
+    run = work(run)
+    assert (run.state, run.stored) == (State.PARTIALLY_HELD, 2)
+    run = work(release(run, actor=first, rows=holds(run)))
+    assert run.state == State.AWAITING_APPROVAL and len(copies(house)) == 2
+    with tenant(house.organisation):
+        run = services.approve_run(actor=second, run=run)
+    assert (work(run).state, len(copies(house))) == (State.COMPLETED, 4)
+
+
+def test_a_study_of_ultrasound_only_can_be_released_whole(house: House) -> None:
+    run = work(ask(house, house.study(count=2, Modality="US")))
+    assert run.state == State.HELD
+    run = work(release(run, actor=manager(house), rows=holds(run)))
+    assert (run.state, run.stored) == (State.COMPLETED, 2)
+
+
+def test_a_release_holds_for_the_picture_that_was_seen_only(house: House) -> None:
+    run = work(ask(house, study_with_holds(house, secondary=1)))
+    run = release(run, actor=manager(house), rows=holds(run))
+    with tenant(house.organisation):
+        row = DeidentifiedInstance.objects.get(run=run, decision="released")
+        DeidentifiedInstance.objects.filter(pk=row.pk).update(source_digest=bytes(32))
+    run = work(run)
+    assert (run.stored, run.held) == (2, 1)
+    assert len(holds(run)) == 1, "it waits for another look"
+
+
+def test_nothing_is_released_while_the_run_works_or_after_it_was_rejected(house: House) -> None:
+    run = work(ask(house, study_with_holds(house)))
+    rows, who = holds(run), manager(house)
+    for state in (State.RUNNING, State.STORING, State.REJECTED, State.CANCELLED):
+        with tenant(house.organisation):
+            DeidentificationRun.objects.filter(pk=run.pk).update(state=state)
+        with pytest.raises(WrongState):
+            release(run, actor=who, rows=rows)
+        with tenant(house.organisation), pytest.raises(WrongState):
+            services.drop_images(actor=who, run=run, instances=[rows[0].pk], reason=REASON)
+    assert len(holds(run)) == 2
+
+
+# -- pages -----------------------------------------------------------------------------------------------------------------
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def page(house: House, name: str, run: DeidentificationRun, **arguments: Any) -> str:
+    return reverse(f"deid:{name}", kwargs={"organisation": house.organisation.slug, "run": run.public_id, **arguments})
+
+
+def picture(answer: Any) -> np.ndarray[Any, Any]:
+    assert answer.status_code == 200, answer.status_code
+    assert "no-store" in answer["Cache-Control"] or "no-cache" in answer["Cache-Control"]
+    return np.asarray(Picture.open(io.BytesIO(answer.content)).convert("L"))
+
+
+def test_the_page_shows_the_pictures_and_takes_a_signed_decision(house: House) -> None:
+    run, who = work(ask(house, study_with_holds(house))), manager(house)
+    client = signed_in(who)
+    assert page(house, "run-held", run) in client.get(page(house, "run", run)).content.decode()
+    rows = holds(run)
+    text = client.get(page(house, "run-held", run)).content.decode()
+    assert "Secondary image" in text and "Curie" not in text
+    for row in rows:
+        address = page(house, "run-picture", run, image=row.pk, side="before")
+        assert address in text
+        assert max(picture(client.get(address)).shape) == 1024
+        assert client.get(page(house, "run-picture", run, image=row.pk, side="after")).status_code == 404
+    form = {"instances": [row.pk for row in rows], "reason": REASON}
+    forget_sign_in(client)
+    asked = client.post(page(house, "run-release", run), form)
+    assert len(holds(run)) == 2 and asked.status_code != 302, "proof of presence is asked first"
+    client = signed_in(who)
+    assert client.post(page(house, "run-release", run), {**form, "reason": ""}).status_code == 400
+    assert client.post(page(house, "run-release", run), form).status_code == 302
+    with tenant(house.organisation):
+        run = execution.load(run.pk)
+        assert Event.objects.filter(action="deidentification.looked", target_id=run.public_id).count() == 3
+    assert work(run).state == State.COMPLETED
+    assert "Decided" in client.get(page(house, "run-held", run)).content.decode()
+
+
+def test_pages_and_pictures_are_for_nobody_else(house: House) -> None:
+    run, other = work(ask(house, study_with_holds(house))), make_house()
+    row = holds(run)[0]
+    client = signed_in(other.educator)
+    for name, arguments in (("run-held", {}), ("run-picture", {"image": row.pk, "side": "before"})):
+        assert client.get(page(house, name, run, **arguments)).status_code == 404
+        assert client.get(page(other, name, run, **arguments)).status_code == 404
+    for name in ("run-release", "run-drop"):
+        assert client.post(page(house, name, run), {"instances": [row.pk], "reason": REASON}).status_code == 404
+    reader = signed_in(house.person(teaching="reader"))
+    assert reader.get(page(house, "run-picture", run, image=row.pk, side="before")).status_code == 403
+    assert signed_in(house.educator).get(page(house, "run-held", run)).status_code == 403
+    cache.clear()
+
+
+def test_the_comparison_shows_each_frame_of_each_image_before_and_after(house: House) -> None:
+    frames = np.zeros((3, 16, 16), dtype=np.uint16)
+    frames[1, :8] = 4000
+    frames[2, :, :8] = 4000
+    study = house.study(count=1, NumberOfFrames=3, PixelData=frames.tobytes(), WindowCenter="2000", WindowWidth="4000")
+    run = work(ask(house, study))
+    client = signed_in(house.educator)
+    with tenant(house.organisation):
+        row = DeidentifiedInstance.objects.get(run=run)
+    text = client.get(page(house, "run-compare", run)).content.decode()
+    assert "Frame 1 of 3" in text and 'type="range"' in text
+    part = client.get(page(house, "run-compare", run), {"part": "pictures", "instance": row.pk, "frame": 3})
+    assert "?frame=3" in part.content.decode() and "<html" not in part.content.decode()
+    seen = []
+    for number in (1, 2, 3):
+        before, after = (
+            picture(client.get(page(house, "run-picture", run, image=row.pk, side=side), {"frame": number}))
+            for side in ("before", "after")
+        )
+        assert (before == after).all()
+        seen.append(before)
+    assert seen[1][:200].mean() > 200 > 50 > seen[1][-200:].mean()
+    assert seen[2][:, :200].mean() > 200 > 50 > seen[2][:, -200:].mean()
+    for wrong in ("4", "-1", "99999999999999999999"):
+        address = page(house, "run-picture", run, image=row.pk, side="before")
+        assert client.get(address, {"frame": wrong}).status_code in (200, 404)
+    assert client.get(page(house, "run-picture", run, image=row.pk, side="sideways")).status_code == 404
+
+
+def test_the_comparison_leads_through_all_images(house: House) -> None:
+    run = work(ask(house, house.study(count=4)))
+    client = signed_in(house.educator)
+    with tenant(house.organisation):
+        rows = list(DeidentifiedInstance.objects.filter(run=run))
+    for at, row in enumerate(rows, start=1):
+        text = client.get(page(house, "run-compare", run), {"at": at}, headers={"HX-Request": "true"}).content.decode()
+        assert f"Image {at} of 4" in text
+        assert page(house, "run-picture", run, image=row.pk, side="after") in text
+
+
+def test_tasks_may_be_called_again_after_a_release(house: House) -> None:
+    run = work(ask(house, study_with_holds(house)))
+    run = release(run, actor=manager(house), rows=holds(run))
+    for _unused in range(2):
+        tasks.execute_run(organisation_id=run.organisation_id, run_id=run.pk, job_id=str(run.job_id))
+    assert len(copies(house)) == 4
