@@ -189,7 +189,9 @@ def _has_check_digit(digits: str) -> bool:
 
 
 URN_REMOVED: Final = "urn:removed"
-_VERSION: Final = re.compile(r"[0-9]{4}(?:[0-9]{4})?|[0-9]+(?:\.[0-9]+)*|[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_VERSION: Final = re.compile(
+    r"20[0-9]{2}(?:[01][0-9][0-3][0-9])?|[0-9]{1,4}(?:\.[0-9]{1,4}){0,3}|20[0-9]{2}-[0-9]{2}-[0-9]{2}"
+)
 
 
 def _text(item: Dataset, keyword: str) -> str:

@@ -44,9 +44,11 @@ def make_settings(*, options: Iterable[Option] = DEFAULT_OPTIONS, who: Subject |
     )
 
 
-def clean(dataset: Dataset, *, options: Iterable[Option] = DEFAULT_OPTIONS, **more: Any) -> Record:
-    """De-identify in place."""
-    return engine.deidentify(dataset, plan=make_plan(options=options, dataset=dataset), **more)
+def clean(
+    dataset: Dataset, *, options: Iterable[Option] = DEFAULT_OPTIONS, known: Dataset | None = None, **more: Any
+) -> Record:
+    """De-identify in place. `known` is a data set to take the patient from, if it is not the same."""
+    return engine.deidentify(dataset, plan=make_plan(options=options, dataset=known or dataset), **more)
 
 
 def process(

@@ -45,7 +45,8 @@ def texts_of(dataset: Dataset, path: str = "") -> Iterator[tuple[str, str]]:
 def test_no_attribute_keeps_what_is_said_of_a_stranger(text: str, options: frozenset[Option], is_nested: bool) -> None:
     dataset, holder = planting.every_attribute(text, is_nested=is_nested)
     assert len(holder) > 1000
-    clean(dataset, options=options)
+    # Her name stands in fields of names too; the places are to be found without them.
+    clean(dataset, options=options, known=make_dataset())
     left = [
         (path, value)
         for path, value in texts_of(holder)
