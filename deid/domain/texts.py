@@ -72,6 +72,7 @@ _SIZE: Final = re.compile(r"\d{1,3}(?:cm|in|mm)?x\d{1,3}(?:cm|in|mm)?")
 _YEAR_OF_RELEASE: Final = re.compile(r"20[0-4]\d[a-z]?")
 _MEASURE: Final = re.compile(r"\d{1,4}(?:\.\d{1,3})?(?:mm|cm|ms|s|t|hz|khz|mhz|kv|kvp|mas|kev|deg|°|%|ml|hu|x|w|mw|db)")
 MOST_DIGITS: Final = 9
+MOST_DIGITS_IN_A_WORD: Final = 5
 MOST_BARE_NUMBERS: Final = 2
 
 
@@ -144,6 +145,8 @@ def _is_word(folded: str, *, vocabulary: frozenset[str], has_codes: bool) -> boo
 
 def _is_compound(token: str, vocabulary: frozenset[str], has_codes: bool) -> bool:
     """Words run together in capitals ("ReferencedSegmentNumber"), or joined by dots ("syngo.via")."""
+    if sum(character.isdigit() for character in token) > MOST_DIGITS_IN_A_WORD:
+        return False
     dotted = [part for part in token.split(".") if part]
     pieces = [piece for part in dotted for piece in _CAMEL.split(part) if piece]
     return len(pieces) > 1 and all(
@@ -158,9 +161,11 @@ def _is_compound(token: str, vocabulary: frozenset[str], has_codes: bool) -> boo
 def _is_product(text: str, *, identifiers: Identifiers) -> bool:
     """Whether a value can only be a maker's name, a product or a version.
 
-    A maker may share a word with the hospital (Philips, Siemens): what is said of the institution does not count here.
-    A word that nobody knows may be anybody's name, also beside a maker's.
+    A maker may share a word with the hospital or the station (Philips, Achieva): names of makers and products do not
+    count as theirs. A word that nobody knows may be anybody's name, also beside a maker's.
     """
+    if identifiers.find(text) is not None and not _is_of_a_maker(text, identifiers=identifiers):
+        return False
     if identifiers.of_persons().find(text) is not None or moments.tells(text):
         return False
     if sum(character.isdigit() for character in text) > MOST_DIGITS:
@@ -174,6 +179,12 @@ def _is_product(text: str, *, identifiers: Identifiers) -> bool:
         if not _is_word(folded, vocabulary=known, has_codes=True) and not _is_compound(token, known, has_codes=True):
             return False
     return True
+
+
+def _is_of_a_maker(text: str, *, identifiers: Identifiers) -> bool:
+    """Whether a text that names the institution or a device does so only by names of makers and products."""
+    named = all(word in lexicon.MAKERS or word in lexicon.MODELS for word in re.findall(r"[^\W\d_]+", fold(text)))
+    return named and identifiers.find(" ".join(re.findall(r"\d{3,}", text))) is None
 
 
 # Attributes whose terms are few and short: anything else in them is not what it should be (PS3.3 C.7 and C.8).

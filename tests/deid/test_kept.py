@@ -197,7 +197,6 @@ def test_look_up_tables_stay(entries: list[int]) -> None:
 def test_a_palette_of_colours_stays() -> None:
     red = bytes(value for entry in range(256) for value in (0, entry * 7 % 256))
     dataset = make_dataset(
-        PhotometricInterpretation="PALETTE COLOR",
         RedPaletteColorLookupTableDescriptor=[256, 0, 16],
         GreenPaletteColorLookupTableDescriptor=[256, 0, 16],
         BluePaletteColorLookupTableDescriptor=[256, 0, 16],
@@ -208,3 +207,26 @@ def test_a_palette_of_colours_stays() -> None:
     outcome, output = process(dataset, options=OPTIONS)
     assert outcome.verdict is Verdict.PASS, outcome.residue_paths
     assert read(output).RedPaletteColorLookupTableData == red
+
+
+@pytest.mark.parametrize(
+    ("institution", "maker", "is_kept"),
+    [
+        ("Philips Hospital", "Philips Medical Systems", True),
+        ("Siemens, Erlangen", "SIEMENS", True),
+        ("ACME", "ACME", True),
+        ("General Hospital", "General Hospital", False),
+        ("Heart Centre", "Heart Centre", False),
+    ],
+)
+def test_a_maker_may_share_its_name_with_the_hospital(institution: str, maker: str, is_kept: bool) -> None:
+    outcome, output = process(make_dataset(InstitutionName=institution, Manufacturer=maker), options=OPTIONS)
+    assert outcome.verdict is Verdict.PASS, outcome.residue_paths
+    assert (read(output).Manufacturer == maker) is is_kept
+
+
+def test_a_model_may_share_its_name_with_the_station_and_never_its_number() -> None:
+    elements = {"StationName": "ACHIEVA", "DeviceSerialNumber": "1752", "ManufacturerModelName": "Achieva"}
+    _outcome, output = process(make_dataset(SoftwareVersions=["5.3", "1752"], **elements), options=OPTIONS)
+    assert read(output).ManufacturerModelName == "Achieva"
+    assert "1752" not in list(read(output).SoftwareVersions)
