@@ -92,7 +92,7 @@ def _check(*, user: User, method: str, secret: str, request: HttpRequest) -> str
     elif method == "passkey":
         try:
             credential = json.loads(secret)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         authenticator = factors.check_passkey(user=user, credential=credential)
     else:

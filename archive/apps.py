@@ -20,7 +20,7 @@ class ArchiveConfig(AppConfig):
         shell.register()
         notices.register()
         album_shell.register()
-        usage.register_storage(quota.stored_bytes)
+        usage.register_storage(quota.used_bytes)
         hooks.register_viewable(
             "archive:archive-list", "archive:archive", "archive:study-list", "archive:study", "archive:thumbnail"
         )

@@ -47,6 +47,7 @@ class Session:
         self._data_set_bytes: int = limit("file_bytes")
         self._space_checked_at = 0.0
         self._has_space = True
+        self._room: int | None = None
         self._unindexed = 0
         self._indexed_at = time.monotonic()
         self._may_store = destination.may_store(calling_ae_title=calling_ae_title, address=address)
@@ -61,16 +62,18 @@ class Session:
 
     def begin(self, *, command: Command, abstract_syntax: str, transfer_syntax: str) -> Reception:
         """Take a C-STORE request whose data set follows. What cannot be taken is drained and answered at its end."""
+        has_space = self._space()
+        most = self._data_set_bytes if self._room is None else min(self._data_set_bytes, self._room)
         reception = Reception(
             command=command,
             transfer_syntax=transfer_syntax,
-            most_bytes=self._data_set_bytes,
+            most_bytes=most,
             is_screened=self.destination.archive.is_gated,
         )
         if not self._may_store:
             self._deny(reception)
             return reception
-        if not self._space():
+        if not has_space:
             reception.refuse(OUT_OF_RESOURCES, "The archive has no room")
             return reception
         self._open_file(reception=reception)
@@ -92,7 +95,9 @@ class Session:
             self._space_checked_at = now
             try:
                 check_space()
-                database.run(lambda: quota.check_organisation(organisation_id=self.destination.organisation_id))
+                self._room = database.run(
+                    lambda: quota.check_organisation(organisation_id=self.destination.organisation_id)
+                )
                 self._has_space = True
             except OutOfSpace as error:
                 self._has_space = False
@@ -153,8 +158,11 @@ class Session:
         else:
             self.refused += 1
             logger.info("dimse_object_refused", status=f"{reception.status:04X}", why=reception.comment)
-        if reception.is_spooled:
+        if reception.is_spooled and self._delivery is not None:
             self._unindexed += 1
+            quota.take(delivery_id=self._delivery.pk, size_bytes=reception.size_bytes)
+            if self._room is not None:
+                self._room -= reception.size_bytes
 
     def index_when_due(self) -> None:
         """Ask for indexing of what came so far, now and then; called when the sender has its answer."""

@@ -18,6 +18,7 @@ from access.queries import may
 from archive import lists, queries, reading, services
 from archive.api.common import ArchiveMixin, body_of, person, whole_number
 from archive.api.serializers import OutcomeSerializer, PieceSerializer, UploadSerializer, UploadStudySerializer
+from archive.domain.text import clean
 from archive.models import Archive, Delivery, Instance, Study
 from archive.permissions import ADD, VIEW
 from archive.services import uploads as uploading
@@ -156,7 +157,7 @@ class UploadPieces(UploadMixin, APIView):
             upload_id=self.kwargs["file"],
             offset=offset,
             total=total,
-            name=request.query_params.get("name", "")[:1000],
+            name=clean(request.query_params.get("name", ""))[:1000],
             chunks=body_of(request),
             actor=person(request),
         )

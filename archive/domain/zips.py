@@ -7,16 +7,19 @@ marks its entry as refused, because nothing honest writes it. Sizes come from th
 from __future__ import annotations
 
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 READ_BYTES = 1 << 20
-# Deflate cannot exceed 1,032:1; real studies of blank images come near it only in small files.
+# Deflate cannot exceed 1,032:1; real studies of blank images come near it only in small files. What is refused in a zip
+# is kept as well, so this bounds what a megabyte can make us keep.
 MAX_RATIO = 200
-RATIO_FLOOR_BYTES = 1 << 30
+RATIO_FLOOR_BYTES = 1 << 20
 SYSTEM_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", "dicomdir", "ehthumbs.db", ".localized"})
 SYSTEM_FOLDERS = frozenset({"__macosx", "$recycle.bin", "system volume information"})
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
@@ -40,6 +43,13 @@ class BadZip(Exception):
         super().__init__(reason)
 
 
+# Of an entry of the central directory: its signature, and the lengths of name, extra field and comment.
+DIRECTORY_ENTRY = struct.Struct("<4s24x3H12x")
+END_BYTES = 22
+# The end record of zip64 and its locator.
+ZIP64_BYTES = 56 + 20
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One file of a zip. With `skip` it is left out, with `refusal` it is refused; both are (code, reason)."""
@@ -51,6 +61,10 @@ class Entry:
     skip: tuple[str, str] | None = None
     refusal: tuple[str, str] | None = None
     is_readable: bool = True
+
+    @property
+    def is_kept(self) -> bool:
+        return self.skip is None and self.is_readable
 
 
 def is_companion(name: str) -> tuple[str, str] | None:
@@ -75,6 +89,7 @@ def open_zip(
 ) -> tuple[zipfile.ZipFile, list[Entry]]:
     """The zip and its files in order. Raises `BadZip` when it is damaged, a bomb, or beyond the limits."""
     size = path.stat().st_size
+    _check_directory(path, size=size, max_entries=max_entries)
     try:
         opened = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, UnicodeError, OverflowError) as error:
@@ -88,6 +103,47 @@ def open_zip(
     return opened, [_entry(number, info, max_file_bytes) for number, info in enumerate(infos)]
 
 
+def _check_directory(path: Path, *, size: int, max_entries: int) -> None:
+    """Count the entries one by one before a library holds them all in memory. What is damaged is left to the library."""
+    with path.open("rb") as file:
+        found = _directory(file, size=size)
+        if found is None:
+            return
+        position, end = found
+        count = 0
+        file.seek(position)
+        while position < end:
+            head = file.read(DIRECTORY_ENTRY.size)
+            if len(head) < DIRECTORY_ENTRY.size or not head.startswith(b"PK\x01\x02"):
+                return
+            count += 1
+            if count > max_entries:
+                raise BadZip("zip-too-many", f"The zip file holds more than {max_entries:,} files.")
+            _signature, *lengths = DIRECTORY_ENTRY.unpack(head)
+            position += DIRECTORY_ENTRY.size + sum(lengths)
+            file.seek(sum(lengths), 1)
+
+
+def _directory(file: BinaryIO, *, size: int) -> tuple[int, int] | None:
+    """(offset, end) of the central directory (APPNOTE 4.3.12 to 4.3.16)."""
+    start = max(0, size - END_BYTES - 0xFFFF)
+    file.seek(start)
+    tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < END_BYTES:
+        return None
+    length = struct.unpack_from("<I", tail, at + 12)[0]
+    end = start + at
+    if end >= ZIP64_BYTES:
+        # Where the library looks for it, whatever the locator says.
+        file.seek(end - ZIP64_BYTES)
+        record = file.read(ZIP64_BYTES)
+        if record.startswith(b"PK\x06\x06") and record[-20:].startswith(b"PK\x06\x07"):
+            length = struct.unpack_from("<Q", record, 40)[0]
+            end -= ZIP64_BYTES
+    return (end - length, end) if end - length >= 0 else None
+
+
 def _check_bounds(infos: list[zipfile.ZipInfo], *, size: int, max_entries: int, max_bytes: int) -> None:
     if len(infos) > max_entries:
         raise BadZip("zip-too-many", f"The zip file holds more than {max_entries:,} files.")
@@ -97,7 +153,10 @@ def _check_bounds(infos: list[zipfile.ZipInfo], *, size: int, max_entries: int, 
     if sum(info.compress_size for info in infos) > size:
         raise BadZip("zip-bomb", "Entries of the zip file overlap: it was made to flood the disk.")
     if total > RATIO_FLOOR_BYTES and total > MAX_RATIO * size:
-        raise BadZip("zip-bomb", f"The zip file unpacks to more than {MAX_RATIO} times its size.")
+        raise BadZip(
+            "zip-bomb",
+            f"The zip file unpacks to more than {MAX_RATIO} times its size. If that is right, upload the files themselves.",
+        )
 
 
 def _entry(number: int, info: zipfile.ZipInfo, max_file_bytes: int) -> Entry:

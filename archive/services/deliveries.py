@@ -15,7 +15,7 @@ from django.utils import timezone
 from access.models import User
 from access.queries import require
 from archive import quota, spool
-from archive.errors import DeliveryClosed, FileTooLarge, OutOfSpace
+from archive.errors import DeliveryClosed, FileTooLarge, OutOfSpace, QuotaReached
 from archive.limits import limit
 from archive.models import Archive, Delivery
 from archive.spool import SpooledFile, SpoolWriter
@@ -120,14 +120,18 @@ def write_one(
     """
     most = limit("file_bytes")
     check_space()
-    quota.check(delivery_id=writer.delivery_id)
+    room = quota.check(delivery_id=writer.delivery_id)
     with _full_disk_is_said(writer):
         writer.open(original_name=name, name=spool_name, refusal=refusal or ("", ""))
         for chunk in pieces(chunks):
             writer.write(chunk)
             if writer.size_bytes > most:
                 raise FileTooLarge
-        return writer.commit() if durable else writer.put_by()
+            if room is not None and writer.size_bytes > room:
+                raise QuotaReached
+        spooled = writer.commit() if durable else writer.put_by()
+        quota.take(delivery_id=writer.delivery_id, size_bytes=spooled.size_bytes)
+        return spooled
 
 
 def make_durable(*, writer: SpoolWriter) -> None:

@@ -20,6 +20,8 @@ from pydicom.fileset import FileSet
 
 from access.models import User
 from access.queries import require
+from archive import quota
+from archive.errors import QuotaReached
 from archive.models import Archive, Instance, Study
 from archive.storage import storage
 from audit import services as audit
@@ -36,7 +38,7 @@ COPY_BYTES = 1 << 20
 
 
 def exports_folder() -> Path:
-    return Path(settings.DATA_DIR) / "exports"
+    return Path(settings.DATA_DIR) / quota.EXPORTS
 
 
 def export_path(job_id: Any) -> Path:
@@ -50,6 +52,13 @@ def start_export(*, actor: User, archive: Archive, studies: Sequence[Study], req
         raise Invalid(_("Choose at least one study."))
     if len(studies) > MOST_STUDIES:
         raise Invalid(_("At most %(n)s studies go into one export.") % {"n": MOST_STUDIES})
+    room = quota.check_organisation(organisation_id=archive.organisation_id)
+    if room is not None and sum(study.size_bytes for study in studies) > room:
+        raise QuotaReached(
+            _(
+                "There is no room for the export in the organisation's storage. Choose fewer studies, or delete others first."
+            )
+        )
     from archive import tasks
 
     with tenant(archive.organisation), transaction.atomic():

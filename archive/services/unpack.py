@@ -9,10 +9,12 @@ from pathlib import Path
 
 from django.db.models import F
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from archive import spool
+from archive import quota, spool
 from archive.domain import zips
 from archive.domain.text import clean
+from archive.errors import QuotaReached
 from archive.limits import limit
 from archive.models import Delivery
 from archive.services.commit import CANNOT_UNDERSTAND, REFUSED, SKIPPED, Outcome
@@ -24,6 +26,10 @@ from core.tenancy import tenant
 BATCH_FILES = 200
 BATCH_BYTES = 256 << 20
 PROBLEMS_KEPT = 5000
+WITHOUT_ROOM = gettext_lazy(
+    "What the zip file unpacks to does not fit into the organisation's storage. An administrator can delete studies or "
+    "ask for more; until then it waits."
+)
 FAILED = "The zip file could not be unpacked to its end; what was stored of it until then stays."
 
 Progress = Callable[[int, int], None]
@@ -120,6 +126,10 @@ def _unpack(
         report(_refuse_whole(delivery=delivery, name=name, code=bad.code, reason=bad.reason))
         return
     begun = spool.unpacked_count(delivery.pk, name)
+    room = quota.check(delivery_id=delivery.pk)
+    if room is not None and sum(entry.size_bytes for entry in entries[begun:] if entry.is_kept) > room:
+        opened.close()
+        raise QuotaReached(WITHOUT_ROOM)
     with opened, SpoolWriter(delivery.pk) as writer:
         work = _Unpacking(delivery=delivery, writer=writer, report=report)
         for entry in entries[begun:]:

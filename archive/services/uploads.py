@@ -17,9 +17,10 @@ from django.utils.translation import gettext as _
 
 from access.models import User
 from access.queries import require
-from archive import spool
+from archive import quota, spool
 from archive.domain import zips
-from archive.errors import DeliveryClosed, FileTooLarge
+from archive.domain.text import clean
+from archive.errors import DeliveryClosed, FileTooLarge, QuotaReached
 from archive.limits import limit
 from archive.models import Archive, Delivery
 from archive.services import unpack as unpacking
@@ -113,6 +114,11 @@ def take_piece(
         raise FileTooLarge
     path = _upload_path(delivery, upload_id)
     check_space()
+    here = path.stat().st_size if path.exists() else 0
+    room = quota.check(delivery_id=delivery.pk)
+    if room is not None and total - here > room:
+        # Said with the first piece, not when the room is gone.
+        raise QuotaReached
     with SpoolWriter(delivery.pk) as writer:
         path.touch(mode=0o600)
         with spool.only_here(path) as is_mine:
@@ -121,6 +127,7 @@ def take_piece(
                 return size, None
             with full_disk_is_said(delivery_id=delivery.pk):
                 size = _append(path, chunks=chunks, size=size, total=total)
+                quota.take(delivery_id=delivery.pk, size_bytes=size - offset)
                 if size < total:
                     return size, None
                 spooled = spool.finish_upload(writer, path, original_name=name)
@@ -199,9 +206,12 @@ def read_pack(stream: BinaryIO) -> Iterator[tuple[str, str, Iterable[bytes]]]:
             raise Invalid(_("A pack holds too many files."))
         try:
             head = json.loads(line)
-            reference, name, size = str(head["id"]), str(head["name"]), int(head["size"])
-        except (ValueError, KeyError, TypeError) as error:
+            reference, name, size = clean(str(head["id"])), clean(str(head["name"])), head["size"]
+        # Deep nesting ends Python's own reader; numbers of thousands of digits are a ValueError.
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise Invalid(_("The pack is damaged.")) from error
+        if type(size) is not int:
+            raise Invalid(_("The pack is damaged: a size is a whole number."))
         if size < 0 or size > limit("file_bytes"):
             raise FileTooLarge
         yield reference[:64], name[:1000], reader.body(size)

@@ -18,7 +18,7 @@ processes may write into one delivery. Nothing here knows the database: the DICO
 
 from __future__ import annotations
 
-from archive.spool.files import original_name_of, path_of, refusal_of, remove, whole_files, write_refusal
+from archive.spool.files import bytes_in, original_name_of, path_of, refusal_of, remove, whole_files, write_refusal
 from archive.spool.layout import LOCK, NAME, ZIP, delivery_ids, folder_of, make_folder, spool_root
 from archive.spool.leftovers import remove_folder, remove_parts, seconds_since_activity
 from archive.spool.locks import has_owner, only_here
@@ -28,8 +28,8 @@ from archive.spool.writer import SpooledFile, SpoolWriter
 from archive.spool.zips import note_unpacked, remove_zip, set_aside_zip, unpacked_count, waiting_zips, zip_path
 
 __all__ = [
-    "LOCK", "NAME", "ZIP", "SpoolWriter", "SpooledFile", "delivery_ids", "finish_upload", "folder_of", "has_owner",
-    "make_folder", "make_folder_durably", "note_unpacked", "only_here", "original_name_of", "path_of", "refusal_of",
+    "LOCK", "NAME", "ZIP", "SpoolWriter", "SpooledFile", "bytes_in", "delivery_ids", "finish_upload", "folder_of",
+    "has_owner", "make_folder", "make_folder_durably", "note_unpacked", "only_here", "original_name_of", "path_of", "refusal_of",
     "remove", "remove_folder", "remove_parts", "remove_zip", "seconds_since_activity", "set_aside_zip", "spool_root",
     "sync_folder", "unpacked_count", "upload_path", "waiting_zips", "whole_files", "write_refusal", "zip_path",
 ]  # fmt: skip

@@ -20,6 +20,22 @@ def whole_files(delivery_id: uuid.UUID | str) -> list[str]:
     return sorted(name for name in found if NAME_PATTERN.match(name))
 
 
+def bytes_in(delivery_id: uuid.UUID | str) -> int:
+    """What a delivery holds on the disk: whole and unfinished files, waiting zips, pieces of uploads."""
+    try:
+        with os.scandir(folder_of(delivery_id)) as entries:
+            return sum(_size(entry) for entry in entries)
+    except FileNotFoundError:
+        return 0
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return 0
+
+
 def path_of(delivery_id: uuid.UUID | str, name: str) -> Path:
     if not NAME_PATTERN.match(name):
         raise ValueError("not a name of the spool")

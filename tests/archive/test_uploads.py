@@ -324,3 +324,46 @@ def test_refused_files_beyond_the_limit_are_answered_but_not_kept(archive: Archi
     with tenant(archive.organisation):
         assert QuarantinedFile.objects.count() == 3
         assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'{"id": "a", "name": "a", "size": 1e999}',
+        b'{"id": "a", "name": "a", "size": -1e999}',
+        b'{"id": "a", "name": "a", "size": NaN}',
+        b'{"id": "a", "name": "a", "size": Infinity}',
+        b'{"id": "a", "name": "a", "size": 1.5}',
+        b'{"id": "a", "name": "a", "size": true}',
+        b'{"id": "a", "name": "a", "size": "3"}',
+        b'{"id": "a", "name": "a", "size": ' + b"9" * 5000 + b"}",
+        b'{"id": ' + b"[" * 3900 + b"]" * 3900 + b', "name": "a", "size": 3}',
+        b"[" * 8000,
+        b'{"a":' * 1500 + b"1" + b"}" * 1500,
+        b'{"id": "a", "name": "a"}',
+        b'["a", "a", 3]',
+        b"3",
+    ],
+)
+def test_a_broken_head_of_a_pack_is_the_senders_mistake(archive: Archive, door: Door, head: bytes) -> None:
+    door.begin()
+    assert door.raw(head + b"\nabc").status_code == 400
+    with tenant(archive.organisation):
+        assert not Instance.objects.exists() and not QuarantinedFile.objects.exists()
+
+
+def test_names_that_no_text_can_hold_are_cleaned(archive: Archive, door: Door) -> None:
+    door.begin()
+    response = door.raw(rb'{"id": "\ud800", "name": "a\u0000\udfff", "size": 3}' + b"\nabc")
+    assert response.status_code == 200
+    assert [(one["id"], one["name"]) for one in response.json()] == [("\ufffd", "a\ufffd")]
+
+
+@pytest.mark.parametrize("number", ["1e9", "-1", "", "9" * 400, "²", "NaN", "0x10", "1_0"])
+def test_a_broken_number_of_a_piece_is_the_senders_mistake(door: Door, number: str) -> None:
+    door.begin()
+    for query in (f"offset={number}&total=3", f"offset=0&total={number}"):
+        response = door.client.generic(
+            "PUT", f"{door.url}pieces/a-large-file/?{query}", b"abc", content_type="application/octet-stream"
+        )
+        assert response.status_code == 400, query

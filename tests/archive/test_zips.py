@@ -216,3 +216,39 @@ def test_a_zip_that_nobody_unpacks_is_taken_up_again_or_kept_in_quarantine(setti
         assert QuarantinedFile.objects.get().code == "zip-failed"
         delivery.refresh_from_db()
     assert delivery.state == Delivery.State.INDEXED
+
+
+def test_a_megabyte_never_makes_us_keep_a_gigabyte() -> None:
+    archive = make_archive()
+    for content in (
+        make_zip({f"{n}.dcm": bytes(64 << 20) for n in range(16)}),
+        make_zip({"one.dcm": bytes(3 << 20)}),
+        make_zip({f"{n}": bytes(40_000) for n in range(300)}),
+    ):
+        delivery, outcomes = send_zip(archive, content)
+        assert [(one.status, one.code) for one in outcomes] == [("refused", "zip-bomb")]
+        with tenant(archive.organisation):
+            (kept,) = QuarantinedFile.objects.filter(delivery=delivery)
+            assert kept.size_bytes == len(content) < 2 << 20
+
+
+def test_entries_are_counted_before_they_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "many.zip"
+    path.write_bytes(make_zip({f"{n}": b"" for n in range(500)}))
+    monkeypatch.setattr(zipfile, "ZipFile", lambda _path: pytest.fail("the directory was read"))
+    with pytest.raises(zips.BadZip) as refusal:
+        zips.open_zip(path, max_entries=499, max_bytes=1 << 40, max_file_bytes=1 << 40)
+    assert refusal.value.code == "zip-too-many"
+
+
+@pytest.mark.parametrize("size", [10, 1 << 20, 0xFFFFFFFF])
+def test_sizes_that_lie_give_no_more_than_they_say(size: int) -> None:
+    """The directory says less (or more) than the entry holds."""
+    content = bytearray(make_zip({"one.dcm": b"x" * 5000}))
+    directory = content.index(b"PK\x01\x02")
+    content[directory + 24 : directory + 28] = size.to_bytes(4, "little")
+    archive = make_archive()
+    _delivery, outcomes = send_zip(archive, bytes(content))
+    assert [one.status for one in outcomes] == ["refused"]
+    with tenant(archive.organisation):
+        assert sum(file.size_bytes for file in QuarantinedFile.objects.all()) <= 5000

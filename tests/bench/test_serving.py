@@ -71,6 +71,8 @@ def many_studies(archive: Archive, count: int) -> None:
                 Study(
                     **shared,
                     patient=patient,
+                    patient_name=patient.patient_name,
+                    search_name=patient.search_name,
                     study_instance_uid=f"1.2.9.{n}",
                     study_date=f"20{n % 25:02d}{n % 12 + 1:02d}{n % 28 + 1:02d}",
                     modalities=["CT" if n % 3 else "MR"],

@@ -112,7 +112,8 @@ def fill() -> House:
     )  # fmt: skip
     multiply(
         Study, template=study, count=STUDIES, source="JOIN archive_patient p ON p.public_id = 'p' || n",
-        archive_id="p.archive_id", patient_id="p.id", public_id="'s' || n", study_instance_uid="'1.2.3.' || n",
+        archive_id="p.archive_id", patient_id="p.id", patient_name="p.patient_name", search_name="p.search_name",
+        public_id="'s' || n", study_instance_uid="'1.2.3.' || n",
         accession_number="'ACC' || n", description="'Examination ' || md5((n % 5003)::text)",
         study_date="to_char(date '2010-01-01' + n % 5000, 'YYYYMMDD')", study_date_parsed="date '2010-01-01' + n % 5000",
         modalities=f"jsonb_build_array({MODALITY})", body_parts=f"jsonb_build_array({BODY_PART})",

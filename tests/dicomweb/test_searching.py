@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import generate_uid
@@ -358,15 +359,15 @@ def test_words_looked_up_first_change_nothing_that_a_name_finds(monkeypatch: pyt
         for number, name in enumerate(NAMES):
             patient = study.patient
             patient.pk, patient.public_id, patient.patient_id = None, f"name{number}", f"N{number}"
-            patient.patient_name, patient.search_name = name, fold(name)[:400]
             patient.save(force_insert=True)
+            study.patient_name, study.search_name = name, fold(name)[:400]
             study.pk, study.public_id, study.study_instance_uid = None, f"name{number}", f"1.2.{number}"
             study.patient = patient
             study.save(force_insert=True)
 
         def found(pattern: str) -> list[str]:
             page = search_studies(user=reader, archive=archive, query=parse([("PatientName", pattern)]), most=100)
-            return [row.patient.patient_name for row in page.rows]
+            return [row.patient_name for row in page.rows]
 
         narrowed = {pattern: found(pattern) for pattern in PATTERNS}
         monkeypatch.setattr(conditions, "indexed_words", lambda _pattern: [])
@@ -377,18 +378,26 @@ def test_words_looked_up_first_change_nothing_that_a_name_finds(monkeypatch: pyt
     assert narrowed["*小東*"] == ["Wang^XiaoDong=王^小東"]
 
 
-@pytest.mark.parametrize("pattern", ["*ERS*", "*ers^jo?n*", "müll*", "*zzz*=*"])
-def test_a_part_of_a_name_is_looked_up_in_the_index_of_names(pattern: str) -> None:
+def test_a_part_of_a_name_is_looked_up_in_the_index_of_names() -> None:
     archive = make_archive()
+    deliver(archive, [to_bytes(make_dataset(PatientName="A^B"))])
     with tenant(archive.organisation), connection.cursor() as cursor:
+        patient = Study.objects.get(archive=archive).patient
+        own = {"organisation": archive.organisation, "archive": archive, "patient": patient}
+        # So many that every other index of the table is the longer way.
+        Study.objects.bulk_create(
+            Study(**own, study_instance_uid=f"1.9.{n}", search_name=f"NAME {n * 7919}", last_received_at=timezone.now())
+            for n in range(3000)
+        )
+        cursor.execute("ANALYZE archive_study")
         sight = sight_of(user=make_reader(archive), archive=archive)
-        query = parse([("PatientName", pattern)])
-        rows = Study.objects.filter(conditions.conditions(query, level=Level.STUDY, sight=sight))
-        sql, parameters = rows.filter(archive=archive).query.sql_with_params()
-        for way in ("seqscan", "indexscan", "nestloop"):
-            cursor.execute(f"SET LOCAL enable_{way} = off")
-        cursor.execute(f"EXPLAIN {sql}", parameters)
-        assert "Index Scan on patient_search_name" in "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for pattern in ("*ERS*", "*ers^jo?n*", "müll*", "*zzz*=*"):
+            query = parse([("PatientName", pattern)])
+            rows = Study.objects.filter(conditions.conditions(query, level=Level.STUDY, sight=sight))
+            sql, parameters = rows.filter(archive=archive).query.sql_with_params()
+            cursor.execute(f"EXPLAIN {sql}", parameters)
+            assert "Index Scan on study_search_name" in "\n".join(line for (line,) in cursor.fetchall()), pattern
 
 
 def test_words_for_the_index_are_whole_and_of_letters_that_fold_alone() -> None:

@@ -162,7 +162,7 @@ def _who_answered(answer: str) -> tuple[User | None, Authenticator | None]:
             return None, None
         webauthn.parse_authentication_response(credential)
         found: Any = webauthn.extract_user_from_response(credential)
-    except (ValidationError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
+    except (ValidationError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None, None
     return found, factors.check_passkey(user=found, credential=credential)
 
@@ -213,7 +213,7 @@ def _second_factor_shown(request: HttpRequest, *, form: CodeForm, user: User) ->
     if "passkey" in request.POST:
         try:
             credential = json.loads(request.POST["passkey"])
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return factors.check_passkey(user=user, credential=credential)
     return factors.check_code(user=user, code=form.cleaned_data["code"]) if form.is_valid() else None
