@@ -7,7 +7,7 @@ PYTEST := $(PY) -m pytest
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down logs status demo build test e2e lint format bench requirements install-local install-dev clean
+.PHONY: help up down logs status demo build test e2e lint format bench requirements install-local install-dev clean mutants
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -55,6 +55,9 @@ bench: install-dev  ## Measure, side by side with peers
 	@$(PY) -m pacsweb build
 	@$(PYTEST) tests/bench -m bench -q -s -p no:cacheprovider $(ARGS)
 
+mutants: install-dev  ## Change rules one at a time to see which no test notices (ROOM=practice SAMPLE=60)
+	@$(PY) -m tests.mutants "$(ROOM)" "$(SAMPLE)"
+
 # Installing -----------------------------------------------------------------------------------------------------------
 
 install-local: $(VENV)/.installed-local
@@ -86,6 +89,7 @@ COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 
 requirements: $(VENV)/.made  ## Pin the requirements anew (UPGRADE=1 for newer versions)
 	$(COMPILE) requirements/tool.in -o requirements/tool.txt
 	$(COMPILE) requirements/dev.in -o requirements/dev.txt
+	$(COMPILE) requirements/mutants.in -o requirements/mutants.txt
 	$(COMPILE) requirements/base.in -c requirements/dev.txt -o requirements/base.txt
 	$(COMPILE) requirements/local.in -c requirements/dev.txt -o requirements/local.txt
 
