@@ -191,6 +191,9 @@ def test_metadata_is_the_whole_object_without_its_pixels(archive: Any, door: Doo
     )
     assert part.content == b"\x01\x02" * 400
     pixels = door.client.get(model["7FE00010"]["BulkDataURI"].removeprefix("http://testserver"))
+    # A document or a private element names people; pixels do not.
+    assert "no-store" not in pixels["Cache-Control"]
+    assert "no-store" in door.client.get(address.removeprefix("http://testserver"))["Cache-Control"]
     assert parts(pixels)[0].content == dataset.PixelData
 
 

@@ -33,8 +33,10 @@ GUARDS = {
     "Referrer-Policy": ("same-origin", "no-referrer"),
     "Cross-Origin-Opener-Policy": ("same-origin",),
 }
-#: What a browser may keep: pixels, and nothing that names anybody.
-PICTURES = re.compile(r"dicomweb:(.+-)?(rendered|thumbnail|frames|frame-list)$|archive:thumbnail$|access:logo$")
+#: What a browser may keep: pixels, and nothing that names anybody. (The bulk data that is asked for here are pixels.)
+PICTURES = re.compile(
+    r"dicomweb:(.+-)?(rendered|thumbnail|frames|frame-list|bulk-data)$|archive:thumbnail$|access:logo$"
+)
 KEPT = re.compile(rb"(?m)^Cache-Control: (?!.*no-store).*$")
 APPS = sorted({route.split(":")[0] for route, _arguments in INSIDE})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -165,6 +166,42 @@ def test_a_rubric_is_scaled_to_the_points_of_the_question() -> None:
     question = {"points": 10, "rubric": [{"id": "a", "text": "x", "points": 3}, {"id": "b", "text": "y", "points": 1}]}
     assert scoring.score_rubric(question, {"a"}).points == 7.5
     assert scoring.score_rubric(question, {"a", "b"}).is_correct
+    for met in (set(), {"a"}, {"b"}):
+        assert not scoring.score_rubric(question, met).is_correct
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "low", "high"),
+    # Newcombe 1998, table I (Wilson, method 3), and none at all.
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718), (0, 0, 0, 1)],
+)
+def test_wilsons_interval_is_the_published_one(successes: int, trials: int, low: float, high: float) -> None:
+    assert calibration.wilson(successes, trials) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_a_bin_says_the_mean_of_what_was_stated() -> None:
+    given = [calibration.Judgement(key=str(p), probability=p, correct=p > 0.85) for p in (0.82, 0.9, 0.98)]
+    (found,) = calibration.bins(given)
+    assert (found.stated, found.observed, found.count) == (pytest.approx(0.9), pytest.approx(2 / 3), 3)
+
+
+def test_each_mark_question_gets_its_own_marks_and_no_other_kind_gets_any() -> None:
+    asked = [
+        {"id": "q1", "kind": "mark", "max_marks": 3},
+        {"id": "q2", "kind": "mark", "max_marks": 3},
+        {"id": "q3", "kind": "text"},
+    ]
+    drawn = [replace(mark(n, n, number=n), group=group) for n, group in enumerate(["q1", "q2", "q2", "q0", "q3"])]
+    given_, missing = responses.collect({"q3": {"text": "x"}}, drawn, questions=asked)
+    assert [[m.group for m in one.marks] for one in given_] == [["q1"], ["q2", "q2"], []]
+    assert not missing
+
+
+@pytest.mark.parametrize("frame", [1, 2, 3])
+def test_an_outline_holds_marks_on_its_own_frame_alone(frame: int) -> None:
+    truth = matching.Lesion(id="a", mark=replace(mark(50, 50, tool="ellipse", space=None, number=900), frame=2))
+    given_ = replace(mark(50, 50, space=None, number=1), frame=frame)
+    assert matching.match(marks=[given_], lesions=[truth]).hit_count == (frame == 2)
 
 
 # Figures of merit ---------------------------------------------------------------------------------------------------
