@@ -87,7 +87,14 @@ def run_picture(request: Any, organisation: str, run: str, image: int, side: str
     found = _run(request, run)
     frame = read_whole_number(request.GET.get("frame", "1")) or 1
     try:
-        picture = queries.picture(user=request.user, run=found, instance_id=image, side=side, frame=frame)
+        picture = queries.picture(
+            user=request.user,
+            run=found,
+            instance_id=image,
+            side=side,
+            frame=frame,
+            full_range=request.GET.get("range") == "full",
+        )
     except NoPicture as error:
         raise NoPictureOfIt from error
     _looked(request, found, part=str(image))

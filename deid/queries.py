@@ -123,7 +123,9 @@ def decided_holds(run: DeidentificationRun) -> list[DeidentifiedInstance]:
     return list(rows.order_by("-decided_at", "instance_number", "pk"))
 
 
-def picture(*, user: User, run: DeidentificationRun, instance_id: int, side: str, frame: int) -> bytes:
+def picture(
+    *, user: User, run: DeidentificationRun, instance_id: int, side: str, frame: int, full_range: bool = False
+) -> bytes:
     """One frame of an instance as WebP, "before" from the source, "after" from what is or will be stored.
 
     Raises `NotFound` when there is no such frame, or nothing after, and `NoPicture` when it cannot be shown.
@@ -142,7 +144,7 @@ def picture(*, user: User, run: DeidentificationRun, instance_id: int, side: str
     try:
         with storage().open(source.storage_key) as file:
             if side == "before":
-                return render_thumbnail(file, frame=frame, side=PICTURE_SIDE)
+                return render_thumbnail(file, frame=frame, side=PICTURE_SIDE, full_range=full_range)
             if row.is_held_back:
                 raise NotFound
             with execution.temporary() as target:
@@ -150,7 +152,7 @@ def picture(*, user: User, run: DeidentificationRun, instance_id: int, side: str
                 if outcome.verdict is Verdict.HELD_BACK:
                     raise NotFound
                 target.seek(0)
-                return render_thumbnail(target, frame=frame, side=PICTURE_SIDE)
+                return render_thumbnail(target, frame=frame, side=PICTURE_SIDE, full_range=full_range)
     except OSError as error:
         raise NoPicture("the file cannot be read") from error
 
