@@ -315,16 +315,22 @@ def test_tasks_may_be_called_again_after_a_release(house: House) -> None:
 
 
 def test_text_outside_the_window_is_seen_when_all_values_are_shown(house: House) -> None:
-    pixels = np.full((16, 16), 1000, dtype=np.uint16)
-    pixels[4:8, 4:12] = 3000
-    pixels[5:7, 5:11] = 3003
+    pixels = np.full((64, 64), 1000, dtype=np.uint16)
+    pixels[16:48, 16:48] = 3000
+    pixels[28:36, 24:40] = 3003
     study = house.study(
-        count=1, ImageType=["DERIVED", "SECONDARY"], PixelData=pixels.tobytes(), WindowCenter="1000", WindowWidth="200"
+        count=1,
+        ImageType=["DERIVED", "SECONDARY"],
+        Rows=64,
+        Columns=64,
+        PixelData=pixels.tobytes(),
+        WindowCenter="1000",
+        WindowWidth="200",
     )
     run = work(ask(house, study))
     row, client = holds(run)[0], signed_in(manager(house))
     address = page(house, "run-picture", run, image=row.pk, side="before")
     windowed, whole = picture(client.get(address)), picture(client.get(address, {"range": "full"}))
-    inside, around = (slice(350, 420), slice(400, 600)), (slice(350, 420), slice(270, 290))
+    inside, around = (slice(490, 540), slice(450, 580)), (slice(490, 540), slice(300, 330))
     assert abs(int(windowed[inside].mean()) - int(windowed[around].mean())) < 8
     assert abs(int(whole[inside].mean()) - int(whole[around].mean())) > 80
