@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ from access.services.tokens import is_still_good
 from access.sharing import guests
 from access.single_sign_on import binding
 from access.single_sign_on.errors import Elsewhere
+from access.streams import while_entitled
 from core.callers import client_address
 from core.errors import Forbidden
 from core.middleware import problem, wants_json
@@ -123,6 +125,7 @@ class OrganisationMiddleware:
             return self._elsewhere(request, membership)
         request.organisation = membership.organisation  # type: ignore[attr-defined]
         request.membership = membership  # type: ignore[attr-defined]
+        since = timezone.now()
         with tenant(membership.organisation):
             note_presence(membership)
             look = looking.current(request, organisation=membership.organisation)
@@ -133,12 +136,17 @@ class OrganisationMiddleware:
             response = self.get_response(request)
             if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
                 response = response.render()
-            return self._carried(response)
+            return self._carried(response, membership=membership, since=since)
 
-    def _carried(self, response: HttpResponse) -> HttpResponse:
-        """A body that is made while it is sent still belongs to this scope."""
+    def _carried(
+        self, response: HttpResponse, *, membership: Membership | None = None, since: datetime | None = None
+    ) -> HttpResponse:
+        """A body that is made while it is sent still belongs to this scope, and to the rights that it began with."""
         if isinstance(response, StreamingHttpResponse) and getattr(response, "file_to_stream", None) is None:
-            response.streaming_content = carried(response.streaming_content)
+            parts: Any = response.streaming_content
+            if membership is not None and since is not None:
+                parts = while_entitled(parts, membership=membership, since=since)
+            response.streaming_content = carried(parts)
         return response
 
     def _slug(self, request: HttpRequest) -> str | None:

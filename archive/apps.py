@@ -14,6 +14,8 @@ class ArchiveConfig(AppConfig):
         from archive import audit_actions, break_glass, quota, shell
         from archive.albums import shell as album_shell
         from archive.intake import notices
+        from archive.services import export
+        from core import jobs
 
         break_glass.register()
         audit_actions.register()
@@ -21,6 +23,7 @@ class ArchiveConfig(AppConfig):
         notices.register()
         album_shell.register()
         usage.register_storage(quota.used_bytes)
+        jobs.register_forgetting(kind="archive.export", forget=export.forget_export)
         hooks.register_viewable(
             "archive:archive-list", "archive:archive", "archive:study-list", "archive:study", "archive:thumbnail"
         )

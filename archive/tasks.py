@@ -100,7 +100,7 @@ def export_studies(*, organisation_id: int, job_id: str, study_ids: list[int]) -
                 study_ids=study_ids,
                 progress=lambda done, total: job.progress(done=done, total=total),
             )
-        except jobs.JobCancelled:
+        except (jobs.JobCancelled, jobs.RightEnded):
             export.export_path(job_id).unlink(missing_ok=True)
             raise
         job.finish(

@@ -228,6 +228,10 @@ def register_own() -> None:
     register("share.created", _("{actor} shared {kind} {thing} with {recipient} ({target})"), event_type=EXPORT)
     register("share.extended", _("{actor} set the end of {target} to {until}"), event_type=SECURITY_ALERT)
     register("share.revoked", _("{actor} took back {target} from {recipient}"), event_type=SECURITY_ALERT)
+    register(
+        "share.paused", _("{target} is paused: who answers for it may no longer share it"), event_type=SECURITY_ALERT
+    )
+    register("share.kept", _("{actor} answers for {target} from now on"), event_type=SECURITY_ALERT)
     register("share.opened", _("{actor} opened {target}, meant for {recipient}"), event_type=INSTANCES_ACCESSED)
     register("share.downloaded", _("{actor} downloaded what {target} opens to {recipient}"), event_type=EXPORT)
     register("share.refused", _("{actor} was refused at {target}"), event_type=SECURITY_ALERT)

@@ -119,6 +119,7 @@ def start_verification(*, actor: Any, organisation: Any, request: Any = None) ->
         owner=actor,
         kind="audit.verify",
         title=_("Check the audit chain"),
+        needs=[(VIEW_AUDIT, organisation)],
     )
     record(
         action="audit.checked",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from django.db.models import F
+from django.db import transaction
+from django.db.models import F, Model
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from core import notifications
-from core.errors import Conflict, PacswebError, RetriableError
+from core.errors import Conflict, Forbidden, PacswebError, RetriableError
 from core.models import Job
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class JobHandle:
         self._written_at = time.monotonic()
         Job.objects.filter(pk=self.job.pk).update(**changes)
         self.raise_if_cancelled()
+        if not is_still_allowed(self.job):
+            raise RightEnded
 
     def raise_if_cancelled(self) -> None:
         if Job.objects.filter(pk=self.job.pk, cancel_requested=True).exists():
@@ -63,10 +67,93 @@ class JobHandle:
         Job.objects.filter(pk=self.job.pk).update(result=self.job.result, result_url=result_url, message=message[:300])
 
 
-def start(*, organisation: Organisation, owner: User, kind: str, title: str, total: int = 0) -> Job:
-    """Make a job row; the caller enqueues its task in the same transaction. `title` holds no identifying data."""
-    job: Job = Job.objects.create(organisation=organisation, owner=owner, kind=kind, title=title[:200], total=total)
+def start(
+    *,
+    organisation: Organisation,
+    owner: User,
+    kind: str,
+    title: str,
+    total: int = 0,
+    needs: Iterable[tuple[str, Model]] = (),
+) -> Job:
+    """Make a job row; the caller enqueues its task in the same transaction. `title` holds no identifying data.
+
+    `needs` are the rights (permission, container) that the owner holds it by. They are asked again when it begins, while
+    it runs and when its result is fetched; it ends with any of them. Without any it ends by itself only: what was
+    taken in while somebody had the right to send it is kept.
+    """
+    held = [
+        {"permission": permission, "container": f"{container._meta.label_lower}:{container.pk}"}
+        for permission, container in needs
+    ]
+    job: Job = Job.objects.create(
+        organisation=organisation, owner=owner, kind=kind, title=title[:200], total=total, needs=held
+    )
     return job
+
+
+# Rights ----------------------------------------------------------------------------------------------------------------
+
+
+class RightEnded(Forbidden):
+    """The owner of a job may no longer do what it does."""
+
+    code = "right-ended"
+    default_message = _lazy("The right to do this has ended, so it was stopped. Nothing of it was kept.")
+
+
+_guards: list[Callable[[Job], bool]] = []
+_forgetting: dict[str, Callable[[Job], None]] = {}
+
+
+def register_guard(guard: Callable[[Job], bool]) -> None:
+    """Say whether the owner of a job still holds what it needs; the floor that knows rights registers itself here."""
+    if guard not in _guards:
+        _guards.append(guard)
+
+
+def register_forgetting(*, kind: str, forget: Callable[[Job], None]) -> None:
+    """Say how the result of a kind of job is removed when the right to it ends. Called after the commit; safe to repeat."""
+    _forgetting[kind] = forget
+
+
+def is_still_allowed(job: Job) -> bool:
+    """Whether the owner still holds every right that the job needs."""
+    return not job.needs or all(guard(job) for guard in _guards)
+
+
+def end_without_right(*, organisation: Organisation, user: User) -> int:
+    """End what runs, and remove the results, of somebody's jobs that they could not start now. In a transaction.
+
+    Returns how many. For whoever hears that somebody has lost a right.
+    """
+    rows = Job.objects.filter(organisation=organisation, owner=user).exclude(needs=[])
+    kept = rows.filter(state__in=Job.ACTIVE_STATES) | rows.filter(
+        state=Job.State.SUCCEEDED, kind__in=list(_forgetting)
+    ).exclude(result_url="")
+    ended = 0
+    for job in kept.select_related("organisation", "owner"):
+        if not is_still_allowed(job):
+            _end_without_right(job)
+            ended += 1
+    return ended
+
+
+def _end_without_right(job: Job) -> None:
+    now = timezone.now()
+    words = str(RightEnded.default_message)
+    Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(
+        state=Job.State.FAILED, error=words, finished_at=now, cancel_requested=True
+    )
+    Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).update(cancel_requested=True)
+    Job.objects.filter(pk=job.pk, state=Job.State.SUCCEEDED).update(
+        result_url="", message=_("The right to this ended, and it was removed.")[:300]
+    )
+    for kind in ("job.succeeded", "job.failed"):
+        notifications.withdraw(kind=kind, organisation=job.organisation, subject=str(job.pk))
+    forget = _forgetting.get(job.kind)
+    if forget is not None:
+        transaction.on_commit(lambda: forget(job))
 
 
 @contextmanager
@@ -84,7 +171,11 @@ def running(*, job_id: Any) -> Iterator[JobHandle | None]:
         Job.objects.filter(pk=job_id, state__in=Job.ACTIVE_STATES).update(state=Job.State.CANCELLED, finished_at=now)
         yield None
         return
-    job = Job.objects.get(pk=job_id)
+    job = Job.objects.select_related("organisation", "owner").get(pk=job_id)
+    if not is_still_allowed(job):
+        _end(job_id=job_id, state=Job.State.FAILED, error=str(RightEnded.default_message))
+        yield None
+        return
     try:
         yield JobHandle(job=job)
     except JobCancelled:

@@ -74,6 +74,9 @@ class Job(TenantModel):
     result = models.JSONField(default=dict, blank=True)
     result_url = models.CharField(max_length=500, blank=True)
     cancel_requested = models.BooleanField(default=False)
+    # The rights that it hangs on, as long as it runs and as long as its result is kept:
+    # {"permission": "archive.export_images", "container": "archive.archive:12"}.
+    needs = models.JSONField(default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -25,7 +25,7 @@ from django.utils import timezone
 from access import hooks
 from access.grant_policy import policy_of
 from access.models import Organisation
-from access.sharing import recipients, registry
+from access.sharing import queries, recipients, registry
 from access.sharing.models import Share, ShareVisit
 from access.single_sign_on import binding
 from core.tenancy import carried, tenant
@@ -108,7 +108,8 @@ def admit(request: HttpRequest, *, slug: str) -> Admission | None:
     with tenant(organisation):
         for share in open_shares(user=user, names=names, held=held, organisation=organisation):
             found = _opens(share, match)
-            if found is not None:
+            # The right of who shared it is asked with every request: it ends here when it ends there.
+            if found is not None and queries.is_answered_for(share):
                 shareable, needs = found
                 return Admission(
                     organisation=organisation,
@@ -133,7 +134,8 @@ def open_shares(*, user: Any, names: frozenset[str], held: dict[str, str], organ
     if held and policy.allows_links:
         visits = ShareVisit.objects.filter(public_id__in=held.values(), started_at__gt=now - VISIT_LENGTH)
         reasons |= Q(audience=Share.Audience.LINK, pk__in=visits.values("share"))
-    return list(Share.objects.filter(reasons, revoked_at=None, expires_at__gt=now).select_related("organisation"))
+    rows = Share.objects.filter(reasons, revoked_at=None, expires_at__gt=now)
+    return list(rows.select_related("organisation", "created_by", "kept_by"))
 
 
 def _is_within_token(user: Any, organisation: Organisation) -> bool:
@@ -243,9 +245,12 @@ def _is_still_open(admission: Admission) -> bool:
         is_link = admission.share.audience == Share.Audience.LINK
         if not (policy.allows_links if is_link else policy.allows_people):
             return False
-        return bool(
-            Share.objects.filter(pk=admission.share.pk, revoked_at=None, expires_at__gt=timezone.now()).exists()
+        found = (
+            Share.objects.filter(pk=admission.share.pk, revoked_at=None, expires_at__gt=timezone.now())
+            .select_related("organisation", "created_by", "kept_by")
+            .first()
         )
+        return found is not None and queries.is_answered_for(found)
 
 
 def closed_landing(request: HttpRequest, *, slug: str) -> HttpResponse | None:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
-from access.sharing import registry
+from access.sharing import queries, registry
 from access.sharing.models import Share
 from core.tables import Choice, Column, DateRange, Table
 
@@ -63,7 +63,12 @@ class ShareTable(Table):
         Column("ends", gettext_lazy("Ends"), value="expires_at", sort="expires_at", kind="date"),
         Column("by", gettext_lazy("Shared by"), value=lambda row: str(row.created_by), sort="created_by__display_name"),
         Column("made", gettext_lazy("Shared on"), value="created_at", sort="created_at", kind="date", shown=False),
-        Column("state", gettext_lazy("State"), value="state", template="access/sharing/cells/state.html"),
+        Column(
+            "state",
+            gettext_lazy("State"),
+            template="access/sharing/cells/state.html",
+            csv=lambda row: "paused" if row.paused else row.state,
+        ),
     )
     filters = (
         Choice("state", gettext_lazy("State"), choices=STATES, lookup=in_states),
@@ -75,6 +80,11 @@ class ShareTable(Table):
     search_label = gettext_lazy("Search shares")
     default_sort = "-made"
     empty_template = "access/sharing/list_empty.html"
+
+    def prepare(self, rows: Any) -> None:
+        paused = queries.paused_among(row for row in rows if row.state in ("open", "used-up"))
+        for row in rows:
+            row.paused = row.pk in paused
 
     def row_url(self, row: Share) -> str:
         return reverse(

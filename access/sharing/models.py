@@ -3,7 +3,10 @@
 Actions on a share (state → what may happen):
 
 =========  ==========================================================================
-open       use (as long as uses are left for new visits) · extend · revoke → revoked
+open       use (as long as uses are left for new visits) · extend · revoke → revoked ·
+           who answers for it may no longer share it → paused
+paused     opens nothing · keep (who may share it answers for it now) → open ·
+           revoke → revoked · whoever answers for it gets the right back → open
 expired    extend → open · revoke → revoked
 revoked    nothing; the row and its visits stay as the account of the disclosure
 =========  ==========================================================================
@@ -60,6 +63,11 @@ class Share(TenantModel):
 
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="shares_made")
     created_at = models.DateTimeField(default=timezone.now)
+    # Who took it over from its maker, and answers for it since.
+    kept_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="shares_kept"
+    )
+    kept_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(_("ends"))
     revoked_at = models.DateTimeField(null=True, blank=True)
     revoked_by = models.ForeignKey(
@@ -97,6 +105,11 @@ class Share(TenantModel):
         if timezone.now() >= self.expires_at:
             return "expired"
         return "used-up" if self.is_used_up else "open"
+
+    @property
+    def responsible(self) -> Any:
+        """Whose right to share it rests on: who made it, or took it over."""
+        return self.kept_by if self.kept_by_id is not None else self.created_by
 
     @property
     def allows_download(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -12,7 +13,7 @@ from access.models import Organisation, RoleContainer, User
 from access.sharing import registry
 from access.sharing.models import Share
 from core.errors import NotFound
-from core.tenancy import all_tenants
+from core.tenancy import all_tenants, tenant
 
 OFFICER_RIGHTS = ("access.view_audit", "access.change_organisation")
 
@@ -35,7 +36,7 @@ def containers_shared_from(user: Any) -> Q:
 def shares_of(*, user: Any, organisation: Organisation) -> QuerySet[Share]:
     """What a member may see of the organisation's shares: own ones, those of own containers; officers all."""
     rows: QuerySet[Share] = Share.objects.filter(organisation=organisation).select_related(
-        "created_by", "recipient", "revoked_by"
+        "created_by", "kept_by", "recipient", "revoked_by", "organisation"
     )
     if sees_all_shares(user, organisation):
         return rows
@@ -57,6 +58,26 @@ def may_share_from(user: Any, share: Share) -> bool:
     container, _path = queries.container_model(shareable.model)
     allowed = queries.containers_with(user=user, permission=shareable.permission, container=container)
     return bool(allowed.filter(pk=share.container_id).exists())
+
+
+def is_answered_for(share: Share) -> bool:
+    """Whether the person whose right the share rests on could make it now. Else it is paused: it opens nothing."""
+    person = share.responsible
+    with tenant(share.organisation):
+        return bool(person.is_active) and may_share_from(person, share)
+
+
+def paused_among(shares: Iterable[Share]) -> frozenset[int]:
+    """Of these shares of one organisation, the primary keys of those that are paused; asks once a person and container."""
+    known: dict[tuple[int, str, int], bool] = {}
+    found = set()
+    for share in shares:
+        key = (share.responsible.pk, share.kind, share.container_id)
+        if key not in known:
+            known[key] = is_answered_for(share)
+        if not known[key]:
+            found.add(share.pk)
+    return frozenset(found)
 
 
 def may_see_shares(request: Any) -> bool:
@@ -82,4 +103,5 @@ def shared_with(user: User, *, names: frozenset[str]) -> list[Share]:
             organisation__suspended_at=None,
         )
         member_of = queries.organisations_of(user).values("pk")
-        return list(rows.exclude(organisation__in=member_of).select_related("organisation", "created_by"))
+        found = list(rows.exclude(organisation__in=member_of).select_related("organisation", "created_by", "kept_by"))
+    return [one for one in found if is_answered_for(one)]

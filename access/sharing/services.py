@@ -237,7 +237,7 @@ def extend_share(*, actor: User, share: Share, expires_at: datetime, request: An
     faults = _end_faults(ends=expires_at, maximum_days=policy.share_days_maximum)
     if faults:
         raise Invalid(fields=faults)
-    if not Share.objects.filter(pk=share.pk, revoked_at=None).update(expires_at=expires_at):
+    if not Share.objects.filter(pk=share.pk, revoked_at=None).update(expires_at=expires_at, **_answered_by(actor)):
         raise Conflict(_("This share was taken back; share anew instead."))
     _tell(
         action="share.extended",
@@ -246,6 +246,19 @@ def extend_share(*, actor: User, share: Share, expires_at: datetime, request: An
         request=request,
         detail={"until": expires_at.isoformat(timespec="minutes")},
     )
+
+
+@transaction.atomic
+def keep_share(*, actor: User, share: Share, request: Any = None) -> None:
+    """Answer for a share from now on, in the place of who made it. Raises `Forbidden`, `NotFound`, `Conflict`."""
+    require_control(actor=actor, share=share, to_open=True)
+    if not Share.objects.filter(pk=share.pk, revoked_at=None).update(**_answered_by(actor)):
+        raise Conflict(_("This share was taken back; share anew instead."))
+    _tell(action="share.kept", share=share, actor=actor, request=request)
+
+
+def _answered_by(actor: User) -> dict[str, Any]:
+    return {"kept_by": actor, "kept_at": timezone.now()}
 
 
 def require_control(*, actor: User, share: Share, to_open: bool = False) -> None:
@@ -296,11 +309,18 @@ def enter_link(*, request: HttpRequest, code: str, password: str = "") -> tuple[
 
 
 def _link(*, organisation: Organisation, secret: str) -> Share | None:
-    share: Share | None = Share.objects.filter(digest=secret_digest(secret), audience=Share.Audience.LINK).first()
+    from access.sharing.queries import is_answered_for
+
+    share: Share | None = (
+        Share.objects.filter(digest=secret_digest(secret), audience=Share.Audience.LINK)
+        .select_related("organisation", "created_by", "kept_by")
+        .first()
+    )
     if share is None or not share.is_open_at(timezone.now()) or not policy_of(organisation).allows_links:
         return None
     shareable = registry.find(share.kind)
-    return share if shareable is not None and shareable.is_there(share) else None
+    is_there = shareable is not None and shareable.is_there(share)
+    return share if is_there and is_answered_for(share) else None
 
 
 def _check_password(*, share: Share, password: str, request: HttpRequest) -> None:

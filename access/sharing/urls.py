@@ -16,6 +16,7 @@ urlpatterns = [
     path("o/<slug:organisation>/sharing/new/<slug:kind>/<slug:thing>/", views.share_new, name="share-new"),
     path(SHARE, views.share, name="share"),
     path(SHARE + "revoke/", views.share_revoke, name="share-revoke"),
+    path(SHARE + "keep/", views.share_keep, name="share-keep"),
     path(SHARE + "extend/", views.share_extend, name="share-extend"),
     path("o/<slug:organisation>/shared/<slug:share>/", views.shared, name="shared"),
     path("o/<slug:organisation>/shared/<slug:share>/download/", views.shared_download, name="shared-download"),

@@ -102,6 +102,7 @@ def share_page(
         "link": link,
         "form": form or ExtendForm(initial={"until": share.expires_at.date()}),
         "may_extend": queries.may_share_from(request.user, share),
+        "paused": share.state in ("open", "used-up") and not queries.is_answered_for(share),
         "may_revoke": _may_revoke(request, share),
         "may_audit": rights.holds(request, "access.view_audit"),
     }
@@ -131,6 +132,16 @@ def share_revoke(request: Any, organisation: str, share: str) -> HttpResponse:
     found = _share(request, share)
     services.revoke_share(actor=request.user, share=found, request=request)
     messages.success(request, _("Taken back. Whoever was inside is out with their next click."))
+    return redirect("access:share", organisation=organisation, share=share)
+
+
+@proofs.needed("shares")
+@require_POST
+def share_keep(request: Any, organisation: str, share: str) -> HttpResponse:
+    """Take a share over from somebody who may no longer share it."""
+    found = _share(request, share)
+    services.keep_share(actor=request.user, share=found, request=request)
+    messages.success(request, _("You answer for this share now. It is open again."))
     return redirect("access:share", organisation=organisation, share=share)
 
 

@@ -68,6 +68,7 @@ def start_export(*, actor: User, archive: Archive, studies: Sequence[Study], req
             kind="archive.export",
             title=ngettext("Export %(n)s study", "Export %(n)s studies", len(studies)) % {"n": len(studies)},
             total=sum(study.instance_count for study in studies),
+            needs=[("archive.export_images", archive)],
         )
         for study in studies:
             audit.record(
@@ -147,6 +148,11 @@ def write_directory(instances: Sequence[Instance], *, work: Path) -> dict[str, s
         records.write(work / "out")
         out = work / "out"
         return {str(found.SOPInstanceUID): Path(found.path).relative_to(out).as_posix() for found in records}
+
+
+def forget_export(job: Job) -> None:
+    """Remove the zip of somebody who may no longer have it."""
+    export_path(job.pk).unlink(missing_ok=True)
 
 
 def sweep_exports(*, now: float) -> int:

@@ -235,6 +235,7 @@ def studies_delete(request: Any, organisation: str, archive: str) -> HttpRespons
             kind="archive.delete",
             title=ngettext("Delete %(n)s study", "Delete %(n)s studies", len(studies)) % {"n": len(studies)},
             total=len(studies),
+            needs=[(DELETE, found)],
         )
         tasks.delete_studies.enqueue(
             organisation_id=request.organisation.pk, job_id=str(job.pk), study_ids=[study.pk for study in studies]
@@ -258,10 +259,13 @@ def back(request: Any, archive: Archive) -> str:
 @require_GET
 def export_file(request: Any, organisation: str, job: Any) -> HttpResponseBase:
     """The zip of an export; for the person who asked for it only."""
-    found = Job.objects.filter(pk=job, owner=request.user, kind="archive.export", state=Job.State.SUCCEEDED).first()
+    rows = Job.objects.select_related("organisation", "owner")
+    found = rows.filter(pk=job, owner=request.user, kind="archive.export", state=Job.State.SUCCEEDED).first()
     path = export.export_path(job)
-    if found is None or not path.exists():
-        raise NotFound(_("This export is not here any more; make it again from the study list."))
+    # Asked again with each fetch, also for one that was packed before a right ended by the clock. An export of an older
+    # version does not say what it hangs on.
+    if found is None or not path.exists() or not found.needs or not jobs.is_still_allowed(found):
+        raise NotFound(_("This export is no longer here. If you may still export these studies, make it again."))
     return send_file(
         path.open("rb"), size=path.stat().st_size, name=f"studies-{str(job)[:8]}.zip", content_type="application/zip"
     )

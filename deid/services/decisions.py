@@ -25,9 +25,7 @@ def approve_run(*, actor: User, run: DeidentificationRun, note: str = "", reques
     """A second person lets the checked copy be stored. Needs to see the source and to add to the target."""
     _may_decide(actor=actor, run=run)
     with transaction.atomic():
-        job = start_job(
-            organisation=run.organisation, owner=run.requested_by, archive=run.target_archive, total=run.total
-        )
+        job = start_job(owner=run.requested_by, source=run.source_archive, archive=run.target_archive, total=run.total)
         _decide(run=run, actor=actor, state=State.STORING, note=note, job=job)
         run = execution.load(run.pk)
         point_job_at(run)
@@ -89,7 +87,7 @@ def retry_run(*, actor: User, run: DeidentificationRun, request: Any = None) -> 
     require(actor, "archive.view_archive", run.source_archive)
     require(actor, "archive.add_images", run.target_archive)
     with transaction.atomic():
-        job = start_job(organisation=run.organisation, owner=actor, archive=run.target_archive, total=run.total)
+        job = start_job(owner=actor, source=run.source_archive, archive=run.target_archive, total=run.total)
         # An approval that was given holds for the same bytes only, which storing checks again.
         state = State.STORING if run.decided_by_id is not None else State.RUNNING
         changed = DeidentificationRun.objects.filter(pk=run.pk, state__in=DeidentificationRun.RETRIABLE_STATES).update(

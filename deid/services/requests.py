@@ -72,7 +72,7 @@ def deidentify_study(
             raise EmptyStudy
         domain = domain_of(target_archive)
         pseudonym = pseudonym_for(domain=domain, study=study)
-        job = start_job(organisation=organisation, owner=actor, archive=target_archive, total=total)
+        job = start_job(owner=actor, source=source_archive, archive=target_archive, total=total)
         run: DeidentificationRun = DeidentificationRun.objects.create(
             organisation=organisation,
             source_study=study,
@@ -124,13 +124,14 @@ def _refuse_other_options(*, study: Study, target_archive: Archive, chosen: list
         raise OtherOptions
 
 
-def start_job(*, organisation: Any, owner: User, archive: Archive, total: int) -> Any:
+def start_job(*, owner: User, source: Archive, archive: Archive, total: int) -> Any:
     return jobs.start(
-        organisation=organisation,
+        organisation=archive.organisation,
         owner=owner,
         kind="deid.study",
         title=_("De-identified copy into %(archive)s") % {"archive": archive.name},
         total=total,
+        needs=[("archive.view_archive", source), ("archive.add_images", archive)],
     )
 
 
