@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Model
 from django.utils.translation import gettext as _
@@ -19,6 +18,7 @@ from audit.models import ChainLink, Event, as_written
 from audit.permissions import VIEW_AUDIT
 from audit.verify import verify_chain
 from core import jobs
+from core.cache import is_first
 from core.callers import client_address
 from core.models import Job
 from core.tenancy import all_tenants, tenant
@@ -98,7 +98,7 @@ def record(
 def note_reading(*, actor: Any, organisation: Any, request: Any) -> None:
     """Officers are in the trail too: one event for each stretch of reading, not one for each page."""
     key = f"audit-read:{organisation.pk}:{actor.pk}:{request.META.get('REMOTE_ADDR', '')}"
-    if cache.add(key, True, timeout=READING_STRETCH_SECONDS):
+    if is_first(key, seconds=READING_STRETCH_SECONDS):
         record(
             action="audit.viewed",
             organisation=organisation,

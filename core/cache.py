@@ -5,6 +5,32 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import structlog
+from django.core.cache import cache
+
+logger = structlog.get_logger(__name__)
+
+
+def remember(values: dict[str, Any], *, seconds: float) -> None:
+    """Keep what only saves work. A cache that takes nothing (its disk is full, it is away) is no reason to refuse a page.
+
+    Not for what somebody relies on, such as a lock or a code that was used: there `cache.set` may raise.
+    """
+    try:
+        cache.set_many(values, seconds)
+    except Exception as error:  # noqa: BLE001 -- whatever the cache client raises
+        logger.warning("cache_takes_nothing", kind=type(error).__name__)
+
+
+def is_first(key: str, *, seconds: float) -> bool:
+    """Whether this happens for the first time within a while. A cache that takes nothing says yes: what is recorded once
+    too often is in the trail, what is not recorded is nowhere."""
+    try:
+        return bool(cache.add(key, 1, seconds))
+    except Exception as error:  # noqa: BLE001 -- whatever the cache client raises
+        logger.warning("cache_takes_nothing", kind=type(error).__name__)
+        return True
+
 
 class JSONSerializer:
     """For `django.core.cache.backends.redis`: its own pickles, and unpickling runs what it reads.

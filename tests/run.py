@@ -99,8 +99,6 @@ def main() -> int:
     is_good = True
     with tempfile.TemporaryDirectory(prefix="pacsweb-run-") as folder:
         place = Path(folder)
-        # PostgreSQL's own user passes through to its data.
-        place.chmod(0o711)
         services = make_services(place / "services")
         with ThreadPoolExecutor(AT_ONCE) as pool:
             first = list(pool.map(lambda group: run(group=group, folder=place, services=services), groups()))

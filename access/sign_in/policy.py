@@ -12,6 +12,7 @@ from django.db import transaction
 from access import hooks, queries
 from access.models import Membership, Organisation, User
 from access.sign_in.models import DEFAULT_IDLE_MINUTES, DEFAULT_SESSION_HOURS, SecurityPolicy
+from core.cache import remember
 from core.errors import Invalid
 from core.tenancy import all_tenants, tenant
 
@@ -43,7 +44,7 @@ def read_times(user: User) -> Times:
         (DEFAULT_IDLE_MINUTES, DEFAULT_SESSION_HOURS)
     ]
     times = Times(idle_seconds=60 * min(p[0] for p in pairs), session_seconds=3600 * min(p[1] for p in pairs))
-    cache.set(cache_key(user.pk), [times.idle_seconds, times.session_seconds], CACHED_SECONDS)
+    remember({cache_key(user.pk): [times.idle_seconds, times.session_seconds]}, seconds=CACHED_SECONDS)
     return times
 
 

@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from access import hooks, queries
 from access.models import User
 from access.sign_in import policy, session_store
+from core.cache import remember
 from core.callers import client_address
 from core.errors import NotFound
 
@@ -93,7 +94,7 @@ def look(*, request: HttpRequest, user: User) -> State:
     else:
         row = _row(request=request, user=user)
         seen, locked = int(row.last_seen_at.timestamp()), LOCKED in row.data
-        _remember(session_key=_key(request), seen=seen, locked=locked)
+        remember({seen_key: seen, locked_key: int(locked)}, seconds=KEPT_SECONDS)
     now = int(time.time())
     begun = int(request.session.get(BEGUN) or seen)
     if not locked and now - seen > times.idle_seconds + GRACE_SECONDS:
@@ -110,7 +111,7 @@ def touch(*, request: HttpRequest, state: State) -> None:
     if now - state.seen_at < 1:
         return
     seen_key, _locked_key = _keys(_key(request))
-    cache.set(seen_key, now, KEPT_SECONDS)
+    remember({seen_key: now}, seconds=KEPT_SECONDS)
     if now // ROW_RESOLUTION_SECONDS != state.seen_at // ROW_RESOLUTION_SECONDS:
         UserSession.objects.filter(session_key=_key(request)).update(last_seen_at=timezone.now())
 

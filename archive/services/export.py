@@ -21,11 +21,11 @@ from pydicom.fileset import FileSet
 from access.models import User
 from access.queries import require
 from archive import quota
-from archive.errors import QuotaReached
+from archive.errors import OutOfSpace, QuotaReached
 from archive.models import Archive, Instance, Study
 from archive.storage import storage
 from audit import services as audit
-from core import jobs
+from core import disks, jobs
 from core.errors import Invalid
 from core.models import Job
 from core.tenancy import tenant
@@ -59,6 +59,7 @@ def start_export(*, actor: User, archive: Archive, studies: Sequence[Study], req
                 "There is no room for the export in the organisation's storage. Choose fewer studies, or delete others first."
             )
         )
+    _require_room()
     from archive import tasks
 
     with tenant(archive.organisation), transaction.atomic():
@@ -85,6 +86,16 @@ def start_export(*, actor: User, archive: Archive, studies: Sequence[Study], req
     return job
 
 
+def _require_room() -> None:
+    """An export must not take the room that the database needs. Raises `OutOfSpace`."""
+    if disks.least_room().is_short:
+        raise OutOfSpace(
+            _(
+                "The disk has no room for an export. Nothing of it was kept; try again when an administrator has freed space."
+            )
+        )
+
+
 def write_export(*, job_id: Any, study_ids: Sequence[int], progress: Callable[[int, int], None]) -> tuple[int, int]:
     """Write the zip of a job; returns (files, files that the DICOMDIR cannot list). Safe to repeat."""
     instances = list(
@@ -107,6 +118,7 @@ def write_export(*, job_id: Any, study_ids: Sequence[int], progress: Callable[[i
                 packed.write(work / "out" / "DICOMDIR", "DICOMDIR")
             for number, instance in enumerate(instances, start=1):
                 name = names.get(instance.sop_instance_uid) or f"OTHER/OT{number:06d}"
+                _require_room()
                 _pack(packed, instance=instance, name=name)
                 progress(number, len(instances))
         part.replace(target)

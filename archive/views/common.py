@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.cache import cache
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
@@ -12,6 +11,7 @@ from archive import queries
 from archive.models import Archive
 from archive.permissions import VIEW, Rights
 from audit import services as audit
+from core.cache import is_first
 from core.tables import Table
 
 CHUNK = 1 << 20
@@ -41,7 +41,7 @@ def note_search(request: Any, archive: Archive, table: Table) -> None:
     """Record that somebody searched: once in a while, since every letter typed is a request. Words are never kept."""
     if not table.is_narrowed:
         return
-    if cache.add(f"archive-searched-{request.user.pk}-{archive.pk}", 1, NOTE_AGAIN_SECONDS):
+    if is_first(f"archive-searched-{request.user.pk}-{archive.pk}", seconds=NOTE_AGAIN_SECONDS):
         audit.record(
             action="study.listed",
             organisation=request.organisation,

@@ -37,7 +37,7 @@ def ask(*, doors: Doors, with_dicom: bool) -> Answer:
     health = _healthz(host=doors.reachable_host, port=doors.http)
     if health is None:
         return Answer(ready=False, waiting_for="the web server")
-    failed = [name for name, result in health.get("checks", {}).items() if result != "ok"]
+    failed = [name for name, result in health.get("checks", {}).items() if result == "failed"]
     if failed:
         return Answer(ready=False, waiting_for=", ".join(failed), schema_is_behind="schema" in failed)
     silent = [queue for queue, seen in health.get("queues", {}).items() if not seen]

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,22 @@ from django.db import DatabaseError
 from django.test import Client, RequestFactory
 from psycopg.errors import DiskFull as PostgresDiskFull
 
+from access import services as access
+from archive import services, spool
+from archive.errors import OutOfSpace
+from archive.models import Delivery, Study
+from archive.services import export
+from archive.spool import writer
 from core import disks, room
 from core.middleware import ErrorMiddleware
+from core.tenancy import tenant
 from pacsweb import health
 from pacsweb.launcher import logfiles
 from pacsweb.launcher.folders import Folders
 from pacsweb.launcher.messages import LaunchError
 from pacsweb.launcher.reserve import Reserve
 from tests.access.factories import make_member, make_organisation
+from tests.archive.factories import deliver, make_archive, make_series
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -242,6 +252,82 @@ def test_answer_that_cannot_be_written_says_so(error: Exception, accept: str, ki
     assert answer["Content-Type"].startswith(kind)
     assert b"The disk is full" in answer.content
     assert ErrorMiddleware(lambda _request: None).process_exception(request, DatabaseError("other")) is None  # type: ignore[arg-type, return-value]
+
+
+@contextmanager
+def valkey_takes_nothing(address: str) -> Iterator[None]:
+    """As with a full disk: it answers what is asked and refuses to keep anything."""
+    with redis.Redis.from_url(address) as broker:
+        broker.config_set("min-replicas-to-write", 1)
+        try:
+            yield
+        finally:
+            broker.config_set("min-replicas-to-write", 0)
+
+
+@pytest.mark.django_db
+def test_pages_are_read_while_valkey_takes_nothing(settings: Any) -> None:
+    clients, pages = {}, {}
+    for slug in ("hospital", "elsewhere"):
+        organisation = make_organisation(slug)
+        person = make_member(organisation, roles=("administrator", "officer"))
+        archive = make_archive(organisation, slug="clinical")
+        access.grant_role(actor=None, container=archive, role="manager", user=person)
+        deliver(archive, make_series(count=2))
+        with tenant(organisation):
+            study = Study.objects.get()
+        place = f"/o/{slug}/archive/clinical/studies/"
+        pages[slug] = [place, f"{place}?q=a", f"{place}{study.public_id}/", f"/o/{slug}/audit/", f"/o/{slug}/"]
+        clients[slug] = Client()
+        clients[slug].force_login(person)
+    with valkey_takes_nothing(settings.REDIS_URL):
+        for slug, client in clients.items():
+            for page in pages[slug]:
+                answer = client.get(page)
+                assert answer.status_code == 200, (page, answer.content[:500])
+            for page in pages["elsewhere" if slug == "hospital" else "hospital"]:
+                assert client.get(page).status_code == 404
+
+
+def test_lock_and_used_codes_are_not_taken_lightly_then(settings: Any) -> None:
+    with valkey_takes_nothing(settings.REDIS_URL):
+        for act in (lambda: cache.set("locked", 1), lambda: cache.add("code", 1), lambda: cache.delete("x")):
+            with pytest.raises(redis.RedisError):
+                act()
+
+
+@pytest.mark.django_db
+def test_export_does_not_take_the_last_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = make_archive()
+    person = make_member(archive.organisation)
+    access.grant_role(actor=None, container=archive, role="manager", user=person)
+    deliver(archive, make_series(count=2))
+    monkeypatch.setattr(room, "free_bytes", lambda _folder: room.LOW_BYTES - 1)
+    with tenant(archive.organisation):
+        studies = list(Study.objects.all())
+        with pytest.raises(OutOfSpace, match="no room for an export"):
+            export.start_export(actor=person, archive=archive, studies=studies)
+        job = uuid.uuid4()
+        with pytest.raises(OutOfSpace):
+            export.write_export(job_id=job, study_ids=[studies[0].pk], progress=lambda _done, _of: None)
+        assert list(export.export_path(job).parent.iterdir()) == []
+
+
+@pytest.mark.django_db
+def test_one_large_file_stops_before_the_last_room(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room was there when it began."""
+    settings.DATA_DIR = tmp_path
+    monkeypatch.setattr(writer, "ROOM_ASKED_EVERY_BYTES", 1 << 20)
+    archive = make_archive()
+    delivery = services.open_delivery(archive=archive, source=Delivery.Source.UPLOAD)
+    free = iter([2 << 30] * 8)
+    monkeypatch.setattr(room, "free_bytes", lambda _folder: next(free, 0))
+    with pytest.raises(OutOfSpace):
+        services.receive(delivery=delivery, chunks=(bytes(1 << 19) for _piece in range(64)))
+    assert spool.whole_files(delivery.pk) == []
+    assert not list(spool.folder_of(delivery.pk).glob("*.part"))
 
 
 def test_disk_of_the_images_counts_too(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
