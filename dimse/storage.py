@@ -16,7 +16,7 @@ from archive.limits import limit
 from archive.models import Delivery
 from archive.services.commit import DICOM_STATUS
 from archive.services.deliveries import check_space
-from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, fault_of
 from archive.spool import SpoolWriter
 from core.errors import PacswebError
 from core.tenancy import tenant
@@ -31,6 +31,15 @@ from dimse.limits import Limits
 logger = structlog.get_logger(__name__)
 
 SPACE_CHECK_SECONDS = 1.0
+# Error Comment (0000,0902) holds 64 characters.
+ERROR_COMMENTS = {
+    "truncated": "The data set is cut off",
+    "pixel-data-missing": "The image has no pixel data",
+    "uid-missing": "Study, Series or SOP Instance UID is missing",
+    "uid-invalid": "Study, Series or SOP Instance UID is not valid",
+    "sop-class-missing": "SOP Class UID is missing",
+    "transfer-syntax-mismatch": "The data set is not in the transfer syntax agreed",
+}
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -259,6 +268,12 @@ class Reception:
         if fault is not None and fault[0] == "class":
             # The index could not tell: command and data set agree on everything it looks at.
             self.keep_aside(MISMATCH, fault[1], code="command-mismatch")
+        try:
+            if fault is None and self.status == SUCCESS:
+                self._look_through(self._writer)
+        except OSError as error:
+            self.fail(error)
+            return
         if fault is None and self.status == SUCCESS and self._is_screened:
             self._screen(self._writer)
         writer, self._writer = self._writer, None
@@ -273,6 +288,13 @@ class Reception:
         if fault is not None:
             kind, self.comment = fault
             self.status = MISMATCH if kind in ("instance", "class") else CANNOT_UNDERSTAND
+
+    def _look_through(self, writer: SpoolWriter) -> None:
+        """What the index will refuse is said while the sender listens; the index keeps it in quarantine all the same."""
+        fault = fault_of(path=writer.flush())
+        if fault is not None:
+            self.status = DICOM_STATUS.get(fault.code, CANNOT_UNDERSTAND)
+            self.comment = ERROR_COMMENTS.get(fault.code, "The data set is damaged")
 
     def _screen(self, writer: SpoolWriter) -> None:
         """An archive of de-identified images looks at an object while its sender still listens."""

@@ -42,6 +42,10 @@ CHARACTER_SET = 0x00080005
 PIXEL_PROVIDER_URL = 0x00287FE0
 ALL_TAGS = frozenset((CHARACTER_SET, PIXEL_PROVIDER_URL, *PATIENT_TAGS, *STUDY_TAGS, *SERIES_TAGS, *INSTANCE_TAGS))
 
+# What decides whether an instance can be stored at all.
+REQUIRED_TAGS = frozenset(
+    {0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x00280002, 0x00280010, 0x00280011, 0x00280100, PIXEL_PROVIDER_URL}
+)
 # More than this the index keeps of no sequence and no value: the file itself has all.
 MOST_DEPTH = 4
 MOST_VALUES = 256
@@ -102,33 +106,10 @@ def read_header(layout: Layout) -> Header:
     """
     raw = wanted(layout, ALL_TAGS)
     values = _Values(layout=layout, raw=raw)
-    sop_class = values.uid(0x00080016)
-    if sop_class == MEDIA_DIRECTORY or _meta_uid(layout, 0x00020002) == MEDIA_DIRECTORY:
-        raise Unreadable(
-            "dicomdir", "This is a DICOMDIR, the table of contents of a disc: its images are taken, not it."
-        )
-    identity = {}
-    for tag, label in (
-        (0x0020000D, "Study Instance UID"),
-        (0x0020000E, "Series Instance UID"),
-        (0x00080018, "SOP Instance UID"),
-        (0x00080016, "SOP Class UID"),
-    ):
-        found = values.uid(tag)
-        if not found:
-            code = "sop-class-missing" if tag == 0x00080016 else "uid-missing"
-            raise Unreadable(code, f"The {label} is missing; the archive never makes one up.")
-        if len(found) > 64 or not UID_PATTERN.match(found):
-            raise Unreadable("uid-invalid", f"The {label} is not a valid UID.")
-        identity[tag] = found
+    identity = _identity(layout, values=values)
     rows, columns = values.unsigned(0x00280010), values.unsigned(0x00280011)
-    description = codestreams.Description(
-        rows=rows or 0,
-        columns=columns or 0,
-        samples=values.unsigned(0x00280002) or 1,
-        bits_allocated=values.unsigned(0x00280100) or 0,
-    )
-    is_elsewhere = _require_pixels(layout, sop_class=sop_class, raw=raw, description=description)
+    description = _description(values)
+    is_elsewhere = _require_pixels(layout, sop_class=identity[0x00080016], raw=raw, description=description)
     has_pixels = layout.pixel_element is not None
     number_of_frames = max(1, values.unsigned(0x00280008) or 1) if has_pixels else 0
     photometric = values.text(0x00280004, 32)
@@ -172,6 +153,46 @@ def read_header(layout: Layout) -> Header:
         frame_table=frame_table,
         meta_sop_instance_uid=_meta_uid(layout, 0x00020003),
         notes=(*notes, pixel_notes.PRIVATE) if is_elsewhere else notes,
+    )
+
+
+def require_storable(layout: Layout) -> None:
+    """What `read_header` would refuse for, without the rest: for a door whose sender still waits. Raises `Unreadable`."""
+    raw = wanted(layout, REQUIRED_TAGS)
+    values = _Values(layout=layout, raw=raw)
+    identity = _identity(layout, values=values)
+    _require_pixels(layout, sop_class=identity[0x00080016], raw=raw, description=_description(values))
+
+
+def _identity(layout: Layout, *, values: _Values) -> dict[int, str]:
+    sop_class = values.uid(0x00080016)
+    if sop_class == MEDIA_DIRECTORY or _meta_uid(layout, 0x00020002) == MEDIA_DIRECTORY:
+        raise Unreadable(
+            "dicomdir", "This is a DICOMDIR, the table of contents of a disc: its images are taken, not it."
+        )
+    identity = {}
+    for tag, label in (
+        (0x0020000D, "Study Instance UID"),
+        (0x0020000E, "Series Instance UID"),
+        (0x00080018, "SOP Instance UID"),
+        (0x00080016, "SOP Class UID"),
+    ):
+        found = values.uid(tag)
+        if not found:
+            code = "sop-class-missing" if tag == 0x00080016 else "uid-missing"
+            raise Unreadable(code, f"The {label} is missing; the archive never makes one up.")
+        if len(found) > 64 or not UID_PATTERN.match(found):
+            raise Unreadable("uid-invalid", f"The {label} is not a valid UID.")
+        identity[tag] = found
+    return identity
+
+
+def _description(values: _Values) -> codestreams.Description:
+    return codestreams.Description(
+        rows=values.unsigned(0x00280010) or 0,
+        columns=values.unsigned(0x00280011) or 0,
+        samples=values.unsigned(0x00280002) or 1,
+        bits_allocated=values.unsigned(0x00280100) or 0,
     )
 
 

@@ -16,7 +16,7 @@ from pydicom.uid import UID
 
 from archive import spool
 from archive.domain import part10
-from archive.domain.header import Header, read_header
+from archive.domain.header import Header, read_header, require_storable
 from archive.domain.part10 import Layout, Unreadable
 
 HASH_STEP = 1 << 20
@@ -67,6 +67,27 @@ def inspect(*, path: Path, name: str, original_name: str = "") -> Inspected:
         wrap(path=path, header=found.header, dataset_offset=_bare_offset(path=path))
         return inspect(path=path, name=name, original_name=original_name)
     return found
+
+
+def fault_of(*, path: Path) -> Unreadable | None:
+    """Why the index will refuse a file, as far as its structure tells: cut off, no pixels, no identity.
+
+    For a door whose sender still waits. Nothing is unpacked or decoded here: a deflated file is left to the index.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
+        layout: Layout | None = None
+        try:
+            if part10.is_deflated(buffer, size):
+                return None
+            layout = part10.read_layout(buffer, size)
+            require_storable(layout)
+        except Unreadable as fault:
+            # Its frames hold the mapping open.
+            return fault.with_traceback(None)
+        finally:
+            layout = None
+    return None
 
 
 def _digest(found: Inspected, *, file: BinaryIO, offset: int) -> None:

@@ -20,6 +20,7 @@ from archive.storage import storage
 from audit.models import Event
 from core.tenancy import tenant
 from dimse.domain import command as commands
+from dimse.domain import negotiation
 from dimse.domain.command import encode, padded, us
 from tests.archive.factories import make_archive, make_dataset, to_bytes
 from tests.dimse.factories import (
@@ -355,3 +356,47 @@ def test_many_associations_at_once_lose_nothing() -> None:
     assert answers == [[0] * 5] * 8
     index_all()
     assert stored_uids(archive) == sorted(dataset.SOPInstanceUID for group in groups for dataset in group)
+
+
+def late_identity() -> bytes:
+    """No Study Instance UID, behind more than a look at the beginning sees."""
+    dataset = make_dataset(StudyInstanceUID=None, SOPInstanceUID="1.2.3.4.5")
+    dataset.AdditionalPatientHistory = "x" * 9000
+    dataset.add_new(0x00091010, "LO", "A MAKER")
+    dataset.add_new(0x00091001, "UN", bytes(200_000))
+    return explicit_bytes(dataset)
+
+
+@pytest.mark.parametrize(
+    ("make", "status", "code"),
+    [
+        (lambda: explicit_bytes(make_dataset(SOPInstanceUID="1.2.3.4.5"))[:-100], 0xC000, "truncated"),
+        (lambda: explicit_bytes(make_dataset(SOPInstanceUID="1.2.3.4.5"))[:-515], 0xC000, "truncated"),
+        (lambda: explicit_bytes(make_dataset(SOPInstanceUID="1.2.3.4.5"))[:-522], 0xC000, "truncated"),
+        (
+            lambda: explicit_bytes(make_dataset(SOPInstanceUID="1.2.3.4.5", PixelData=None)),
+            0xC000,
+            "pixel-data-missing",
+        ),
+        (late_identity, 0xA900, "uid-missing"),
+    ],
+)
+def test_what_will_be_quarantined_is_refused_while_its_sender_listens(make: Any, status: int, code: str) -> None:
+    archive, stranger = make_archive(ae_title="HERE"), make_archive(ae_title="THERE")
+    data, good = make(), prepared()
+    with running_listener() as port, Peer(port) as peer:
+        peer.associate(called="HERE")
+        assert raw_store(peer, sop_instance="1.2.3.4.5", data=data) == status
+        assert raw_store(peer, sop_instance=good.SOPInstanceUID, data=explicit_bytes(good)) == 0
+    index_all()
+    assert stored_uids(archive) == [good.SOPInstanceUID] and stored_uids(stranger) == []
+    ((found, content),) = quarantined(archive)
+    assert found == code and content.endswith(data)
+
+
+@pytest.mark.parametrize("number", [110, 111, 112])
+def test_jpeg_xl_is_taken_whether_the_dictionary_knows_it_or_not(number: int) -> None:
+    syntax = f"1.2.840.10008.1.2.4.{number}"
+    assert negotiation.choose_for_storage([syntax]) == syntax
+    best = syntax if number == 110 else "1.2.840.10008.1.2.1"
+    assert negotiation.choose_for_storage([syntax, "1.2.840.10008.1.2.1"]) == best

@@ -19,7 +19,7 @@ from archive.domain.part10.layout import (
     is_encapsulated,
     wanted,
 )
-from archive.domain.part10.reading import inflate, read_layout, read_meta
+from archive.domain.part10.reading import inflate, is_deflated, read_layout, read_meta
 from archive.domain.part10.walking import header_reader, skip_sequence
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Unreadable",
     "header_reader",
     "inflate",
+    "is_deflated",
     "is_encapsulated",
     "read_layout",
     "read_meta",

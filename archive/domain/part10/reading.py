@@ -43,6 +43,14 @@ def read_layout(buffer: Buffer, size: int) -> Layout:
     return _read_bare(buffer, size)
 
 
+def is_deflated(buffer: Buffer, size: int) -> bool:
+    """Whether the data set can only be read by unpacking it. Raises `Unreadable` when the meta information is damaged."""
+    if size < PREAMBLE_BYTES or bytes(buffer[128:132]) != b"DICM":
+        return False
+    uid = _uid(read_meta(buffer, size, PREAMBLE_BYTES)[0].get(0x00020010, b""))
+    return uid == DEFLATED or uid in JPIP_DEFLATED
+
+
 def _read_with_meta(buffer: Buffer, size: int) -> Layout:
     meta, offset = read_meta(buffer, size, PREAMBLE_BYTES)
     uid = _uid(meta.get(0x00020010, b""))
