@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 
 from archive import decoding
 from archive import queries as archive_queries
+from archive.domain import codestreams
 from archive.domain.elements import as_explicit_little
 from archive.errors import NotAnImage
 from archive.models import Instance
@@ -230,7 +231,16 @@ def _fragments_by_reading(instance: Instance, number: int) -> bytes:
 
     try:
         dataset = read_whole(instance)
-        return bytes(get_frame(dataset.PixelData, number - 1, number_of_frames=instance.number_of_frames))
+        frame = bytes(get_frame(dataset.PixelData, number - 1, number_of_frames=instance.number_of_frames))
+        # On arrival nobody could say which fragments make a frame, so nobody looked at it.
+        codestreams.check(
+            codestreams.of_bytes(frame),
+            transfer_syntax=instance.transfer_syntax_uid,
+            description=decoding.description_of(decoding.options_of(dataset)),
+        )
+        return frame
+    except codestreams.Damaged as error:
+        raise NotAcceptable(error.reason, code="pixels-damaged") from error
     except DecodeError as error:
         raise NotAcceptable(str(error), code="not-decodable") from error
     except Exception as error:

@@ -7,6 +7,6 @@ with as much memory and time as the image described can need. Uncompressed frame
 from __future__ import annotations
 
 from archive.decoding.errors import DecodeError
-from archive.decoding.frames import Decoded, decode_frame, decode_in_file, options_of
+from archive.decoding.frames import Decoded, decode_frame, decode_in_file, description_of, options_of
 
-__all__ = ["DecodeError", "Decoded", "decode_frame", "decode_in_file", "options_of"]
+__all__ = ["DecodeError", "Decoded", "decode_frame", "decode_in_file", "description_of", "options_of"]

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from access.models import User
 from access.queries import may
 from archive import services, spool
+from archive.domain import pixel_notes
 from archive.domain.part10 import Unreadable
 from archive.errors import FileTooLarge, OutOfSpace
 from archive.models import Archive, Delivery
@@ -32,6 +33,7 @@ from dicomweb.xml import as_multipart
 logger = structlog.get_logger(__name__)
 
 ADD = "archive.add_images"
+DAMAGED_COMMENT = "Stored; the pixel data is not the image that the header describes."
 OTHER_STUDY = "The instance belongs to another study than the address names."
 MAXIMUM_PARTS = 50_000
 OUT_OF_RESOURCES = 0xA700
@@ -43,6 +45,8 @@ CANNOT_UNDERSTAND = 0xC000
 UNSUPPORTED_PART = 0x0110
 # A file that replaces another content under the same UID was stored, and the sender should know (PS3.18 table 10.5.3-2).
 COERCED = 0xB000
+# Stored as it came, though its pixels are not the image that its header describes.
+DOES_NOT_MATCH = 0xB007
 
 REFERENCED_SOP_SEQUENCE = "00081199"
 FAILED_SOP_SEQUENCE = "00081198"
@@ -245,7 +249,9 @@ def _answer(
         model[FAILED_SOP_SEQUENCE] = {"vr": "SQ", "Value": named}
     if unnamed:
         model[OTHER_FAILURES_SEQUENCE] = {"vr": "SQ", "Value": unnamed}
-    status = 200 if not failures else 202 if stored else 409
+    # PS3.18 10.5.3.1: 200 is for what was stored without a warning.
+    warned = any(pixel_notes.DAMAGED in one.notes for one in stored)
+    status = 409 if not stored and failures else 202 if failures or warned else 200
     if receipt.without_room == receipt.count:
         # Not the payload's fault: the same request may succeed later.
         status = OutOfSpace.status_code
@@ -269,6 +275,9 @@ def _stored_item(outcome: services.Outcome, *, base: str) -> dict[str, Any]:
             ],
         },
     }
+    if pixel_notes.DAMAGED in outcome.notes:
+        item[WARNING_REASON] = {"vr": "US", "Value": [DOES_NOT_MATCH]}
+        item[ERROR_COMMENT] = {"vr": "LO", "Value": [DAMAGED_COMMENT]}
     return dict(sorted(item.items()))
 
 

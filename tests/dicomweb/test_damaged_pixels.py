@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from core.tenancy import tenant
 from tests.archive import bombs
 from tests.archive.factories import deliver, make_archive, make_dataset, make_file, to_bytes
 from tests.archive.test_decoding import peak_bytes_of
-from tests.dicomweb.factories import Door, content, make_reader, parts, paths, settle
+from tests.dicomweb.factories import Door, content, make_reader, make_token, parts, paths, settle
 from tests.dicomweb.zoo import coded, grey, j2k, rle
 
 pytestmark = pytest.mark.django_db
@@ -184,3 +185,37 @@ def test_a_small_private_element_does_not_stand_for_the_pixels_of_a_cut_image() 
     files = [private_pixels(0x0029, "SIEMENS CSA HEADER", 600), private_pixels(0x0019, "ACME", 20)]
     _delivery, outcomes = deliver(archive, files)
     assert [outcome.code for outcome in outcomes] == ["pixel-data-missing"] * 2
+
+
+def test_the_sender_of_damaged_pixels_is_told_that_they_were_stored_with_a_warning() -> None:
+    archive = make_archive()
+    user = make_reader(archive, role="contributor")
+    body = b"".join(
+        b"--here\r\nContent-Type: application/dicom\r\n\r\n" + one + b"\r\n" for one in (bomb("JPEG-LS"), make_file())
+    )
+    door = Door(archive, token=make_token(user))
+    answer = door.client.post(
+        f"{door.root}/studies",
+        data=body + b"--here--",
+        content_type='multipart/related; type="application/dicom"; boundary=here',
+        headers={"accept": "application/dicom+json"},
+    )
+    assert answer.status_code == 202, answer.content
+    items = answer.json()["00081199"]["Value"]
+    assert [item.get("00081196", {}).get("Value") for item in items] == [[0xB007], None]
+    assert "00081198" not in answer.json()
+
+
+def test_frames_that_only_decoding_tells_apart_are_looked_at_before_they_leave() -> None:
+    archive = make_archive()
+    good, bad = bombs.jpeg_ls(64), bombs.jpeg_ls(30_000)
+    halves = [part for frame in (good, bad) for part in (frame[:400], frame[400:])]
+    even = [part + b"\0" * (len(part) % 2) for part in halves]
+    file = bomb("JPEG-LS", frames=[good, bad])
+    start = file.index(b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff") + 12
+    items = b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(part)) + part for part in (b"", *even))
+    file = file[:start] + items + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    (instance,) = stored(archive, [file])
+    door, path = Door(archive, user=make_reader(archive)), paths(dcmread(io.BytesIO(file), stop_before_pixels=True))[2]
+    for accept in (AS_STORED, DECODED):
+        assert door.get(f"{path}/frames/2", accept=accept).status_code == 406, (accept, instance.notes)

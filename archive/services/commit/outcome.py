@@ -61,6 +61,8 @@ class Outcome:
     series_instance_uid: str = ""
     sop_instance_uid: str = ""
     size_bytes: int = 0
+    # Codes of `archive.domain.pixel_notes`: stored, with a fault.
+    notes: tuple[str, ...] = ()
 
     @property
     def is_success(self) -> bool:

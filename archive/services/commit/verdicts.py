@@ -118,4 +118,5 @@ def _outcome(*, file: Inspected, status: str, code: str = "", reason: str = "", 
         series_instance_uid=header.series_instance_uid if header else "",
         sop_instance_uid=header.sop_instance_uid if header else "",
         size_bytes=file.size_bytes,
+        notes=header.notes if header else (),
     )
