@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from dimse.domain.negotiation import DEFLATED, EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from dimse.domain.negotiation import DEFLATED, EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, UNCOMPRESSED
 
 SOP_CLASS_UID: Final = 0x00080016
 SOP_INSTANCE_UID: Final = 0x00080018
@@ -21,6 +21,13 @@ PEEK_BYTES: Final = 64 * 1024
 MAXIMUM_DEPTH: Final = 16
 
 LONG_VRS: Final = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+SHORT_VRS: Final = frozenset(
+    {
+        b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS",
+        b"ST", b"TM", b"UI", b"UL", b"US",
+    }
+)  # fmt: skip
+PIXEL_DATA: Final = 0x7FE00010
 _UID = re.compile(rb"[0-9]+(?:\.[0-9]+)+\Z")
 
 
@@ -64,6 +71,8 @@ class Identity:
 
     values: dict[int, bytes]
     is_conclusive: bool
+    # Proven: every element lies inside the data set, and native pixel data ends with it. False: it takes a longer look.
+    is_plain_image: bool = False
 
     def text(self, tag: int) -> str:
         return self.values.get(tag, b"").decode("latin-1")
@@ -93,8 +102,9 @@ class Identity:
         return None
 
 
-def peek(data: bytes, *, transfer_syntax_uid: str, is_whole: bool) -> Identity:
-    """Look at the beginning of a data set for its UIDs. Never raises: what cannot be walked is inconclusive."""
+def peek(data: bytes, *, transfer_syntax_uid: str, size: int) -> Identity:
+    """Look at the beginning of a data set of `size` bytes. Never raises: what cannot be walked is inconclusive."""
+    is_whole = size == len(data)
     if transfer_syntax_uid == DEFLATED:
         try:
             data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, PEEK_BYTES)
@@ -110,8 +120,9 @@ def peek(data: bytes, *, transfer_syntax_uid: str, is_whole: bool) -> Identity:
     try:
         conclusive = walker.collect(values) or (is_whole and walker.at_end)
     except (struct.error, _Lost):
-        conclusive = False
-    return Identity(values, is_conclusive=conclusive)
+        return Identity(values, is_conclusive=False)
+    is_plain = transfer_syntax_uid in UNCOMPRESSED and walker.ends_with_pixels(size)
+    return Identity(values, is_conclusive=conclusive, is_plain_image=is_plain)
 
 
 class _Lost(Exception):
@@ -152,9 +163,11 @@ class _Walker:
     def collect(self, values: dict[int, bytes]) -> bool:
         """Gather the wanted values; true when everything up to the last wanted tag was seen."""
         while self.position < len(self._data):
+            begun = self.position
             tag, length = self._header()
             if tag > SERIES_INSTANCE_UID and tag >> 16 != 0xFFFE:
                 # Elements stand in rising order (PS3.5 7.1): nothing wanted follows.
+                self.position = begun
                 return True
             if length == UNDEFINED:
                 self._skip_sequence(depth=0)
@@ -165,6 +178,33 @@ class _Walker:
                     raise _Lost
                 values[tag] = self._data[self.position : end].strip(b"\0 ")
             self.position = end
+        return False
+
+    def ends_with_pixels(self, size: int) -> bool:
+        """Whether plain elements lead from here to native pixel data that ends the data set: no more than a few steps.
+
+        Any doubt is a no: sequences, odd VRs, a header behind the look, something behind the pixels.
+        """
+        data, implicit = self._data, self._implicit
+        most = len(data) - 12
+        position = self.position
+        while position <= most:
+            group, element, vr, length = self._short(data, position)
+            if implicit:
+                group, element, length = self._plain(data, position)
+                position += 8
+            elif vr in SHORT_VRS:
+                position += 8
+            elif vr in LONG_VRS:
+                (length,) = self._long(data, position + 8)
+                position += 12
+            else:
+                return False
+            if length == UNDEFINED or group == 0xFFFE:
+                return False
+            position += length
+            if group << 16 | element == PIXEL_DATA:
+                return position == size
         return False
 
     def _skip_sequence(self, *, depth: int) -> None:

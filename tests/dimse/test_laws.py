@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archive.services.inspect import fault_of
 from dimse.domain import command as commands
 from dimse.domain import negotiation, part10, pdu
 from dimse.domain.pdu import AnsweredContext, ContextResult, ProposedContext, ProtocolError
@@ -95,7 +96,7 @@ def test_a_message_is_cut_into_pdus_that_the_peer_takes(payload: bytes, maximum:
     st.sampled_from(["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", part10.DEFLATED]),
 )
 def test_a_look_at_any_bytes_never_fails(data: bytes, syntax: str) -> None:
-    part10.peek(data, transfer_syntax_uid=syntax, is_whole=True).fault(sop_class_uid="1.2", sop_instance_uid="1.2")
+    part10.peek(data, transfer_syntax_uid=syntax, size=len(data)).fault(sop_class_uid="1.2", sop_instance_uid="1.2")
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99"])
@@ -103,10 +104,63 @@ def test_the_identity_of_a_real_object_is_found_in_its_first_bytes(syntax: str) 
     dataset = make_dataset()
     content = to_bytes(dataset, transfer_syntax_uid=syntax)
     data = content[144 + struct.unpack_from("<I", content, 140)[0] :]
-    found = part10.peek(data[: part10.PEEK_BYTES], transfer_syntax_uid=syntax, is_whole=True)
+    found = part10.peek(data[: part10.PEEK_BYTES], transfer_syntax_uid=syntax, size=len(data))
     assert found.text(part10.STUDY_INSTANCE_UID) == dataset.StudyInstanceUID
     assert found.text(part10.SERIES_INSTANCE_UID) == dataset.SeriesInstanceUID
     assert found.fault(sop_class_uid=dataset.SOPClassUID, sop_instance_uid=dataset.SOPInstanceUID) is None
+
+
+PLAIN_SYNTAXES = ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"]
+
+
+def written(syntax: str) -> bytes:
+    """A data set without file meta information."""
+    content = to_bytes(make_dataset(), transfer_syntax_uid=syntax)
+    return content[144 + struct.unpack_from("<I", content, 140)[0] :]
+
+
+@pytest.mark.parametrize("syntax", PLAIN_SYNTAXES)
+def test_a_plain_image_is_told_without_walking_through_its_file(syntax: str) -> None:
+    data = written(syntax)
+    assert part10.peek(data, transfer_syntax_uid=syntax, size=len(data)).is_plain_image
+    assert part10.peek(data[:-300], transfer_syntax_uid=syntax, size=len(data)).is_plain_image
+    for other in (
+        data[:-2],
+        data + b"\0" * 10,
+        data[: data.rindex(b"\xe0\x7f") if syntax != PLAIN_SYNTAXES[2] else -520],
+    ):
+        assert not part10.peek(other, transfer_syntax_uid=syntax, size=len(other)).is_plain_image
+
+
+@given(
+    syntax=st.sampled_from(PLAIN_SYNTAXES),
+    cut=st.integers(0, 600),
+    at=st.integers(0, 10_000),
+    byte=st.integers(0, 255),
+    more=st.binary(max_size=20),
+)
+def test_what_a_look_calls_a_plain_image_the_index_takes(
+    syntax: str, cut: int, at: int, byte: int, more: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    data = bytearray(written(syntax))
+    data[at % len(data)] = byte
+    broken = bytes(data[: len(data) - cut % len(data)]) + more
+    found = part10.peek(broken, transfer_syntax_uid=syntax, size=len(broken))
+    if not found.is_plain_image or not found.is_conclusive:
+        return
+    identity = {
+        "sop_class_uid": found.text(part10.SOP_CLASS_UID),
+        "sop_instance_uid": found.text(part10.SOP_INSTANCE_UID),
+    }
+    if found.fault(**identity) is not None:
+        return
+    head = part10.file_meta(
+        **identity, transfer_syntax_uid=syntax, implementation_class="1.2", implementation_version="1",
+        source_ae_title="A", receiving_ae_title="B",
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("looked") / "one.dcm"
+    path.write_bytes(head + broken)
+    assert fault_of(path=path) is None
 
 
 def test_an_accept_echoes_the_titles_as_they_came() -> None:
