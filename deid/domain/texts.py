@@ -218,6 +218,16 @@ CLOSED: Final[dict[str, frozenset[str]]] = {
         rtintent rtrad rtsegann opten optent optenf optbsv ctprotocol xaprotocol text pos ann thermo
         """
     ),
+    "SeriesType": frozenset(("whole body", "static", "dynamic", "gated", "image", "reprojection")),
+    "CorrectedImage": words("decy attn scat dtim motn pmot clos ran radl dcal norm nrgy unif cor lin motion"),
+    "PresentationLUTShape": words("identity inverse lin"),
+    "VOILUTFunction": words("linear linear_exact sigmoid"),
+    "PhotometricInterpretation": frozenset(
+        (
+            *("monochrome1", "monochrome2", "palette color", "rgb", "hsv", "argb", "cmyk", "xyb", "ybr_full"),
+            *("ybr_full_422", "ybr_partial_422", "ybr_partial_420", "ybr_ict", "ybr_rct"),
+        )
+    ),
     "ConversionType": words("dv di df wsd sd si drw syn"),
     "ViewPosition": words("ap pa ll rl rld lld rlo llo lao rao cc mlo ml lm lmo xccl xccm fb sio iso cv at tan"),
     "PatientPosition": words(

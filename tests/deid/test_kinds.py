@@ -87,6 +87,8 @@ def test_what_is_cleaned_passes_the_check_of_what_is_left(kind: str) -> None:
         outcome, output = process(dataset, options=OPTIONS)
         assert outcome.verdict is not Verdict.HELD_BACK, (text, outcome.reasons, outcome.residue_paths)
         assert read(output).Rows == dataset.Rows
+        if len(text) > 3:
+            assert not any(text.encode(encoding) in output for encoding in ("utf-8", "utf-16-le", "utf-16-be")), text
 
 
 @pytest.mark.parametrize("text", planting.STRANGER)
