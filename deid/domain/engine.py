@@ -74,7 +74,7 @@ class _Work:
     def walk(self, dataset: Dataset, *, path: str, parent: str) -> None:
         creators = private_creators(dataset)
         used_blocks: set[tuple[int, int]] = set()
-        is_code = CODE_MEANING in dataset or CODE_SCHEME in dataset or any(tag in dataset for tag in CODE_VALUES)
+        is_code = any(tag in dataset for tag in CODE_PARTS)
         for key in sorted(dataset.keys()):
             tag = Tag(key)
             if tag.is_private:

@@ -10,7 +10,7 @@ from pydicom._dicom_dict import DicomDictionary
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 
 from tests.deid.builders import make_dataset
 
@@ -154,14 +154,18 @@ def places(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "nested", {"ReferencedImageSequence": [nested]}
 
 
+def text_attributes() -> Iterator[tuple[BaseTag, str]]:
+    for number, (vr, _vm, _name, _retired, _keyword) in DicomDictionary.items():
+        if number >> 16 > 0x0004 and vr in TEXT_VRS and number != 0x00080005:
+            yield Tag(number), vr
+
+
 def every_attribute(text: str, *, is_nested: bool) -> tuple[Dataset, Dataset]:
     """(image, holder): a text in every text attribute of the dictionary at once, at the top or in an item."""
     dataset = make_dataset(PatientName="Doe^Jane", PatientID="Q1")
     holder = Dataset() if is_nested else dataset
-    for number, (vr, _vm, _name, _retired, _keyword) in DicomDictionary.items():
-        if number >> 16 > 0x0004 and vr in TEXT_VRS and number != 0x00080005:
-            tag = Tag(number)
-            holder[tag] = DataElement(tag, vr, text[: LIMITS.get(vr, 1000)])
+    for tag, vr in text_attributes():
+        holder[tag] = DataElement(tag, vr, text[: LIMITS.get(vr, 1000)])
     if is_nested:
         dataset.ReferencedSeriesSequence = Sequence([holder])
     return dataset, holder
