@@ -24,7 +24,9 @@ CODE_SCHEME: Final = 0x00080102
 CHARACTER_SET: Final = 0x00080005
 
 NUMERIC_VRS: Final = frozenset(("FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"))
-NUMBER_TEXT: Final = re.compile(rb"[0-9+\-eE. \\\0]*")
+# PS3.5 6.2: one decimal number, fixed point or floating; a list of them. Nothing else that figures can spell.
+_ONE_NUMBER: Final = r" *(?:[+-]?(?:[0-9]{1,16}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)?[ \0]*"
+NUMBER_TEXT: Final = re.compile(rf"{_ONE_NUMBER}(?:\\{_ONE_NUMBER})*".encode("ascii"))
 AGE: Final = re.compile(rb"(?:[0-9]{3}[DWMY][ \0]?\\?)*")
 
 # A person of 90 or more is one of few: the age is given as 90 (45 CFR 164.514(b)(2)(i)(C)).
@@ -84,7 +86,8 @@ class Edits:
         self.note(Action.KEEP, rule=rule, path=path, tag=tag, vr=vr, before=element, after=element)
 
     def _has_number(self, values: list[str]) -> bool:
-        return any(self.plan.identifiers.find_number(one) is not None for one in values)
+        """Whether a value is a number of the patient, or a date written as a number."""
+        return any(self.plan.identifiers.find_number(one) is not None or _is_whole_date(one) for one in values)
 
     def _tells(self, text: str, *, vr: str) -> bool:
         """Whether text that an option keeps names the patient, or a day or an age that the dates' option takes care of."""
@@ -148,6 +151,11 @@ def _is_beyond_oldest(age: str) -> bool:
     text = age.strip(" \0")
     years = {"Y": 1.0, "M": 1 / 12, "W": 1 / 52.2, "D": 1 / 365.25}
     return len(text) == 4 and text[3] in years and int(text[:3]) * years[text[3]] > OLDEST_AGE
+
+
+def _is_whole_date(text: str) -> bool:
+    plain = text.strip(" \0")
+    return len(plain) == 8 and plain.startswith(("19", "20")) and plain.isdigit() and _is_date(plain)
 
 
 def _is_date(text: str) -> bool:

@@ -7,9 +7,9 @@ import struct
 import zlib
 from typing import Any
 
-import pydicom
 import pytest
-from pydicom.dataelem import DataElement
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
@@ -23,6 +23,12 @@ from tests.deid.planting import code, put
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 OPTIONS = DEFAULT_OPTIONS | {Option.CLEAN_DESCRIPTORS}
+RETAINING = {
+    Option.RETAIN_PATIENT_CHARACTERISTICS,
+    Option.RETAIN_DEVICE_IDENTITY,
+    Option.RETAIN_INSTITUTION_IDENTITY,
+}
+PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 NAME, NUMBER = "Kowalska^Jadwiga", "0007654321"
 
 
@@ -51,6 +57,30 @@ class TestNumbers:
         outcome, output = process(image(PatientBirthDate="19430217", TableHeight="19430217"), options=OPTIONS)
         assert outcome.verdict is Verdict.PASS and b"19430217" not in output
 
+    @pytest.mark.parametrize("options", [OPTIONS, OPTIONS | RETAINING], ids=["default", "retaining"])
+    def test_no_numeric_attribute_of_the_dictionary_keeps_it(self, options: Any) -> None:
+        dataset = make_dataset(PatientID="Q1")
+        for number, (vrs, *_rest) in DicomDictionary.items():
+            vr = vrs.partition(" ")[0]
+            if number >> 16 > 0x0004 and vr in ("DS", "IS", "FD", "FL", "SL", "SV", "UL", "UV"):
+                dataset[number] = DataElement(Tag(number), vr, "7654321" if vr in ("DS", "IS") else 7654321)
+        assert len(dataset) > 1400
+        clean(dataset, options=options, known=image())
+        assert [element.keyword for element in dataset if element.VR != "UI" and "7654321" in str(element.value)] == []
+
+    @pytest.mark.parametrize(
+        "text",
+        ["555-0177", "12.3.1961", "1961-03-12", "19610312", "1961 03 12", "12.3.61", "1-2-3", "5550177e", "2020.01.02"],
+    )
+    @pytest.mark.parametrize("keyword", ["SliceThickness", "AcquisitionNumber", "TableHeight"])
+    def test_figures_that_are_no_number_go(self, keyword: str, text: str) -> None:
+        dataset = read(to_bytes(image()))
+        value = text.encode().ljust(12)
+        vr = DicomDictionary[Tag(keyword)][0]
+        dataset._dict[Tag(keyword)] = RawDataElement(Tag(keyword), vr, len(value), value, 0, False, True, True)
+        outcome, output = process(dataset, options=OPTIONS)
+        assert outcome.verdict is Verdict.HELD_BACK or text.encode() not in output
+
     @pytest.mark.parametrize("value", ["12.5", "-100", "7654320", "1E3"])
     def test_other_numbers_stay(self, value: str) -> None:
         _outcome, output = process(image(TableHeight=value), options=OPTIONS)
@@ -74,7 +104,7 @@ class TestVrsThatLie:
         dataset = read(to_bytes(image()))
         tag = Tag(keyword)
         value = text[:16].encode().ljust(16)
-        dataset._dict[tag] = pydicom.dataelem.RawDataElement(tag, vr, len(value), value, 0, False, True, True)
+        dataset._dict[tag] = RawDataElement(tag, vr, len(value), value, 0, False, True, True)
         outcome, output = process(dataset, options=OPTIONS)
         if outcome.verdict is not Verdict.HELD_BACK:
             assert not any(word.encode() in output for word in ("Zofia", "Nowakowa", "Kowalska", "555-0177"))
@@ -141,6 +171,30 @@ class TestBytes:
         outcome, output = process(dataset, options=OPTIONS)
         assert outcome.reasons == (Reason.TEXT_IN_BINARY,)
         assert outcome.residue_paths and not output
+
+    @pytest.mark.parametrize("is_nested", [False, True], ids=["top", "nested"])
+    def test_no_binary_attribute_of_the_dictionary_passes_text(self, is_nested: bool) -> None:
+        left = []
+        tried = 0
+        for number, (vrs, _vm, _name, _retired, keyword) in DicomDictionary.items():
+            vr = vrs.rpartition(" ")[2]
+            if number >> 16 <= 0x0004 or vr not in binaries.BYTE_VRS or number in PIXELS:
+                continue
+            for content in (
+                b"Zofia Nowakowa z Lipowej 12, tel. 555-0177 ....",
+                b"\0\0\1\2kowalska\3\4".ljust(48, b"\5"),
+            ):
+                dataset = image()
+                holder = dataset
+                if is_nested:
+                    holder = Dataset()
+                    dataset.ReferencedSeriesSequence = [holder]
+                holder[number] = DataElement(Tag(number), vr, content)
+                outcome, output = process(dataset, options=OPTIONS)
+                tried += 1
+                if outcome.verdict is not Verdict.HELD_BACK and (b"Zofia" in output or b"kowalska" in output):
+                    left.append(keyword)
+        assert left == [] and tried > 120
 
     @pytest.mark.parametrize(
         "keyword", ["BadPixelImage", "DetectorCalibrationData", "RecordKey", "EncryptedContent", "Signature"]
