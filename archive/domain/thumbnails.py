@@ -30,6 +30,7 @@ MAX_PIXELS = 120_000_000
 # Group, element, VR with its reserved bytes, length (PS3.5 7.1.2).
 PIXEL_ELEMENT_HEAD = struct.Struct("<HH4sI")
 UNDEFINED = 0xFFFFFFFF
+WORKED_SIDE = 3072
 PERCENTILES = (0.5, 99.5)
 #: A window that leaves this share of the pixels in plain black, or plain white, shows nothing.
 BLANK_SHARE = 0.98
@@ -51,6 +52,9 @@ def render_thumbnail(file: BinaryIO, *, frame: int, side: int = SIDE, full_range
         file.seek(0)
         dataset = dcmread(file, stop_before_pixels=True, force=False)
         pixels = _frame_pixels(file, dataset=dataset, index=frame - 1)
+        # What follows works with numbers of four bytes and more: of very large frames every second or third pixel will do.
+        step = -(-max(pixels.shape[:2]) // WORKED_SIDE)
+        pixels = pixels[::step, ::step]
         ranked = full_range and pixels.ndim == 2
         grey_or_rgb = _ranked(pixels) if ranked else _displayed(pixels, dataset=dataset, index=frame - 1)
         return _encode(grey_or_rgb, dataset=dataset, side=side)

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 
+from archive.domain import by_value
 from archive.domain.grey import (
     FUNCTIONS,
     Window,
@@ -133,21 +134,30 @@ def to_eight_bits(*, header: Dataset, frame: Frame, number: int, window: Window 
         return colour_bytes(table, stored_bits=8 * table.dtype.itemsize)
     if pixels.ndim == 3:
         return colour_bytes(pixels, stored_bits=stored_bits(header))
+    if by_value.is_worth_it(pixels):
+        grey = by_value.mapped(
+            pixels, lambda values: _grey(header=header, pixels=values, number=number, window=window).astype(np.uint8)
+        )
+    else:
+        grey = _grey(header=header, pixels=pixels, number=number, window=window)
+    return _inverted(grey, header=header, frame=frame)
+
+
+def _grey(*, header: Dataset, pixels: np.ndarray[Any, Any], number: int, window: Window | None) -> np.ndarray[Any, Any]:
+    """Stored values as grey from 0 to 255, each by itself (and by the lowest and highest that occur)."""
     chosen = window or _stored_window(header=header, number=number)
     if (
         chosen is not None
         and (grey := _by_table(header=header, pixels=pixels, number=number, window=chosen)) is not None
     ):
-        return _inverted(grey, header=header, frame=frame)
+        return grey
     values = _modality(header=header, pixels=pixels, number=number)
     if chosen is None and header.get("VOILUTSequence"):
         table = apply_voi_lut(values.astype(np.int64) if values.dtype.kind == "f" else values, header)
-        grey = stretch(table.astype(np.float64), 0.0, float(_lut_ceiling(header)))
-    elif chosen is None:
-        grey = _stretch_to_content(header=header, values=values)
-    else:
-        grey = apply_window(values.astype(np.float64), chosen)
-    return _inverted(grey, header=header, frame=frame)
+        return np.asarray(stretch(table.astype(np.float64), 0.0, float(_lut_ceiling(header))))
+    if chosen is None:
+        return _stretch_to_content(header=header, values=values)
+    return np.asarray(apply_window(values.astype(np.float64), chosen))
 
 
 def _inverted(grey: np.ndarray[Any, Any], *, header: Dataset, frame: Frame) -> np.ndarray[Any, Any]:

@@ -6,13 +6,17 @@ import io
 import struct
 from typing import Any
 
+import imagecodecs
+import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.encaps import encapsulate
 
-from archive.domain import pixel_notes
+from archive.decoding import Decoded
+from archive.domain import by_value, pixel_notes
 from archive.models import Archive, Instance, QuarantinedFile
 from core.tenancy import tenant
+from dicomweb.domain import rendering
 from tests.archive import bombs
 from tests.archive.factories import deliver, make_archive, make_dataset, make_file, to_bytes
 from tests.archive.test_decoding import peak_bytes_of
@@ -219,3 +223,53 @@ def test_frames_that_only_decoding_tells_apart_are_looked_at_before_they_leave()
     door, path = Door(archive, user=make_reader(archive)), paths(dcmread(io.BytesIO(file), stop_before_pixels=True))[2]
     for accept in (AS_STORED, DECODED):
         assert door.get(f"{path}/frames/2", accept=accept).status_code == 406, (accept, instance.notes)
+
+
+def blank(side: int) -> bytes:
+    """A kilobyte that is honest about its size."""
+    image = np.zeros((side, side), np.uint8)
+    elements = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "RescaleSlope": "1.5", "RescaleIntercept": "-10"}
+    return coded([image], [bytes(imagecodecs.jpegls_encode(image))], f"{bombs.SYNTAX}80", **elements).content
+
+
+def test_a_small_file_that_is_honest_about_a_large_image_costs_little_more_than_its_pixels() -> None:
+    archive = make_archive()
+    file = blank(5_600)
+    assert len(file) < 4_000
+    (instance,) = stored(archive, [file])
+    assert instance.notes == []
+    door, path = Door(archive, user=make_reader(archive)), paths(dcmread(io.BytesIO(file), stop_before_pixels=True))[2]
+
+    def look() -> None:
+        assert door.get(f"{path}/rendered?viewport=512,512", accept="image/jpeg").status_code == 200
+        settle(archive)
+
+    assert peak_bytes_of(look) < 350 << 20
+    (larger,) = stored(make_archive(), [blank(6_000)])
+    assert larger.is_damaged, "past 32 MB nothing shrinks more than a thousand times"
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.uint16, np.int16])
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {},
+        {"WindowCenter": "40", "WindowWidth": "100"},
+        {"WindowCenter": "40", "WindowWidth": "100", "VOILUTFunction": "SIGMOID", "RescaleSlope": "1.7"},
+        {"RescaleSlope": "0.01", "RescaleIntercept": "-3"},
+        {"PixelPaddingValue": 7, "BitsStored": 12, "HighBit": 11},
+        {"PhotometricInterpretation": "MONOCHROME1"},
+    ],
+)
+def test_values_worked_out_once_give_the_same_picture(
+    kind: type[Any], elements: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = np.iinfo(kind)
+    image = np.random.default_rng(3).integers(limits.min // 3, limits.max // 3, (61, 47)).astype(kind)
+    header = make_dataset(**{"PixelRepresentation": int(limits.min < 0), "PixelData": b"", **elements})
+    frame = Decoded(pixels=image, photometric_interpretation=str(header.PhotometricInterpretation))
+    expected = rendering.to_eight_bits(header=header, frame=frame, number=1, window=None)
+    monkeypatch.setattr(by_value, "LARGE_PIXELS", 0)
+    monkeypatch.setattr(by_value, "STRIP_PIXELS", 100)
+    found = rendering.to_eight_bits(header=header, frame=frame, number=1, window=None)
+    assert np.abs(found.astype(int) - expected).max() <= 1

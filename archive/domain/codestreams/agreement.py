@@ -14,7 +14,7 @@ from archive.domain.codestreams.syntaxes import MANY_COMPONENTS, Family, family_
 MAXIMUM_FRAME_BYTES: Final = 1 << 29
 # What any frame may unpack to, and by how much larger ones may grow: an empty image compresses without end, one that
 # shows something does not.
-SMALL_BYTES: Final = 1 << 26
+SMALL_BYTES: Final = 1 << 25
 PLAUSIBLE_RATIO: Final = 1000
 SUBSAMPLED: Final = frozenset({"YBR_FULL_422", "YBR_PARTIAL_422"})
 

@@ -23,7 +23,7 @@ from archive.domain.part10.walking import walk
 
 PREAMBLE_BYTES = 132
 MAX_INFLATED_BYTES = 1 << 29
-SMALL_INFLATED_BYTES = 1 << 26
+SMALL_INFLATED_BYTES = 1 << 25
 PLAUSIBLE_RATIO = 100
 INFLATE_STEP = 1 << 20
 
