@@ -52,9 +52,7 @@ def release_images(
             row.decision = Decision.RELEASED
             row.released_reasons = list(row.reasons)
         _note(rows, actor=actor, reason=reason)
-        job = start_job(
-            organisation=run.organisation, owner=run.requested_by, archive=run.target_archive, total=run.total
-        )
+        job = start_job(owner=run.requested_by, source=run.source_archive, archive=run.target_archive, total=run.total)
         # An approval that was given covered other images: it is asked again.
         changed = DeidentificationRun.objects.filter(pk=run.pk, state__in=DeidentificationRun.REVIEWABLE_STATES).update(
             state=State.RUNNING, job=job, error="", finished_at=None, decided_by=None, decided_at=None, decision_note=""
