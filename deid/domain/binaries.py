@@ -37,8 +37,11 @@ KEPT: Final = words(
 SHORTEST_NAME: Final = 4
 # A name of four letters comes about by chance in a large table of numbers.
 SMALL: Final = 1 << 16
+SHORTEST_TEXT: Final = 10
+SHORT_TABLE: Final = 512
 _TEXT: Final = re.compile(rb"[A-Za-z0-9 ^=.,:/_@-]{10,}")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{3,}")
+_FIGURES: Final = re.compile(rb"[0-9]{2,}")
 
 
 def suspicious(dataset: Dataset, *, identifiers: Identifiers, path: str = "") -> Iterator[str]:
@@ -101,7 +104,9 @@ def tells(content: bytes, *, identifiers: Identifiers) -> bool:
                 return True
     if _is_smooth(content):
         return False
-    return any(_is_text(match[0]) for view in views for match in _TEXT.finditer(view))
+    # By chance, the longer a table the longer the runs of printable bytes in it.
+    shortest = SHORTEST_TEXT + 2 * max(0, (len(content) // SHORT_TABLE).bit_length() - 1)
+    return any(len(match[0]) >= shortest and _is_text(match[0]) for view in views for match in _TEXT.finditer(view))
 
 
 def _is_smooth(content: bytes) -> bool:
@@ -119,12 +124,12 @@ def _is_monotonic(values: tuple[int, ...]) -> bool:
 
 
 def _is_text(run: bytes) -> bool:
-    """Whether a run of printable bytes reads like words: letters together, and neither a ramp nor one value again."""
+    """Whether a run of printable bytes reads like words: letters or figures together, and neither a ramp nor one value again."""
     if len(set(run)) < 5 or _is_monotonic(tuple(run)):
         return False
-    letters = sum(len(word) for word in _LETTERS.findall(run))
+    told = sum(len(word) for word in _LETTERS.findall(run)) + sum(len(figure) for figure in _FIGURES.findall(run))
     turns = sum((b - a) * (c - b) < 0 for a, b, c in zip(run, run[1:], run[2:], strict=False))
-    return letters * 2 >= len(run) and turns * 4 >= len(run)
+    return told * 2 >= len(run) and turns * 4 >= len(run)
 
 
 # -- ICC profiles (ICC.1:2010; PS3.3 C.11.15) ---------------------------------------------------------------------------

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import random
+import struct
 from typing import Any
 
 import pytest
 from PIL import ImageCms
 from pydicom.dataset import Dataset
 
-from deid.domain import codes, units
+from deid.domain import binaries, codes, units
 from deid.domain.identifiers import Identifiers
 from deid.domain.profile import DEFAULT_OPTIONS, Option
 from deid.domain.screening import Verdict
@@ -230,3 +232,22 @@ def test_a_model_may_share_its_name_with_the_station_and_never_its_number() -> N
     _outcome, output = process(make_dataset(SoftwareVersions=["5.3", "1752"], **elements), options=OPTIONS)
     assert read(output).ManufacturerModelName == "Achieva"
     assert "1752" not in list(read(output).SoftwareVersions)
+
+
+def test_measured_values_are_no_text() -> None:
+    """Bytes of floating point numbers are printable by chance, a few in a row."""
+    chance = random.Random(7)
+    values = struct.pack("<30000f", *(chance.gauss(0, 40) for _unused in range(30000)))
+    sought = Identifiers()
+    sought.add_name("Kowalska^Jadwiga")
+    sought.add_number("7654321", kind="patient-id")
+    assert not binaries.tells(values, identifiers=sought)
+    assert binaries.tells(
+        values[:4000] + b"Zofia Nowakowa z Lipowej 12 tel. 555-0177" + values[4000:8000], identifiers=sought
+    )
+
+
+def test_palettes_of_colours_by_chance_are_no_text() -> None:
+    chance = random.Random(7)
+    palettes = [bytes(chance.randrange(256) for _unused in range(512)) for _palette in range(200)]
+    assert sum(binaries.tells(palette, identifiers=Identifiers()) for palette in palettes) <= 1
