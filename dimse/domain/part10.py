@@ -204,7 +204,7 @@ class _Walker:
                 return False
             position += length
             if group << 16 | element == PIXEL_DATA:
-                return position == size
+                return bool(position == size)
         return False
 
     def _skip_sequence(self, *, depth: int) -> None:
