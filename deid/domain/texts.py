@@ -64,9 +64,9 @@ _SHORT_CODES: Final = words("a b c d e f g h i k l m n o p q r s t u v w x y z y
 _JOINTS: Final = re.compile(r"[\s_/+&,;:()\[\]{}*=|\\\"'<>#@!?~^-]+")
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Z])")
 _NUMBER: Final = re.compile(r"\d{1,3}(?:[.,]\d{1,3})?")
-# Up to four letters and groups of up to three digits: no number of a person has so few, no name of more letters fits.
+# Up to three letters and groups of up to three digits: no number of a person has so few, no name of more letters fits.
 _CODE: Final = re.compile(
-    r"(?:[a-z]{0,4}\d{1,3}(?:\.\d{1,3}){0,4}[a-z]{0,4}\d{0,3}[a-z]?|[a-z]{1,3}\d[a-z]{1,3}|[a-z]{1,7}[23]d\d{0,3}[a-z]{0,2})"
+    r"(?:[a-z]{0,3}\d{1,3}(?:\.\d{1,3}){0,4}[a-z]{0,3}\d{0,3}[a-z]?|[a-z]{1,3}\d[a-z]{1,3}|[a-z]{1,7}[23]d\d{0,3}[a-z]{0,2})"
 )
 _SIZE: Final = re.compile(r"\d{1,3}(?:cm|in|mm)?x\d{1,3}(?:cm|in|mm)?")
 _YEAR_OF_RELEASE: Final = re.compile(r"20[0-4]\d[a-z]?")
