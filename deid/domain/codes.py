@@ -40,7 +40,7 @@ _FORMS: Final = {
     "RFC3066": re.compile(r"[a-z]{2,3}(?:-[A-Z]{2})?"),
     "RFC5646": re.compile(r"[a-z]{2,3}(?:-[A-Z]{2})?"),
     "RXNORM": re.compile(r"\d{1,7}"),
-    "SCPECG": re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}(?:-\d{1,3})?"),
+    "SCPECG": re.compile(r"\d{1,2}(?:\.\d{1,2}){1,3}(?:-\d{1,3}){0,2}"),
     "SNM3": re.compile(r"[A-Z]-[0-9A-Z]{3,6}"),
     "SRT": re.compile(r"[A-Z]\d?-[0-9A-Z]{3,6}"),
     "UMLS": re.compile(r"C\d{7}"),
@@ -130,8 +130,15 @@ def meaning_of(*, scheme: str, code: str, meaning: str, identifiers: Identifiers
     """The meaning to write beside a code: the standard's own, else the sender's if it can only be a term."""
     standard = standard_meaning(scheme=scheme, code=code)
     if standard is not None:
-        # "Head" for "Head structure (body structure)": what a sender shortens says nothing else.
-        return meaning if meaning == code or _terms(meaning) <= _terms(standard) else standard[:64]
+        # "Head" for "Head structure (body structure)": what a sender shortens says nothing else, and units have names.
+        is_short = meaning == code or _terms(meaning) <= _terms(standard)
+        is_named = (
+            scheme == "UCUM" and texts.is_technical(meaning, has_codes=False) and identifiers.find(meaning) is None
+        )
+        if is_short or is_named:
+            return meaning
+        # The character set of the object may lack what the standard's meaning is written in.
+        return (standard if standard.isascii() else code)[:64]
     if scheme == "UCUM" and units.is_unit(code):
         is_named = meaning == code or (
             texts.is_technical(meaning, has_codes=False) and identifiers.find(meaning) is None

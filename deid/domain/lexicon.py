@@ -112,6 +112,10 @@ TERMS: Final = words(
     standard_t homogen uniformity coilsens phasecorr array channel channels ch cardiac torso neurovascular spine1 knee
     shoulder wristcoil breastcoil bodycoil headcoil rx tx quad quadrature birdcage flex flexl flexs loop loops
     qbody qhead syn bodymatrix headmatrix matrix spinematrix pa
+    microvolt millivolt volt ampere milliampere kilovolt micrometer millimeter centimeter meter kilometer microgram
+    milligram gram kilogram microliter milliliter liter microsecond millisecond second minute hour day week month year
+    hertz kilohertz megahertz becquerel megabecquerel gray milligray sievert millisievert joule watt pascal newton
+    celsius kelvin degree radian percent per tesla millitesla mole millimole squared cubed square cubic
     analogue scintillation crystal lyso bgo nai czt ffdm dbt cesm
     map derived based mumap measured segmented shift uniform smoothing allpass gauss ramlak shepp logan butterworth
     """
@@ -146,7 +150,7 @@ SHORT_TERMS: Final = words(
     nsa nex oby obs oem ops orb osem pca pet psf ptx pvd qct rca rib rot rpo lpo seg sma smv ssd svc tee tia tmj toe
     tof tte ub uib up usr vas vol vx ya yb yc yd ye uc ua ub
     the of and for with from not in out or per each new old set see via by to at a an
-    ip op tc tf mw hw 1h 13c 19f 23na 31p 2d 3d 4d
+    ip op tc tf mw hw db dt 1h 13c 19f 23na 31p 2d 3d 4d
     """
 )
 

@@ -201,6 +201,11 @@ CLOSED: Final[dict[str, frozenset[str]]] = {
         for three in ("", "a", "p", "r", "l", "h", "f")
     ),
     "LossyImageCompression": words("00 01"),
+    "LossyImageCompressionMethod": words(
+        """
+        iso_10918_1 iso_14495_1 iso_15444_1 iso_15444_2 iso_15444_15 iso_13818_2 iso_14496_10 iso_23008_2 iso_18181_1
+        """
+    ),
     "MRAcquisitionType": words("2d 3d"),
     "RotationDirection": words("cw cc"),
     "ScanningSequence": words("se ir gr ep rm"),

@@ -31,6 +31,7 @@ _ANNOTATIONS: Final = words(
 )
 _ANNOTATION: Final = re.compile(r"\{([^{}]*)\}")
 _ATOM: Final = re.compile(r"(?P<unit>.*?[^0-9+-]|10[*^])?(?P<power>[+-]?\d{1,2})?")
+_FACTOR: Final = re.compile(r"^\d{1,3}(?=[A-Za-z])")
 LONGEST: Final = 32
 
 
@@ -58,7 +59,8 @@ def _is_annotation(word: str) -> bool:
 def _is_atom(atom: str) -> bool:
     if atom.isdigit():
         return len(atom) <= 3
-    match = _ATOM.fullmatch(atom)
+    # "ml/100ml": a factor is written together with its unit by many.
+    match = _ATOM.fullmatch(_FACTOR.sub("", atom))
     unit = (match["unit"] or "") if match else ""
     if unit in _METRIC or unit in _PLAIN:
         return True

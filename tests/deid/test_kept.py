@@ -35,7 +35,8 @@ HEADERS: dict[str, dict[str, Any]] = {
         "SOPClassUID": STORAGE + "2", "Modality": "CT", "BodyPartExamined": "CHEST", "Manufacturer": "SIEMENS",
         "ManufacturerModelName": "SOMATOM Definition Flash", "SoftwareVersions": ["syngo CT 2012B", "VA44A"],
         "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 SPI"], "ConvolutionKernel": ["B30f", "3"],
-        "ScanOptions": "HELICAL MODE", "FilterType": "FLAT", "RotationDirection": "CW", "ExposureModulationType": "XYZ_EC",
+        "ScanOptions": "HELICAL MODE", "FilterType": "FLAT", "RotationDirection": "CW",
+        "LossyImageCompressionMethod": "ISO_15444_1", "ExposureModulationType": "XYZ_EC",
         "KVP": "120", "SliceThickness": "1.5", "RescaleType": "HU", "ContrastBolusRoute": "IV",
         "ContrastBolusIngredient": "IODINE", "AcquisitionType": "SPIRAL", "GeneratorPower": "38",
     },
@@ -52,6 +53,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "TransmitCoilName": "B", "ImagedNucleus": "1H", "MRAcquisitionType": "3D", "InPlanePhaseEncodingDirection": "ROW",
         "ImageType": ["ORIGINAL", "PRIMARY", "M_SE", "M", "SE"], "AngioFlag": "N", "EchoTime": "12.5", "FlipAngle": "90",
         "MagneticFieldStrength": "3", "PulseSequenceName": "T1TFE", "AcquisitionContrast": "DIFFUSION",
+        "GradientOutputType": "DB_DT",
     },
     "mr of Siemens": {
         "SOPClassUID": STORAGE + "4", "Modality": "MR", "Manufacturer": "SIEMENS", "ManufacturerModelName": "MAGNETOM Skyra",
@@ -149,7 +151,8 @@ def test_what_is_no_unit_goes(unit: str) -> None:
     ("value", "scheme", "meaning"),
     [
         ("80891009", "SCT", "Heart"), ("T-32000", "SRT", "Heart"), ("113100", "DCM", "Basic Application Confidentiality Profile"),
-        ("8867-4", "LN", "Heart rate"), ("RID58", "RADLEX", "liver"), ("7088", "FMA", "Heart"), ("5.10.3-1", "SCPECG", "Lead I"),
+        ("8867-4", "LN", "Heart rate"), ("RID58", "RADLEX", "liver"), ("7088", "FMA", "Heart"), ("5.6.3-9-61", "SCPECG", "P Onset"),
+        ("5.10.3-1", "SCPECG", "Lead I"),
         ("C34.1", "ICDO3", "Upper lobe of lung"), ("en", "RFC5646", "english"), ("I50.1", "I10", "Left ventricular failure"),
     ],
 )  # fmt: skip
@@ -157,6 +160,14 @@ def test_codes_of_known_schemes_stay(value: str, scheme: str, meaning: str) -> N
     changes = codes.clean_item(code(value, scheme, meaning), identifiers=Identifiers())
     assert not {"CodeValue", "CodingSchemeDesignator"} & set(changes)
     assert changes.get("CodeMeaning") != "Removed" or scheme in ("SCPECG", "RFC5646")
+
+
+@pytest.mark.parametrize(
+    ("value", "meaning", "expected"), [("uV", "microvolt", None), ("uV", "Zofia", "uV"), ("mm", "Zofia", "mm")]
+)
+def test_units_keep_their_names(value: str, meaning: str, expected: str | None) -> None:
+    """The standard's own name of microvolt is not written in every character set."""
+    assert codes.clean_item(code(value, "UCUM", meaning), identifiers=Identifiers()).get("CodeMeaning") == expected
 
 
 def test_earlier_methods_of_de_identification_stay() -> None:
