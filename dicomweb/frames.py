@@ -32,6 +32,7 @@ DAMAGED = _(
     "The pixel data of this image is damaged: it is not the image that its header describes. It is kept as it came and "
     "can be retrieved as a whole instance with transfer-syntax=*."
 )
+MAXIMUM_FRAMES = 1_000_000
 # What is read into memory as a whole: deflated, big-endian and bit-packed objects.
 MAXIMUM_WHOLE_BYTES = 2 * 1024**3
 
@@ -246,6 +247,15 @@ def _fragments_by_reading(instance: Instance, number: int) -> bytes:
     except Exception as error:
         logger.warning("frame_not_found_in_fragments", instance=instance.pk, kind=type(error).__name__)
         raise NotAcceptable("The frames of this object cannot be told apart.", code="not-decodable") from error
+
+
+def all_numbers(instance: Instance) -> list[int]:
+    """The numbers of all frames. Raises `NotAcceptable` where the header counts more than can be told apart."""
+    if instance.is_damaged:
+        raise NotAcceptable(DAMAGED, code="pixels-damaged")
+    if instance.number_of_frames > MAXIMUM_FRAMES:
+        raise NotAcceptable(_("The header counts more frames than are given at once; ask for some by their numbers."))
+    return list(range(1, instance.number_of_frames + 1))
 
 
 def parse_numbers(text: str) -> list[int]:

@@ -116,7 +116,9 @@ def read_header(layout: Layout) -> Header:
     frame_table = _frame_table(
         layout=layout, values=values, rows=rows, columns=columns, number_of_frames=number_of_frames
     )
-    notes = pixel_notes.notes_of(layout, description=description, frame_table=frame_table)
+    notes = pixel_notes.notes_of(
+        layout, description=description, frame_table=frame_table, number_of_frames=number_of_frames
+    )
     study_date = plain_date(values.text(0x00080020, 16))[:8]
     return Header(
         study_instance_uid=identity[0x0020000D],
@@ -193,6 +195,7 @@ def _description(values: _Values) -> codestreams.Description:
         columns=values.unsigned(0x00280011) or 0,
         samples=values.unsigned(0x00280002) or 1,
         bits_allocated=values.unsigned(0x00280100) or 0,
+        photometric_interpretation=values.text(0x00280004, 32),
     )
 
 

@@ -12,6 +12,7 @@ from archive.domain import codestreams, frames
 from archive.domain.codestreams import Damaged, Description, Family, rle
 from archive.domain.part10 import Layout, is_encapsulated
 from archive.domain.part10.layout import DELIMITER_MISSING, PIXEL_DATA, Truncated
+from archive.domain.part10.pixel_form import NATIVE
 
 DAMAGED: Final = "pixels-damaged"
 PRIVATE: Final = "pixels-in-private-element"
@@ -22,10 +23,14 @@ _ELSCINT_GROUP: Final = 0x07A1
 _LEAST_SHARE: Final = 4
 
 
-def notes_of(layout: Layout, *, description: Description, frame_table: bytes) -> tuple[str, ...]:
+def notes_of(layout: Layout, *, description: Description, frame_table: bytes, number_of_frames: int) -> tuple[str, ...]:
     """Codes of what is to be noted. Raises `Truncated` when a missing delimiter hides a cut image."""
     notes = []
-    if is_encapsulated(layout) and not layout.is_deflated:
+    if _has_too_few(layout, description=description, number_of_frames=number_of_frames):
+        if DELIMITER_MISSING in layout.notes:
+            raise Truncated("its pixel data")
+        notes.append(DAMAGED)
+    elif is_encapsulated(layout) and not layout.is_deflated:
         is_damaged = _is_damaged(layout, description=description, frame_table=frame_table)
         if DELIMITER_MISSING in layout.notes and (
             is_damaged or not _is_whole(layout, description=description, frame_table=frame_table)
@@ -34,6 +39,24 @@ def notes_of(layout: Layout, *, description: Description, frame_table: bytes) ->
         if is_damaged:
             notes.append(DAMAGED)
     return (*notes, *layout.notes)
+
+
+def _has_too_few(layout: Layout, *, description: Description, number_of_frames: int) -> bool:
+    """Whether fewer frames are there than the header counts: two thousand million of them cost nothing to write."""
+    element = layout.pixel_element
+    if element is None:
+        return False
+    if is_encapsulated(layout):
+        # A video is one stream, however many frames it shows.
+        family = codestreams.family_of(layout.transfer_syntax_uid)
+        return family not in (None, Family.VIDEO) and number_of_frames > len(layout.fragments)
+    if layout.transfer_syntax_uid not in NATIVE or element.tag != PIXEL_DATA:
+        return False
+    try:
+        codestreams.check_native(length=element.length, description=description, frames=number_of_frames)
+    except Damaged:
+        return True
+    return False
 
 
 def _is_damaged(layout: Layout, *, description: Description, frame_table: bytes) -> bool:

@@ -31,7 +31,7 @@ def frame_list(
 ) -> Any:
     """`…/frames/{list}`: the frames in the order asked for; `…/frames` (our bulk data address of pixels): all."""
     found = queries.get_instance(user=request.user, archive=archive, study=study, series=series, instance=instance)
-    wanted = frames.parse_numbers(numbers) if numbers else list(range(1, found.number_of_frames + 1))
+    wanted = frames.parse_numbers(numbers) if numbers else frames.all_numbers(found)
     return send_frames(request, archive=archive, instance=found, numbers=wanted)
 
 
@@ -95,7 +95,7 @@ def bulk_data(request: HttpRequest, *, archive: Archive, study: str, series: str
     """One binary value of an instance by its path in the data set; that of the pixels is all frames."""
     found = queries.get_instance(user=request.user, archive=archive, study=study, series=series, instance=instance)
     if path.strip("/").upper() in PIXEL_TAGS:
-        return send_frames(request, archive=archive, instance=found, numbers=list(range(1, found.number_of_frames + 1)))
+        return send_frames(request, archive=archive, instance=found, numbers=frames.all_numbers(found))
     if not blind.is_bulk_data_shown(path):
         queries.require_openness(user=request.user, archive=archive, study=found.study)
     choice = media.choose_bulk_data(accepted(request))

@@ -273,3 +273,30 @@ def test_values_worked_out_once_give_the_same_picture(
     monkeypatch.setattr(by_value, "STRIP_PIXELS", 100)
     found = rendering.to_eight_bits(header=header, frame=frame, number=1, window=None)
     assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["native", "JPEG-LS", "RLE", "video", "deflated"])
+def test_a_header_that_counts_millions_of_frames_costs_nothing(kind: str) -> None:
+    archive = make_archive()
+    if kind in ("native", "deflated"):
+        syntax = "1.2.840.10008.1.2.1" + (".99" if kind == "deflated" else "")
+        file = to_bytes(make_dataset(NumberOfFrames=2_000_000_000), transfer_syntax_uid=syntax)
+    else:
+        frame, syntax = {
+            "JPEG-LS": (bombs.jpeg_ls(64), f"{bombs.SYNTAX}80"),
+            "RLE": (rle(grey(64, 64)), bombs.RLE),
+            "video": (b"\0\0\1\xb3" * 10, f"{bombs.SYNTAX}102"),
+        }[kind]
+        elements = {"NumberOfFrames": 2_000_000_000}
+        file = coded([grey(64, 64)], [frame], syntax, **elements).content
+    (instance,) = stored(archive, [file])
+    assert instance.is_damaged == (kind != "video")
+    door, path = Door(archive, user=make_reader(archive)), paths(dcmread(io.BytesIO(file), stop_before_pixels=True))[2]
+
+    def ask() -> None:
+        for address in (f"{path}/frames", f"{path}/bulkdata/7FE00010", f"{path}/frames/900000000", f"{path}/rendered"):
+            assert door.get(address).status_code == 406, address
+        settle(archive)
+
+    assert peak_bytes_of(ask) < 48 << 20
+    assert parts(door.get(path, accept='multipart/related; type="application/dicom"; transfer-syntax=*'))

@@ -88,9 +88,9 @@ def check(source: Source, *, transfer_syntax: str, description: Description) -> 
         )
 
 
-def check_native(*, length: int, description: Description) -> None:
-    """The same for a frame that is not compressed: its bytes must be there. Raises `Damaged`."""
-    bits = description.rows * description.columns * description.bits_allocated
+def check_native(*, length: int, description: Description, frames: int = 1) -> None:
+    """The same for frames that are not compressed: their bytes must be there. Raises `Damaged`."""
+    bits = frames * description.rows * description.columns * description.bits_allocated
     bits *= 2 if description.photometric_interpretation in SUBSAMPLED else description.samples
     # A frame that says it is subsampled and is not has three samples a pixel; both are read.
     if length < bits // 8:
