@@ -37,6 +37,8 @@ KEPT: Final = words(
 SHORTEST_NAME: Final = 4
 # A name of four letters comes about by chance in a large table of numbers.
 SMALL: Final = 1 << 16
+# A look-up table has 65,536 entries at most (PS3.3 C.11.1.1.1).
+LARGEST_TABLE: Final = 1 << 18
 SHORTEST_TEXT: Final = 10
 SHORT_TABLE: Final = 512
 _TEXT: Final = re.compile(rb"[A-Za-z0-9 ^=.,:/_@-]{10,}")
@@ -111,6 +113,8 @@ def tells(content: bytes, *, identifiers: Identifiers) -> bool:
 
 def _is_smooth(content: bytes) -> bool:
     """Whether a table of 16-bit or 8-bit numbers only rises or only falls, as a look-up table of grey values does."""
+    if len(content) > LARGEST_TABLE:
+        return False
     if len(content) % 2 == 0:
         values = struct.unpack(f"<{len(content) // 2}H", content)
         if _is_monotonic(values):

@@ -127,7 +127,7 @@ class Identifiers:
         for group in value.split("="):
             components = [part for part in group.split("^") if part.strip()]
             parts = [
-                part for component in components for part in _WORD.findall(unicodedata.normalize("NFC", component))
+                part for component in components for part in _WORD.findall(unicodedata.normalize("NFKC", component))
             ]
             for part in parts:
                 self._add_name_part(part)

@@ -136,7 +136,7 @@ def is_technical(text: str, *, has_codes: bool, vocabulary: frozenset[str] | Non
 def _is_word(folded: str, *, vocabulary: frozenset[str], has_codes: bool) -> bool:
     if folded in vocabulary or any(form.fullmatch(folded) for form in (_MEASURE, _NUMBER, _SIZE)):
         return True
-    if folded.isdigit():
+    if folded.isdecimal():
         return len(folded) <= 4 and not 1900 <= int(folded) <= 2050
     return has_codes and (
         folded in _SHORT_CODES or (_CODE.fullmatch(folded) is not None and not moments.is_age(folded))

@@ -57,7 +57,7 @@ def _is_annotation(word: str) -> bool:
 
 
 def _is_atom(atom: str) -> bool:
-    if atom.isdigit():
+    if atom.isdecimal():
         return len(atom) <= 3
     # "ml/100ml": a factor is written together with its unit by many.
     match = _ATOM.fullmatch(_FACTOR.sub("", atom))
