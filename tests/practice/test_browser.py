@@ -190,3 +190,35 @@ def test_the_pages_with_images_have_no_violations(house: House, new_visitor: Any
         found[path] = [one for one in visitor.axe() if not one.startswith("region: ['.viewer-tools']")]
         leave(visitor.page)
     assert {path: violations for path, violations in found.items() if violations} == {}
+
+
+KEPT = "Object.keys(localStorage).filter((name) => name.startsWith('pacsweb-marks:')).sort()"
+
+
+def test_marks_kept_in_the_browser_end_with_signing_out(house: House, new_visitor: Any) -> None:  # noqa: F811
+    """Nor does the next person at the same browser find them, when the session ended by itself."""
+    publish(house)
+    visitor: Visitor = new_visitor().sign_in(house.learner)
+    visitor.expects_refusal = True
+    practice = f"/o/{house.organisation.slug}/practice/"
+
+    def keep() -> Page:
+        page = visitor.go(practice)
+        own = f"pacsweb-marks:{house.learner.pk}:attempt:a:own"
+        for name in (own, f"pacsweb-marks:{house.educator.pk}:attempt:a:own", "pacsweb-marks:attempt:old:own"):
+            page.evaluate("(name) => localStorage.setItem(name, '{}')", name)
+        # One's own outlive a reload, the others do not.
+        page = visitor.go(practice)
+        assert page.evaluate(KEPT) == [own]
+        return page
+
+    page = keep()
+    page.evaluate("document.querySelector('form[action$=\"/accounts/sign-out/\"]').requestSubmit()")
+    page.wait_for_url("**/accounts/sign-in/**")
+    assert page.evaluate(KEPT) == []
+    visitor.sign_in(house.learner)
+    keep()
+    page.context.clear_cookies()
+    page.goto(page.url)
+    page.wait_for_url("**/accounts/sign-in/**")
+    assert page.evaluate(KEPT) == []

@@ -11,6 +11,7 @@ import { startConfirmations } from '../lib/confirm';
 import { startCopying } from '../lib/copy';
 import { startDialogs } from '../lib/dialogs';
 import { startForms } from '../lib/forms';
+import { startForgetting } from '../lib/kept-marks';
 import { startKeyboard } from '../lib/keyboard';
 import { startLock } from '../lib/lock';
 import { startPalette } from '../lib/palette';
@@ -22,6 +23,7 @@ import { startTabs } from '../lib/tabs';
 import { startToasts } from '../lib/toasts';
 import { startTrees } from '../lib/tree';
 
+startForgetting();
 startLock();
 startPasskeys();
 startPopovers();

@@ -1,5 +1,6 @@
-/** Marks that the server does not have yet, kept in this browser: they outlive a reload, a crash and a sign-out. */
+/** Marks that the server does not have yet, kept in this browser: they outlive a reload and a crash, not the session. */
 
+import { placeOf as place } from '../lib/kept-marks';
 import type { Mark } from './contract';
 
 export interface Draft {
@@ -8,10 +9,7 @@ export interface Draft {
   at: number;
 }
 
-const PREFIX = 'pacsweb-marks:';
 const MONTH = 31 * 24 * 3600 * 1000;
-
-const place = (key: string, layer: string): string => `${PREFIX}${key}:${layer}`;
 
 export function readDraft(key: string, layer: string): Draft | null {
   try {

@@ -125,7 +125,7 @@ export class Saving {
 
   private refused(error: unknown): void {
     if (error instanceof SignedOut) {
-      this.set('failed', t('Signed out. Your marks are kept in this browser.'));
+      this.set('failed', t('Signed out. Your marks are kept on this page.'));
       return;
     }
     const status = error instanceof HttpError ? error.status : 0;

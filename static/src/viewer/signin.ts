@@ -17,7 +17,7 @@ export class SignIn {
       'dialog',
       { class: 'v-dialog', 'aria-labelledby': 'viewer-sign-in' },
       h('h2', { id: 'viewer-sign-in' }, t('You are signed out')),
-      h('p', {}, t('Your marks are kept in this browser. Sign in in another tab, then go on here.')),
+      h('p', {}, t('Your marks are kept on this page. Sign in in another tab, then go on here.')),
       h(
         'div',
         { class: 'v-dialog-actions' },

@@ -1,0 +1,32 @@
+/**
+ * Marks that a viewer keeps in this browser until the server has them belong to one person, and to the time that they are
+ * signed in: whoever sits here next finds none. Pages without anybody signed in, and those of somebody else, clear them.
+ */
+const PREFIX = 'pacsweb-marks:';
+
+/** Who the page is for; empty when nobody is signed in. */
+function person(): string {
+  return document.documentElement.dataset['person'] ?? '';
+}
+
+export function placeOf(key: string, layer: string): string {
+  return `${PREFIX}${person()}:${key}:${layer}`;
+}
+
+function forget(but: string | null): void {
+  try {
+    const own = but === null ? null : `${PREFIX}${but}:`;
+    for (const name of Object.keys(localStorage))
+      if (name.startsWith(PREFIX) && (own === null || !name.startsWith(own))) localStorage.removeItem(name);
+  } catch {
+    // Storage is switched off: nothing was kept.
+  }
+}
+
+export function startForgetting(): void {
+  forget(person());
+  document.addEventListener('submit', (event) => {
+    if (event.target instanceof HTMLFormElement && new URL(event.target.action).pathname === '/accounts/sign-out/')
+      forget(null);
+  });
+}
