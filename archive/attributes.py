@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from django.utils.translation import gettext as _
-from pydicom import dcmread
-from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
+from pydicom.datadict import dictionary_description, private_dictionary_description
 from pydicom.uid import UID
 
+from archive.domain import elements, json_values, text
+from archive.domain.elements import Context, Element, Elements, item_context, vr_of
+from archive.domain.elements.representation import dictionary_vr, is_creator
+from archive.domain.part10 import Unreadable
 from archive.domain.text import clean
 
 MOST_ROWS = 4000
 MOST_DEPTH = 24
 LONGEST_VALUE = 400
-BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+LARGEST_READ = 1 << 16
 
 
 @dataclass(slots=True)
@@ -45,18 +46,18 @@ class Listing:
 def list_attributes(path: Path, *, words: str = "") -> Listing:
     """Every attribute, or those in which all `words` occur with the sequences around them."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = dcmread(path, defer_size="64 KB")
-            rows = [*_walk(dataset.file_meta, 0), *_walk(dataset, 0)] if dataset.file_meta else list(_walk(dataset, 0))
-    except Exception:  # noqa: BLE001 -- the file is whole in structure; what pydicom cannot read is still served as bytes
+        with path.open("rb") as file:
+            meta, found = elements.read_elements(file)
+            rows = [*_meta_rows(meta), *_walk(found, elements.context_of(found), 0)]
+    # The file is whole in structure; what is not even that is still served as bytes.
+    except (Unreadable, struct.error, EOFError):
         return Listing(rows=[], matches=0, problem=_("The attributes of this file cannot be shown."))
     is_cut = len(rows) > MOST_ROWS
     if not words:
         return Listing(rows=rows[:MOST_ROWS], matches=len(rows), is_cut=is_cut)
     wanted = words.casefold().split()
-    found = [index for index, row in enumerate(rows) if not row.is_item and _matches(row, wanted)]
-    return Listing(rows=_with_surroundings(rows, found)[:MOST_ROWS], matches=len(found), is_cut=is_cut)
+    found_at = [index for index, row in enumerate(rows) if not row.is_item and _matches(row, wanted)]
+    return Listing(rows=_with_surroundings(rows, found_at)[:MOST_ROWS], matches=len(found_at), is_cut=is_cut)
 
 
 def _matches(row: Attribute, wanted: list[str]) -> bool:
@@ -79,55 +80,79 @@ def _with_surroundings(rows: list[Attribute], found: list[int]) -> list[Attribut
     return [rows[index] for index in sorted(kept)]
 
 
-def _walk(dataset: Dataset, depth: int) -> Iterator[Attribute]:
-    for tag in sorted(dataset.keys()):
-        try:
-            element = dataset[tag]
-        except Exception:  # noqa: BLE001 -- one damaged element must not hide the others
-            yield Attribute(depth, f"({tag >> 16:04X},{tag & 0xFFFF:04X})", "", "", "", note=_("cannot be read"))
-            continue
-        yield from _element(element, depth)
+def _meta_rows(meta: dict[int, bytes]) -> Iterator[Attribute]:
+    for tag, value in sorted(meta.items()):
+        vr = dictionary_vr(tag) or "UN"
+        yield Attribute(0, _tag(tag), _name(tag, ""), vr, _shown(value, vr=vr, tag=tag, context=Context(), big=False))
 
 
-def _element(element: DataElement, depth: int) -> Iterator[Attribute]:
-    vr = str(element.VR)
-    is_sequence = vr == "SQ"
+def _walk(found: Elements, context: Context, depth: int) -> Iterator[Attribute]:
+    for element in found:
+        yield from _element(element, context, depth)
+
+
+def _element(element: Element, context: Context, depth: int) -> Iterator[Attribute]:
+    vr = vr_of(element, context)
     row = Attribute(
         depth=depth,
-        tag=f"({element.tag.group:04X},{element.tag.element:04X})",
-        name=clean(str(element.name)),
+        tag=_tag(element.tag),
+        name=_name(element.tag, context.creator_of(element.tag)),
         vr=vr,
-        value="" if is_sequence else _shown(element),
-        is_private=element.tag.is_private,
+        value="",
+        is_private=bool(element.tag >> 16 & 1),
     )
-    if not is_sequence:
+    if element.items is None:
+        if element.size > LARGEST_READ:
+            row.value = _bytes(element.size)
+        else:
+            row.value = _shown(element.value(), vr=vr, tag=element.tag, context=context, big=element.is_big_endian)
         yield row
         return
-    items = element.value or []
-    row.note = _("%(n)s items") % {"n": len(items)}
+    row.note = _("%(n)s items") % {"n": len(element.items)}
     yield row
     if depth >= MOST_DEPTH:
         return
-    for number, item in enumerate(items, start=1):
+    for number, item in enumerate(element.items, start=1):
         yield Attribute(depth + 1, "", _("Item %(n)s") % {"n": number}, "", "", is_item=True)
-        yield from _walk(item, depth + 2)
+        yield from _walk(item, item_context(item, context), depth + 2)
 
 
-def _shown(element: DataElement) -> str:
-    value: Any = element.value
-    if value is None:
+def _tag(tag: int) -> str:
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def _name(tag: int, creator: str) -> str:
+    try:
+        if not tag >> 16 & 1:
+            return dictionary_description(tag)
+        if is_creator(tag):
+            return _("Private Creator")
+        return f"[{private_dictionary_description(tag, creator)}]" if creator else _("Private")
+    except KeyError:
+        return _("Private") if tag >> 16 & 1 else ""
+
+
+def _shown(value: bytes, *, vr: str, tag: int, context: Context, big: bool) -> str:
+    if not value:
         return ""
-    if str(element.VR) in BINARY or isinstance(value, bytes):
-        size = len(value) if hasattr(value, "__len__") else 0
-        head = bytes(value[:24]) if isinstance(value, bytes) else b""
-        if element.tag.is_private and head and all(32 <= byte < 127 for byte in head.rstrip(b"\0 ")):
-            return _cut(clean(bytes(value[:LONGEST_VALUE]).decode("ascii", "replace").rstrip("\0 ")))
-        return _("%(n)s bytes") % {"n": f"{size:,}".replace(",", "\u202f")}
-    if isinstance(value, UID):
-        return f"{value} · {value.name}" if value.name != str(value) else str(value)
-    if isinstance(value, (list, tuple)) or type(value).__name__ == "MultiValue":
-        return _cut(clean(" \\ ".join(str(part) for part in list(value)[:200])))
-    return _cut(clean(str(value)))
+    if vr not in json_values.DECODED:
+        head = value[:24].rstrip(b"\0 ")
+        if tag >> 16 & 1 and head and all(32 <= byte < 127 for byte in head):
+            return _cut(clean(value[:LONGEST_VALUE].decode("ascii", "replace").rstrip("\0 ")))
+        return _bytes(len(value))
+    if vr in json_values.NUMBERS or vr == "AT":
+        numbers = json_values.decode(vr=vr, raw=value, encodings=(), big=big, most=200)
+        return _cut(" \\ ".join("" if number is None else str(number) for number in numbers))
+    encodings = context.encodings if vr in json_values.TEXT_VRS else ()
+    written = text.decode(value, encodings, is_name=vr == "PN").rstrip(" ")
+    if vr == "UI":
+        uid = UID(written)
+        return f"{uid} · {uid.name}" if uid.name != str(uid) else str(uid)
+    return _cut(written if vr in json_values.SINGLE_VALUED else " \\ ".join(written.split("\\")))
+
+
+def _bytes(size: int) -> str:
+    return _("%(n)s bytes") % {"n": f"{size:,}".replace(",", "\u202f")}
 
 
 def _cut(text: str) -> str:

@@ -12,7 +12,11 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 
+from archive.attributes import list_attributes
 from archive.domain import text
+from archive.models import Instance
+from archive.storage import storage
+from core.tenancy import tenant
 from tests.archive.factories import deliver, make_archive
 from tests.dicomweb.factories import Door, content, make_reader, parts, paths, settle
 from tests.dicomweb.raw import BIG_ENDIAN, EXPLICIT, IMPLICIT, UNDEFINED, Written, element, item, number
@@ -335,3 +339,28 @@ def test_rendered_frames_that_all_cannot_be_shown_are_refused() -> None:
     accept = 'multipart/related; type="image/png"'
     assert door.get(f"{paths(written)[2]}/frames/2,2/rendered", accept=accept).status_code == 406
     assert len(parts(door.get(f"{paths(written)[2]}/frames/2,1/rendered", accept=accept))) == 1
+
+
+def test_the_page_of_all_attributes_says_the_same() -> None:
+    inner = item(element(0x00080005, "CS", b"ISO_IR 144"), element(0x00400007, "LO", "Череп".encode("iso8859_5")))
+    written = Written(
+        charset=b"\\ISO 2022 IR 58",
+        name=b"Zhang=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1",
+        extra={**tail(EXPLICIT), 0x00400275: element(0x00400275, "SQ", inner)},
+    )
+    archive = make_archive()
+    deliver(archive, [written.content()])
+    with tenant(archive.organisation):
+        instance = Instance.objects.get(archive=archive)
+    with storage().local(instance.storage_key) as path:
+        rows = list_attributes(path).rows
+        found = list_attributes(path, words="张^小").rows
+    values = {row.tag: row.value for row in rows if row.tag}
+    assert values["(0010,0010)"] == "Zhang=张^小"
+    assert values["(0040,0007)"] == "Череп"
+    assert values["(7FE1,1001)"] == "IMPORTANT"
+    assert values["(0002,0010)"] == f"{EXPLICIT} · Explicit VR Little Endian"
+    assert values["(0028,0010)"] == "4"
+    assert values["(7FE1,1002)"] == "512 bytes"
+    assert [row.tag for row in rows if row.depth == 0] == sorted(row.tag for row in rows if row.depth == 0)
+    assert [row.tag for row in found] == ["(0010,0010)"]
