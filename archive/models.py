@@ -375,6 +375,12 @@ class Delivery(TenantModel):
         return str(self.pk)
 
     @property
+    def audit_studies(self) -> list[str]:
+        """What came of it so far; the first hundred."""
+        found = Study.objects.filter(pk__in=self.instances.values("study")).order_by("pk")
+        return list(found.values_list("public_id", flat=True)[:100])
+
+    @property
     def audit_label(self) -> str:
         return str(self.pk)[:8]
 

@@ -162,12 +162,12 @@ def register_own() -> None:
     register("password.changed", _("{actor} changed the own password"), event_type=SECURITY_ALERT)
     register(
         "role.granted",
-        _("{actor} gave {target} the role “{role}”"),
+        _("{actor} gave {target} the role “{role}” on {place}"),
         event_type=SECURITY_ALERT,
     )
     register(
         "role.revoked",
-        _("{actor} took the role “{role}” from {target}"),
+        _("{actor} took the role “{role}” on {place} from {target}"),
         event_type=SECURITY_ALERT,
     )
     register(
@@ -185,8 +185,12 @@ def register_own() -> None:
         _("{actor} changed the password of {target}"),
         event_type=SECURITY_ALERT,
     )
-    register("role.limited", _("{actor} let the role “{role}” of {target} end: {until}"), event_type=SECURITY_ALERT)
-    register("role.expired", _("The role “{role}” of {target} came to its end"), event_type=SECURITY_ALERT)
+    register(
+        "role.limited",
+        _("{actor} let the role “{role}” of {target} on {place} end: {until}"),
+        event_type=SECURITY_ALERT,
+    )
+    register("role.expired", _("The role “{role}” of {target} on {place} came to its end"), event_type=SECURITY_ALERT)
     register("membership.suspended", _("{actor} suspended {target}"), event_type=SECURITY_ALERT)
     register("membership.restored", _("{actor} ended the suspension of {target}"), event_type=SECURITY_ALERT)
     register("organisation.suspended", _("{actor} suspended the organisation {target}"), event_type=SECURITY_ALERT)

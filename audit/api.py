@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from rest_framework import generics, serializers
 
@@ -16,6 +17,7 @@ class EventSerializer(serializers.ModelSerializer[Event]):
         source="actor_label",
         help_text="User name at the time; empty when not signed in.",
     )
+    id = serializers.IntegerField(help_text="The number of the event, the same in every list, export and check.")
     sequence = serializers.IntegerField(source="link.sequence", default=None, help_text="Place in the chain.")
     digest = serializers.SerializerMethodField(help_text="SHA-256 of the chain up to this event, hexadecimal.")
 
@@ -24,6 +26,7 @@ class EventSerializer(serializers.ModelSerializer[Event]):
         fields = (
             "id",
             "occurred_at",
+            "recorded_at",
             "action",
             "event_type",
             "outcome",
@@ -33,6 +36,8 @@ class EventSerializer(serializers.ModelSerializer[Event]):
             "target_label",
             "detail",
             "explained_by",
+            "studies",
+            "place",
             "address",
             "door",
             "agent",
@@ -55,6 +60,17 @@ class EventFilter(filters.FilterSet):
     event_type = filters.CharFilter()
     target_id = filters.CharFilter()
     door = filters.CharFilter()
+    place = filters.CharFilter()
+    study = filters.CharFilter(method="about_study", help_text="Public id; its series, images and runs are included.")
+    q = filters.CharFilter(method="matching", help_text="Words that a row of the trail shows.")
+
+    def about_study(self, rows: QuerySet[Event], _name: str, value: str) -> QuerySet[Event]:
+        return rows.filter(queries.about_study(value.replace("\x00", "")))
+
+    def matching(self, rows: QuerySet[Event], _name: str, value: str) -> QuerySet[Event]:
+        for word in value.replace("\x00", "").split()[:20]:
+            rows = rows.filter(queries.matching(word))
+        return rows
 
 
 class Events(generics.ListAPIView[Event]):

@@ -75,11 +75,17 @@ def name_of(container: RoleContainer | None, *, organisation: Organisation | Non
 
 
 def why(
-    *, actor: Any, container: RoleContainer | None, organisation: Organisation | None, target: Model | None, door: str
+    *,
+    actor: Any,
+    container: RoleContainer | None,
+    organisation: Organisation | None,
+    target: Model | None,
+    door: str,
+    detail: dict[str, Any],
 ) -> str:
     """The role that makes it their business: *manager of archive Clinical*, else what they are to the organisation."""
     if actor is None:
-        return _("done by itself") if door in ("task", "") else ""
+        return _nobody(container=container, organisation=organisation, door=door, detail=detail)
     if target is not None and target == actor:
         return _("own account")
     if organisation is None:
@@ -93,6 +99,17 @@ def why(
             words = ", ".join(name[:1].lower() + name[1:] for name in named or sorted(held))
             return f"{words} of {name_of(place, organisation=organisation)}"
     return _("member of %(name)s") % {"name": name_of(organisation, organisation=None)}
+
+
+def _nobody(
+    *, container: RoleContainer | None, organisation: Organisation | None, door: str, detail: dict[str, Any]
+) -> str:
+    """What no person did: a DICOM node, a worker of ours, or somebody who did not sign in."""
+    calling = detail.get("calling_ae_title")
+    if calling and isinstance(calling, str):
+        place = name_of(container, organisation=organisation)
+        return _("AE title %(title)s, as %(place)s allows") % {"title": calling, "place": place}
+    return _("the installation itself") if door in ("task", "command", "") else _("nobody signed in")
 
 
 def _roles_on(places: list[Any], *, person: int) -> dict[tuple[str, int], set[str]]:

@@ -72,41 +72,75 @@ def action_choices() -> list[tuple[str, Any]]:
     return [(action.code, action.code) for action in actions.all_actions()]
 
 
-def kind_choices() -> list[tuple[str, Any]]:
-    return [
-        (actions.INSTANCES_ACCESSED, gettext_lazy("Images seen")),
-        (actions.INSTANCES_TRANSFERRED, gettext_lazy("Images sent out")),
-        (actions.IMPORT, gettext_lazy("Images taken in")),
-        (actions.EXPORT, gettext_lazy("Exports")),
-        (actions.QUERY, gettext_lazy("Searches")),
-        (actions.STUDY_DELETED, gettext_lazy("Deletions")),
-        (actions.USER_AUTHENTICATION, gettext_lazy("Sign-ins")),
-        (actions.SECURITY_ALERT, gettext_lazy("Rights and settings")),
-        (actions.APPLICATION_ACTIVITY, gettext_lazy("Work in the application")),
-        (actions.AUDIT_LOG_USED, gettext_lazy("Trail read")),
-        (actions.NETWORK_ENTRY, gettext_lazy("Network")),
-        (actions.BEGIN_TRANSFERRING, gettext_lazy("Transfers begun")),
-    ]
+ROLE_CHANGES = ("role.", "membership.", "invitation.", "join.", "people.")
+KINDS: tuple[tuple[str, Any], ...] = (
+    (actions.INSTANCES_ACCESSED, gettext_lazy("Images seen")),
+    (actions.INSTANCES_TRANSFERRED, gettext_lazy("Images sent out")),
+    (actions.IMPORT, gettext_lazy("Images taken in")),
+    (actions.EXPORT, gettext_lazy("Exports")),
+    (actions.QUERY, gettext_lazy("Searches")),
+    (actions.STUDY_DELETED, gettext_lazy("Deletions")),
+    (actions.USER_AUTHENTICATION, gettext_lazy("Sign-ins")),
+    ("roles", gettext_lazy("Roles and members")),
+    ("refusals", gettext_lazy("Refusals")),
+    (actions.SECURITY_ALERT, gettext_lazy("Security and settings")),
+    (actions.APPLICATION_ACTIVITY, gettext_lazy("Work in the application")),
+    (actions.AUDIT_LOG_USED, gettext_lazy("Trail read")),
+    (actions.NETWORK_ENTRY, gettext_lazy("Network")),
+    (actions.BEGIN_TRANSFERRING, gettext_lazy("Transfers begun")),
+)
+
+
+def of_kinds(kinds: list[str]) -> Q:
+    """DICOM's event types, but for its security alerts: changes of roles and refusals are looked for by themselves."""
+    changes_roles = Q(pk__in=[])
+    for prefix in ROLE_CHANGES:
+        changes_roles |= Q(action__startswith=prefix)
+    refused = Q(action__endswith=".refused") & ~Q(event_type=actions.USER_AUTHENTICATION)
+    special = {
+        "roles": changes_roles & ~refused,
+        "refusals": refused,
+        actions.SECURITY_ALERT: Q(event_type=actions.SECURITY_ALERT) & ~changes_roles & ~refused,
+    }
+    found = Q(event_type__in=[kind for kind in kinds if kind not in special])
+    for kind in kinds:
+        found |= special.get(kind, Q(pk__in=[]))
+    return found
+
+
+class About(Text):
+    """A study by its public id, with everything that was done to its series, images and runs; or any other target."""
+
+    def narrow(self, queryset: QuerySet[Any], state: str) -> QuerySet[Any]:
+        named = Q(target_id__icontains=state) | Q(target_label__icontains=state)
+        return queryset.filter(named | queries.about_study(state))
+
+
+class Study(Text):
+    def narrow(self, queryset: QuerySet[Any], state: str) -> QuerySet[Any]:
+        return queryset.filter(queries.about_study(state))
 
 
 class EventTable(Table):
     key = "events"
     noun = ngettext_lazy("%(n)s event", "%(n)s events", "n")
+    exports_all_columns = True
     columns = (
-        Column(
-            "when",
-            gettext_lazy("When"),
-            value="occurred_at",
-            sort=("occurred_at",),
-            kind="date",
-            shrink=True,
-        ),
+        Column("number", gettext_lazy("No."), value=lambda event: str(event.pk), shrink=True),
+        Column("when", gettext_lazy("When"), value="occurred_at", sort=("occurred_at",), kind="date", shrink=True),
         Column(
             "what",
             gettext_lazy("What happened"),
             template="audit/cells/sentence.html",
             primary=True,
             csv=queries.plain_sentence,
+        ),
+        Column("place", gettext_lazy("Where"), value=queries.place_words),
+        Column(
+            "study",
+            gettext_lazy("Study"),
+            template="audit/cells/studies.html",
+            csv=lambda event: " ".join(event.studies),
         ),
         Column(
             "outcome",
@@ -117,13 +151,7 @@ class EventTable(Table):
             shrink=True,
         ),
         Column("why", gettext_lazy("Why it was theirs"), value="explained_by"),
-        Column(
-            "person",
-            gettext_lazy("Person"),
-            value="actor_label",
-            sort="actor_label",
-            shown=False,
-        ),
+        Column("person", gettext_lazy("Person"), value="actor_label", sort="actor_label", shown=False),
         Column(
             "from",
             gettext_lazy("From"),
@@ -132,7 +160,10 @@ class EventTable(Table):
         ),
         Column("door", gettext_lazy("Door"), value="door", shown=False),
         Column("action", gettext_lazy("Action"), value="action", sort="action", shown=False),
-        Column("target", gettext_lazy("Target"), value="target_id", shown=False),
+        Column("target", gettext_lazy("Target"), value=queries.target_words, shown=False),
+        Column("target_id", gettext_lazy("Target id"), value="target_id", shown=False),
+        Column("detail", gettext_lazy("Detail"), value=queries.detail_words, shown=False),
+        Column("program", gettext_lazy("Program"), value="agent", shown=False),
         Column("request", gettext_lazy("Request"), value="request_id", shown=False),
         Column(
             "proof",
@@ -145,19 +176,21 @@ class EventTable(Table):
     filters = (
         Moments(),
         DateRange("day", gettext_lazy("Day"), field="occurred_at", is_moment=True),
-        Choice("kind", gettext_lazy("Kind"), field="event_type", choices=kind_choices),
+        Choice("kind", gettext_lazy("Kind"), choices=KINDS, lookup=of_kinds),
         Choice("actor", gettext_lazy("Person"), field="actor_label"),
         Choice("outcome", gettext_lazy("Outcome"), choices=Event.Outcome.choices),
+        Choice("place", gettext_lazy("Where")),
         Choice("action", gettext_lazy("Action"), choices=action_choices, counted=False),
         Choice("door", gettext_lazy("Door")),
-        Text("target", gettext_lazy("Target"), fields=("target_id", "target_label")),
+        Study("study", gettext_lazy("Study")),
+        About("target", gettext_lazy("Target")),
     )
     default_sort = "-when"
     empty_template = "audit/event_list_empty.html"
 
     def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
         for word in words.split():
-            queryset = queryset.filter(_any_of(word))
+            queryset = queryset.filter(queries.matching(word))
         return queryset
 
     def row_url(self, row: Event) -> str:
@@ -182,16 +215,3 @@ class EventTable(Table):
             detail={"count": rows},
             request=self.request,
         )
-
-
-def _any_of(word: str) -> Q:
-    codes = [action.code for action in actions.all_actions() if word.casefold() in str(action.sentence).casefold()]
-    return (
-        Q(actor_label__icontains=word)
-        | Q(target_label__icontains=word)
-        | Q(target_id__iexact=word)
-        | Q(explained_by__icontains=word)
-        | Q(request_id=word)
-        | Q(action__icontains=word)
-        | Q(action__in=codes)
-    )

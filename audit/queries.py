@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from datetime import datetime, timedelta
 from string import Formatter
 from typing import Any
 
+from django.apps import apps
 from django.core.cache import cache
+from django.db import connection
 from django.db.models import Count, Max, Q, QuerySet
 from django.db.models.functions import TruncDay, TruncHour, TruncMinute
 from django.utils.html import format_html
@@ -17,16 +20,22 @@ from django.utils.translation import gettext as _
 
 from access.models import Organisation, User
 from access.queries import require
-from audit import actions, sealing
+from audit import actions, describe, ownership, sealing
 from audit.errors import HeadsLost, HeadsUnusable, KeyMissing
 from audit.models import ChainLink, Event
 from audit.permissions import VIEW_AUDIT
+from core.models import Job
+
+#: The kind of the jobs that check a chain.
+CHECK = "audit.verify"
 
 
 def events(*, user: User, organisation: Organisation) -> QuerySet[Event]:
     """Every event of the organisation, newest first. Raises `Forbidden` or `NotFound`."""
     require(user, VIEW_AUDIT, organisation)
-    rows: QuerySet[Event] = Event.objects.filter(organisation=organisation).select_related("actor", "link")
+    rows: QuerySet[Event] = Event.objects.filter(organisation=organisation).select_related(
+        "actor", "link", "organisation"
+    )
     return rows
 
 
@@ -89,7 +98,76 @@ def _words(event: Event) -> tuple[str, dict[str, Any]]:
     nobody = _("Somebody not signed in") if event.address else _("The installation")
     values["actor"] = event.actor_label or nobody
     values["target"] = event.target_label or event.target_id or _("it")
+    values["place"] = place_words(event)
     return wanted, values
+
+
+def place_words(event: Event) -> str:
+    """Where it happened; worked out anew for an event from before its place was kept."""
+    if event.place:
+        return event.place
+    container = describe.container_of(None, detail=event.detail)
+    return describe.name_of(container, organisation=event.organisation)
+
+
+def target_words(event: Event) -> str:
+    """What kind of thing the target is, and its name or its public id: never the name of a table."""
+    if not event.target_kind:
+        return event.target_label
+    try:
+        kind = str(apps.get_model(event.target_kind)._meta.verbose_name)
+    except LookupError:
+        kind = event.target_kind.partition(".")[2]
+    return f"{kind} {event.target_label or event.target_id}"
+
+
+def detail_words(event: Event) -> str:
+    """All that an event keeps besides, as JSON."""
+    return json.dumps(event.detail, ensure_ascii=False, sort_keys=True) if event.detail else ""
+
+
+def about_study(study: str) -> Q:
+    """Events about a study by its public id: its series, images and runs included. Older events say it in their detail."""
+    older = Q(recorded_at=None) & (Q(target_id=study) | Q(detail__study=study) | Q(detail__studies__contains=[study]))
+    return Q(studies__contains=[study]) | older
+
+
+def matching(word: str) -> Q:
+    """Events whose row shows a word, or which have it as their number."""
+    found = Q(search__contains=folded(word))
+    number = word.lstrip("#")
+    if number.isascii() and number.isdigit() and len(number) < 19:
+        found |= Q(pk=int(number))
+    codes = [action.code for action in actions.all_actions() if word.casefold() in str(action.sentence).casefold()]
+    older = (
+        Q(actor_label__icontains=word)
+        | Q(target_label__icontains=word)
+        | Q(target_id__iexact=word)
+        | Q(explained_by__icontains=word)
+        | Q(request_id=word)
+        | Q(action__icontains=word)
+        | Q(action__in=codes)
+    )
+    return found | (Q(search="") & older)
+
+
+def gaps_in_the_rights() -> list[str]:
+    """What the application's role could do to the trail beyond adding to it; a sentence each. Asked of the database at most
+    once a minute."""
+    known: list[str] | None = cache.get("audit:gaps")
+    if known is None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_user")
+            known = [one.sentence for one in ownership.faults(cursor, role=cursor.fetchone()[0])]
+        cache.set("audit:gaps", known, timeout=60)
+    return known
+
+
+def checks(*, user: User, organisation: Organisation) -> QuerySet[Job]:
+    """Every check of the organisation's chain, newest first. Raises `Forbidden` or `NotFound`."""
+    require(user, VIEW_AUDIT, organisation)
+    rows: QuerySet[Job] = Job.objects.filter(organisation=organisation, kind=CHECK).select_related("owner")
+    return rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 from django.db.models import Model
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from access import hooks
@@ -16,7 +17,7 @@ from audit.domain import stamps
 from audit.errors import ChainBroken
 from audit.models import ChainLink, Event, as_written
 from audit.permissions import VIEW_AUDIT
-from audit.verify import verify_chain
+from audit.verify import file_finding, take_snapshot, verify_chain
 from core import jobs
 from core.cache import is_first
 from core.callers import client_address
@@ -39,12 +40,14 @@ def record(
     door: str = "",
     address: str | None = None,
     explained_by: str = "",
+    within: Model | None = None,
 ) -> Event:
     """Add one event, in the caller's transaction: the act and its trace are kept or lost together.
 
     `detail` and `target_label` hold no identifying values of patients: name things by their public ids. `organisation`
     is None for acts on the installation itself. `explained_by` says what made this act the actor's business, e.g.
-    "assignment 4k2m…", "member of archive clinical".
+    "assignment 4k2m…"; without it the actor's role where it happened does. `within` is what shows where that is when the
+    target does not hang on a container.
     """
     declared = actions.get(action)
     guest = getattr(actor or getattr(request, "user", None), "guest", None)
@@ -62,12 +65,17 @@ def record(
         explained_by = guest.audit_label
     detail = detail or {}
     with all_tenants() if organisation is None else tenant(organisation):
-        container = describe.container_of(target, detail=detail)
+        container = describe.container_of(target if within is None else within, detail=detail)
         reason = (
             explained_by
             or hooks.explain(actor=actor, organisation=organisation, target=target, request=request)
             or describe.why(
-                actor=actor, container=container, organisation=organisation, target=target, door=place["door"]
+                actor=actor,
+                container=container,
+                organisation=organisation,
+                target=target,
+                door=place["door"],
+                detail=detail,
             )
         )
         event = Event(
@@ -117,7 +125,7 @@ def start_verification(*, actor: Any, organisation: Any, request: Any = None) ->
     job = jobs.start(
         organisation=organisation,
         owner=actor,
-        kind="audit.verify",
+        kind=queries.CHECK,
         title=_("Check the audit chain"),
         needs=[(VIEW_AUDIT, organisation)],
     )
@@ -133,26 +141,54 @@ def start_verification(*, actor: Any, organisation: Any, request: Any = None) ->
 
 
 def verify_as_job(*, organisation_id: int, job_id: str) -> None:
-    """Walk the chain and keep the verdict as the job's result; a chain that does not hold fails the job."""
+    """Walk the chain and keep the verdict: as the job's result and as an event. A chain that does not hold fails the job."""
     with jobs.running(job_id=job_id) as handle:
         if handle is None:
             return
-        total = ChainLink.objects.count()
+        total = ChainLink.objects.filter(organisation_id=organisation_id).count()
 
         def report(done: int) -> None:
-            handle.progress(done=done, total=total)
+            handle.progress(done=done, total=max(total, done))
 
-        verdict = verify_chain(organisation_id=organisation_id, progress=report)
-        if not verdict.holds:
-            raise ChainBroken(
-                _("The chain breaks at event %(event)s: %(reason)s.")
-                % {"event": verdict.broken_event, "reason": verdict.reason}
+        report(0)
+        snapshot = take_snapshot()
+        verdict = verify_chain(organisation_id=organisation_id, progress=report, snapshot=snapshot)
+        finding = file_finding(snapshot) if verdict.holds else None
+        result = {
+            "intact": verdict.intact,
+            "total": verdict.total,
+            "unsealed": verdict.unsealed,
+            "head": verdict.head,
+            "code": verdict.code or (finding.code if finding else ""),
+            "event": verdict.broken_event,
+            "reason": verdict.reason or (finding.reason if finding else ""),
+            "public_key": heads.key().public.hex(),
+        }
+        slug = handle.job.organisation.slug
+        there = reverse("audit:check", kwargs={"organisation": slug, "check": handle.job.pk})
+        message = _("%(count)s of %(total)s events intact") % {"count": verdict.intact, "total": verdict.total}
+        with transaction.atomic():
+            handle.finish(result=result, result_url=there, message=message)
+            record(
+                action="audit.check_ended",
+                organisation=handle.job.organisation,
+                actor=handle.job.owner,
+                target=handle.job.organisation,
+                detail=result | {"job": str(handle.job.pk)},
+                outcome="failed" if result["code"] else "success",
+                door="task",
             )
-        message = _("%(count)s events intact") % {"count": verdict.intact}
-        handle.finish(
-            result={"intact": verdict.intact, "unsealed": verdict.unsealed},
-            message=message,
-        )
+        if result["code"]:
+            raise ChainBroken(_broken_words(result))
+
+
+def _broken_words(result: dict[str, Any]) -> str:
+    if result["event"] is None:
+        return _("The trail does not hold: %(reason)s.") % {"reason": result["reason"]}
+    return _("The trail breaks at event %(event)s: %(reason)s.") % {
+        "event": result["event"],
+        "reason": result["reason"],
+    }
 
 
 def _guest_label(guest: Any) -> str:

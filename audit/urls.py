@@ -14,4 +14,5 @@ urlpatterns = [
         name="event-detail",
     ),
     path("o/<slug:organisation>/audit/verify/", views.verify, name="verify"),
+    path("o/<slug:organisation>/audit/checks/<uuid:check>/", views.check, name="check"),
 ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -25,6 +25,10 @@ def event_list(request: Any, organisation: str) -> HttpResponse:
     context: dict[str, Any] = {}
     if not table.is_fragment_request:
         context["seal"] = queries.seal_state(organisation=request.organisation)
+        context["last_check"] = (
+            queries.checks(user=request.user, organisation=request.organisation).exclude(finished_at=None).first()
+        )
+        context["gaps"] = queries.gaps_in_the_rights()
     context["histogram"] = histogram_data(table)
     return table.respond("audit/event_list.html", context)
 
@@ -75,7 +79,13 @@ def event_detail(request: Any, organisation: str, pk: int) -> HttpResponse:
     return render(
         request,
         template,
-        {"event": event, **proof(event), "related": related(rows, event)},
+        {
+            "event": event,
+            "place": queries.place_words(event),
+            "target": queries.target_words(event),
+            **proof(event),
+            "related": related(rows, event),
+        },
     )
 
 
@@ -101,6 +111,21 @@ def related(rows: Any, event: Event) -> list[Event]:
 
 @require_POST
 def verify(request: Any, organisation: str) -> HttpResponse:
-    services.start_verification(actor=request.user, organisation=request.organisation, request=request)
-    messages.info(request, _("The chain is being checked. The result appears under jobs."))
-    return redirect("audit:event-list", organisation=organisation)
+    job = services.start_verification(actor=request.user, organisation=request.organisation, request=request)
+    return redirect("audit:check", organisation=organisation, check=job.pk)
+
+
+@require_GET
+def check(request: Any, organisation: str, check: uuid.UUID) -> HttpResponse:
+    """A check of the chain while it runs, and what came of it for as long as the trail is kept."""
+    job = queries.checks(user=request.user, organisation=request.organisation).filter(pk=check).first()
+    if job is None:
+        raise NotFound
+    services.note_reading(actor=request.user, organisation=request.organisation, request=request)
+    is_part = request.GET.get("part") == "progress"
+    if is_part and not job.is_active:
+        # The page as a whole has something else to say now.
+        response = HttpResponse(status=200)
+        response["HX-Refresh"] = "true"
+        return response
+    return render(request, "audit/_check_progress.html" if is_part else "audit/check.html", {"job": job})

@@ -176,6 +176,10 @@ class DeidentificationRun(TenantModel, TimeStampedModel):
         return self.public_id
 
     @property
+    def audit_studies(self) -> list[str]:
+        return [self.source_study.public_id] if self.source_study is not None else []
+
+    @property
     def is_working(self) -> bool:
         return self.state in self.WORKING_STATES
 

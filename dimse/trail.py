@@ -73,6 +73,7 @@ class Trail:
                 outcome="refused",
                 door=DOOR,
                 address=summary.address or None,
+                explained_by=f"AE title {summary.calling_ae_title}: not allowed",
             )
         )
 

@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from access.queries import require
-from archive.models import Instance, Study
+from archive.models import Instance, Series, Study
 from audit.services import record
 from core.errors import NotFound
 from viewer import hooks, queries
@@ -102,12 +102,16 @@ def _count_view(*, session: ReadingSession, series_uid: str, milliseconds: int, 
         # Two batches at once: the other one has made the row and its event.
         views.update(milliseconds=F("milliseconds") + milliseconds)
         return
+    public_id = session.series[series_uid]
+    series = Series.objects.filter(public_id=public_id).select_related("study__archive").first()
+    detail = {"session": session.public_id, "series": public_id}
     record(
         action="viewer.series_viewed",
         organisation=session.organisation,
         actor=session.user,
         target=session,
-        detail={"session": session.public_id, "series": session.series[series_uid]},
+        within=series,
+        detail=detail | ({"study": series.study.public_id} if series is not None else {}),
         explained_by=session.explained_by,
         request=request,
     )

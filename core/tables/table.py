@@ -66,6 +66,8 @@ class Table:
     count_limit: ClassVar[int] = 10_000
     selectable: ClassVar[bool] = False
     exportable: ClassVar[bool] = True
+    exports_all_columns: ClassVar[bool] = False
+    """CSV of every column, not of those that are shown."""
     saveable: ClassVar[bool] = True
     """Whether people may keep what the address says under a name."""
     bulk_template: ClassVar[str] = ""
@@ -222,9 +224,20 @@ class Table:
             return 1
         asked = int(words[:9])
         if asked > self.pages:
-            self.notes.append(_("The list ends on page %(page)s.") % {"page": self.pages})
+            self.notes.append(self._no_such_page(asked))
             return self.pages
         return asked
+
+    def _no_such_page(self, asked: int) -> str:
+        if self.is_counted:
+            return _("There is no page %(asked)s: the list ends on page %(page)s, which is shown.") % {
+                "asked": asked,
+                "page": self.pages,
+            }
+        return _(
+            "Page %(asked)s cannot be shown: of a list this long only the first %(count)s rows are paged, up to page "
+            "%(page)s. Narrow it by a search or a filter to reach the others."
+        ) % {"asked": asked, "count": self.count_limit, "page": self.pages}
 
     @cached_property
     def objects(self) -> list[Any]:
@@ -447,7 +460,8 @@ class Table:
 
     def csv_response(self) -> HttpResponse:
         """All rows of the list, not of the page alone, in the order shown, as UTF-8 that spreadsheets recognise."""
-        columns = [one for one in self.visible_columns if one.exported]
+        shown = self.columns if self.exports_all_columns else self.visible_columns
+        columns = [one for one in shown if one.exported]
         buffer = io.StringIO()
         buffer.write("\ufeff")
         writer = csv.writer(buffer)

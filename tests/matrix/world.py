@@ -26,6 +26,7 @@ from archive import tasks as archive_tasks
 from archive.albums import services as albums
 from archive.models import Archive, Delivery, Instance, QuarantinedFile, Study
 from audit.models import Event
+from audit.queries import CHECK
 from core import jobs, notifications, saved_views
 from core.models import Notification
 from core.tenancy import tenant
@@ -369,7 +370,8 @@ def _fill_people(world: World, *, study: Study) -> None:
             statement="Unconscious in the emergency room.",
             patient_id=study.patient.patient_id,
         )
-    world.values |= {"person": world.people["member"].pk, "pk": event.pk}
+        check = jobs.start(organisation=organisation, owner=world.people["officer"], kind=CHECK, title="check")
+    world.values |= {"person": world.people["member"].pk, "pk": event.pk, "check": check.pk}
     world.of_app["access"] = {
         "kind": Archive.container_kind(),
         "container": study.archive_id,

@@ -67,7 +67,10 @@ def ask(
 ) -> HttpResponse:
     """403 with the question for people; a problem document for programs, which cannot answer it."""
     if wants_json(request) or is_machine_door(request.path_info):
-        return JsonResponse(problem(error or ProofNeeded(purpose=purpose)), status=403)
+        answer = JsonResponse(problem(error or ProofNeeded(purpose=purpose)), status=403)
+        # A session can answer on a page; a token never can, so it is refused.
+        answer.is_question = getattr(request, "api_token", None) is None and error is None  # type: ignore[attr-defined]
+        return answer
     if request.headers.get("HX-Request"):
         # A fragment cannot hold the question: the same address as a page does.
         response = HttpResponse(status=403)
@@ -96,4 +99,6 @@ def ask(
     status = error.status_code if isinstance(error, TooManyAttempts) else 422 if error else 403
     response = render(request, "account/confirm.html", context, status=status)
     add_never_cache_headers(response)
+    # For the trail: nobody was refused anything.
+    response.is_question = True  # type: ignore[attr-defined]
     return response
