@@ -86,11 +86,12 @@ def preparation_finished(*, run_key: str, studies: Sequence[Study], held_back: S
             Q(state=Case.State.PREPARING) | Q(state=Case.State.DRAFT, held_back_resolved=False), deid_run_key=run_key
         )
     )
-    for case in cases:
-        if case.state == Case.State.DRAFT and case.held_back == [dict(entry) for entry in held_back]:
-            continue
+    news = [
+        case for case in cases if case.state == Case.State.PREPARING or case.held_back != [dict(e) for e in held_back]
+    ]
+    for case in news:
         _receive_images(case=case, studies=studies, held_back=held_back)
-    return cases
+    return news
 
 
 def _receive_images(*, case: Case, studies: Sequence[Study], held_back: Sequence[dict[str, Any]]) -> None:

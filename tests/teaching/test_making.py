@@ -17,6 +17,7 @@ from deid.models import DeidentificationRun
 from teaching import doorways, services
 from teaching.models import Case
 from teaching.services import preparation_finished
+from tests.access.factories import make_member
 from tests.archive.factories import deliver, make_archive, make_file, make_series
 from tests.teaching.factories import House, make_house
 
@@ -86,6 +87,33 @@ def test_held_back_images_are_listed_with_their_reason_and_hold_publication_unti
     with tenant(house.organisation):
         case.refresh_from_db()
     assert case.held_back_resolved
+
+
+@pytest.mark.parametrize("only_held", [False, True])
+def test_a_draft_takes_in_held_images_that_a_manager_releases(only_held: bool) -> None:
+    house = make_house()
+    study = clinical_study(house, held=True)
+    with tenant(house.organisation):
+        if only_held:
+            study.instances.exclude(pk=study.instances.latest("pk").pk).delete()
+        case = services.make_case_from_study(actor=house.educator, study=study, library=house.library)
+    finish(house, case)
+    with tenant(house.organisation):
+        assert case.case_studies.count() == (0 if only_held else 1)
+        assert not case.held_back_resolved and bool(case.preparation_error) == only_held
+        run = run_of(case)
+        manager = make_member(house.organisation)
+        grant_role(actor=None, container=study.archive, role="reader", user=manager)
+        grant_role(actor=None, container=house.archive, role="manager", user=manager)
+        held = [row.pk for row in run.instances.all() if row.is_open_hold]
+        deid.release_images(actor=manager, run=run, instances=held, reason="only L and R in the image")
+    for _again in range(2):
+        finish(house, case)
+    with tenant(house.organisation):
+        copy = case.case_studies.get().study
+        assert copy.instance_count == (1 if only_held else 3)
+        assert case.state == Case.State.DRAFT
+        assert case.held_back_resolved and not case.held_back and not case.preparation_error
 
 
 def test_hearing_of_the_end_twice_attaches_once() -> None:
