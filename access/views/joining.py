@@ -63,7 +63,14 @@ class InvitationTable(Table):
     key = "invitations"
     noun = ngettext_lazy("%(n)s invitation", "%(n)s invitations", "n")
     columns = (
-        Column("email", gettext_lazy("E-mail"), value="email", sort="email", primary=True),
+        Column(
+            "email",
+            gettext_lazy("E-mail"),
+            value="email",
+            sort="email",
+            primary=True,
+            template="access/cells/invitation_email.html",
+        ),
         Column("name", gettext_lazy("Name"), value="display_name", sort="display_name"),
         Column("roles", gettext_lazy("Roles"), value=lambda row: ", ".join(row.role_words) or str(_("Member"))),
         Column("by", gettext_lazy("Invited by"), value=lambda row: str(row.invited_by), sort="invited_by__username"),
