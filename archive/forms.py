@@ -7,7 +7,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from access.models import validate_slug
-from archive.models import Archive, validate_ae_title
+from archive.models import Archive, IntakeSource, validate_ae_title
 
 RESERVED = frozenset({"new", "series", "exports"})
 
@@ -97,3 +97,38 @@ class NewArchiveForm(ArchiveForm):
         if slug in RESERVED:
             raise forms.ValidationError(_("This address is used by PACSWeb itself; choose another."))
         return slug
+
+
+class SourceForm(forms.Form):
+    """A new source of a de-identified archive."""
+
+    kind = forms.ChoiceField(
+        label=_("Who sends"), choices=IntakeSource.Kind.choices, widget=forms.RadioSelect, initial=IntakeSource.Kind.AE
+    )
+    calling_ae_title = forms.CharField(
+        label=_("Calling AE title"),
+        max_length=16,
+        required=False,
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocomplete": "off"}),
+    )
+    network = forms.CharField(
+        label=_("Address or range"),
+        max_length=49,
+        required=False,
+        help_text=_("An AE title is a claim that anybody can make; it counts from these addresses only. 10.1.2.0/24"),
+        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocomplete": "off"}),
+    )
+    person = forms.CharField(
+        label=_("User name"), max_length=150, required=False, help_text=_("Of a person or service account.")
+    )
+    role = forms.ChoiceField(
+        label=_("Role"),
+        required=False,
+        help_text=_(
+            "Everybody who holds it may send. With a DICOM sender: for whom it sends, such as staff of a site."
+        ),
+    )
+
+    def __init__(self, *args: Any, roles: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["role"].choices = [("", ""), *roles]  # type: ignore[attr-defined]

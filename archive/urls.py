@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from archive.albums import urls as albums
-from archive.views import archives, intake, studies
+from archive.views import archives, intake, sources, studies
 
 app_name = "archive"
 
@@ -19,6 +19,9 @@ urlpatterns = [
     path("o/<slug:organisation>/archive/series/<slug:series>/thumbnail/", studies.thumbnail, name="thumbnail"),
     path(ONE, archives.archive_home, name="archive"),
     path(ONE + "settings/", archives.archive_settings, name="settings"),
+    path(ONE + "sources/", sources.source_list, name="sources"),
+    path(ONE + "sources/add/", sources.source_add, name="source-add"),
+    path(ONE + "sources/<slug:source>/remove/", sources.source_remove, name="source-remove"),
     path(ONE + "upload/", intake.upload, name="upload"),
     path(ONE + "deliveries/", intake.delivery_list, name="delivery-list"),
     path(ONE + "deliveries/<uuid:delivery>/", intake.delivery_detail, name="delivery"),

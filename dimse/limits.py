@@ -36,6 +36,8 @@ class Limits:
     directory_seconds: float = 10.0
     # One audit event an address, AE titles and reason in this time; what happened meanwhile is counted in the next.
     refusals_seconds: float = 60.0
+    # The same caller refused for the same reason is written to the list of refused callers once in this time.
+    refusals_noted_seconds: float = 2.0
     # Associations that only verify (C-ECHO) come every few seconds from monitors: one event in this time.
     echo_audit_seconds: float = 3600.0
 

@@ -213,6 +213,7 @@ class Listener:
         try:
             secured = self._secured(connection, tls)
             if secured is None:
+                self._trail.tell_of_handshake(address=address)
                 return
             association = Association(
                 stream=Stream(connection=secured, limits=self._limits),

@@ -9,8 +9,9 @@ import structlog
 
 from audit import services as audit
 from core.tenancy import tenant
-from dimse import database
+from dimse import database, refusals
 from dimse.directory import Destination
+from dimse.domain import callers
 from dimse.domain.pdu import Rejection
 from dimse.limits import Limits
 from dimse.summary import Summary
@@ -42,6 +43,8 @@ class Trail:
             seconds=summary.seconds,
         )
         try:
+            if summary.reason and summary.reason != callers.BUSY:
+                self._note_refusal(summary)
             if summary.rejection is not None:
                 self._tell_refusal(summary, rejection=summary.rejection)
             elif summary.destination is not None:
@@ -49,6 +52,31 @@ class Trail:
         # Whatever the database raises: the images are safe, and the log above has the line.
         except Exception as error:  # noqa: BLE001
             logger.error("association_not_in_trail", kind=type(error).__name__)
+
+    def tell_of_handshake(self, *, address: str) -> None:
+        """A connection that never became an association: nobody knows yet whom it wanted."""
+        try:
+            self._note_refusal(Summary(address=address, reason=callers.TLS))
+        # As above.
+        except Exception as error:  # noqa: BLE001
+            logger.error("refusal_not_noted", kind=type(error).__name__)
+
+    def _note_refusal(self, summary: Summary) -> None:
+        """For the list of refused callers; a caller in a loop costs one write in a while."""
+        key = ("noted", summary.address, summary.calling_ae_title, summary.called_ae_title, summary.reason)
+        repeated = self._repeated(key, seconds=self._limits.refusals_noted_seconds)
+        if repeated is None:
+            return
+        database.run(
+            lambda: refusals.note(
+                destination=summary.destination,
+                called=summary.called_ae_title,
+                calling=summary.calling_ae_title,
+                address=summary.address,
+                reason=summary.reason,
+                times=1 + repeated,
+            )
+        )
 
     def _tell_refusal(self, summary: Summary, *, rejection: Rejection) -> None:
         reason = rejection.name
@@ -62,6 +90,7 @@ class Trail:
             "called_ae_title": summary.called_ae_title,
             "calling_ae_title": summary.calling_ae_title,
             "reason": reason,
+            "why": summary.reason,
             "repeated": repeated,
         }
         database.run(

@@ -11,7 +11,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from access.models import RoleGrant, User
+from access.models import ContainerRole, RoleGrant, User
+from access.people import members
 from access.queries import unexpired
 from archive import hooks
 from archive.domain.screening import NOT_OF_A_RUN, Finding
@@ -98,3 +99,17 @@ _STRAY = Finding(
     reason="The de-identification run has no record of this file; it makes it again.",
     comment="Not written by a de-identification run",
 )
+
+
+def roles_that_may_send(archive: Archive) -> list[ContainerRole]:
+    """Roles that can be named as a source: those on the archive, and those by which upper floors open it."""
+    rows = ContainerRole.objects.filter(container_kind=Archive.container_kind(), container_id=archive.pk)
+    named = ContainerRole.objects.filter(
+        pk__in=IntakeSource.objects.filter(archive=archive, role__isnull=False).values("role")
+    )
+    return list((rows.exclude(role="reader") | named).order_by("container_kind", "container_id", "role"))
+
+
+def member_named(archive: Archive, words: str) -> User | None:
+    found: User | None = members(archive.organisation).filter(username__iexact=words.strip()).first()
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archive.lists.archives import ArchiveTable
-from archive.lists.intake import DeliveryTable, QuarantineTable
+from archive.lists.intake import DeliveryTable, QuarantineTable, SourceTable
 from archive.lists.studies import (
     LONGEST_WORD,
     StudyTable,
@@ -19,6 +19,7 @@ __all__ = [
     "ArchiveTable",
     "DeliveryTable",
     "QuarantineTable",
+    "SourceTable",
     "StudyTable",
     "detail_url",
     "matching_studies",

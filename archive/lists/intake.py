@@ -7,8 +7,9 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from archive import reading
+from archive.intake.sources import describe, role_words
 from archive.lists.studies import One
-from archive.models import Delivery, QuarantinedFile
+from archive.models import Delivery, IntakeSource, QuarantinedFile
 from core.tables import Choice, Column, DateRange, Flag, Table
 
 
@@ -143,3 +144,36 @@ class QuarantineTable(Table):
 
     def row_label(self, row: QuarantinedFile) -> str:
         return row.original_name or row.public_id
+
+
+class SourceTable(Table):
+    """The intake policy of a de-identified archive."""
+
+    key = "intake-sources"
+    noun = ngettext_lazy("%(n)s source", "%(n)s sources", "n")
+    columns = (
+        Column("source", gettext_lazy("Source"), value=describe, primary=True),
+        Column("kind", gettext_lazy("Kind"), value="get_kind_display", sort="kind"),
+        Column(
+            "for",
+            gettext_lazy("Sends for"),
+            value=lambda row: role_words(row.role) if row.kind == row.Kind.AE and row.role else "",
+        ),
+        Column("by", gettext_lazy("Added by"), value=lambda row: str(row.created_by or "")),
+        Column("added", gettext_lazy("Added"), value="created_at", sort="created_at", kind="date"),
+        Column(
+            "actions",
+            gettext_lazy("Actions"),
+            template="archive/cells/source_actions.html",
+            shrink=True,
+            heading=False,
+            exported=False,
+        ),
+    )
+    filters = (Choice("kind", gettext_lazy("Kind"), choices=IntakeSource.Kind.choices),)
+    search_fields = ("calling_ae_title", "network", "user__username", "user__display_name")
+    default_sort = "kind"
+    empty_template = "archive/source_list_empty.html"
+
+    def row_label(self, row: IntakeSource) -> str:
+        return describe(row)

@@ -14,10 +14,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
+from access.queries import require
 from archive import lists, queries
 from archive.errors import StillQuarantined
+from archive.intake import policy
 from archive.models import Archive, Instance, QuarantinedFile
-from archive.permissions import ADD, DELETE, EXPORT
+from archive.permissions import ADD, DELETE, EXPORT, MANAGE
 from archive.services import quarantine as quarantine_service
 from archive.storage import storage
 from archive.views.common import load_archive, page_context, send_file
@@ -31,7 +33,10 @@ SELECTED_LIMIT = 1000
 @ensure_csrf_cookie
 def upload(request: Any, organisation: str, archive: str) -> HttpResponse:
     found = load_archive(request, archive, ADD)
-    context = page_context(request, found, tab="upload") | {"upload_words": upload_words()}
+    context = page_context(request, found, tab="upload") | {
+        "upload_words": upload_words(),
+        "is_source": policy.is_source(archive=found, user=request.user),
+    }
     return render(request, "archive/upload.html", context)
 
 
@@ -161,11 +166,23 @@ def selected_files(request: Any, archive: Archive) -> list[QuarantinedFile]:
 
 @require_POST
 def quarantine_release(request: Any, organisation: str, archive: str) -> HttpResponse:
+    """Try files again. For those that screening holds, ask first why each is a false alarm."""
     found = load_archive(request, archive, ADD)
+    files = selected_files(request, found)
+    held = [file for file in files if file.is_held]
+    reason = request.POST.get("reason", "").replace("\x00", "").strip()
+    if held:
+        require(request.user, MANAGE, found)
+        if not reason or "looked" not in request.POST:
+            context = page_context(request, found, tab="quarantine") | {
+                "files": files, "held": held, "reason": reason, "was_asked": "reason" in request.POST,
+            }  # fmt: skip
+            status = 422 if "reason" in request.POST else 200
+            return render(request, "archive/quarantine_release.html", context, status=status)
     stored, reasons = 0, []
-    for file in selected_files(request, found):
+    for file in files:
         try:
-            quarantine_service.release(actor=request.user, file=file, request=request)
+            quarantine_service.release(actor=request.user, file=file, reason=reason, request=request)
             stored += 1
         except (StillQuarantined, Conflict) as error:
             reasons.append(str(error.message))

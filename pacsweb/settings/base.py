@@ -397,6 +397,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "look-up-domains": {"task": "access.tasks.look_up_domains", "schedule": crontab(hour="3", minute="20")},
     "sync-directories": {"task": "access.tasks.sync_directories", "schedule": crontab(hour="2", minute="40")},
     "sweep-spool": {"task": "archive.tasks.sweep_spool", "schedule": 20.0, "options": {"expires": 20.0}},
+    "forget-refused-callers": {"task": "dimse.tasks.forget_old_refusals", "schedule": crontab(hour="3", minute="40")},
     "forget-notifications": {"task": "core.cleaning.forget_old_notifications", "schedule": 24 * 3600.0},
 }
 

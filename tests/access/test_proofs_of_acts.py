@@ -65,6 +65,7 @@ NEEDS_NONE: dict[str, str] = {
     "archive:studies-*": "content",
     "archive-api:*": "content",
     "core:*": "one's own views, notifications and jobs",
+    "dimse:caller-forget": "takes a line off a list; the caller stays refused",
     "deid:run-*": "content; a second person decides where the rules ask for one",
     "audit:verify": "reads the chain",
     "dicomweb:*": "content",

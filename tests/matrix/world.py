@@ -24,6 +24,7 @@ from access.single_sign_on import services as sign_ons
 from archive import services as archive_services
 from archive import tasks as archive_tasks
 from archive.albums import services as albums
+from archive.intake.sources import add_source
 from archive.models import Archive, Delivery, Instance, QuarantinedFile, Study
 from audit.models import Event
 from audit.queries import CHECK
@@ -33,6 +34,9 @@ from core.tenancy import tenant
 from deid import tasks as deid_tasks
 from deid.models import DeidentifiedInstance
 from deid.services import deidentify_study
+from dimse import refusals
+from dimse.directory import Destination
+from dimse.models import RefusedCaller
 from practice import services as practice
 from teaching import services as teaching
 from teaching.models import Course, Library
@@ -223,7 +227,24 @@ def _fill_archive(world: World, *, clinical: Archive, study: Study, word: str) -
         "instance": image.sop_instance_uid,
     }
     world.of_app["archive-api"] = {"study": STUDY_UID, "series": SERIES_UID}
+    _fill_gate(world, clinical=clinical)
     _fill_shell(world, word=word)
+
+
+def _fill_gate(world: World, *, clinical: Archive) -> None:
+    """A source of the archive of copies, and a caller that the clinical archive refused."""
+    copies = Archive.objects.get(organisation=world.organisation, slug="copies")
+    source = add_source(actor=None, archive=copies, kind="import")
+    for route in ("sources", "source-add", "source-remove"):
+        world.of_route[f"archive:{route}"] = {"archive": copies.slug, "source": source.public_id}
+    refusals.note(
+        destination=Destination(archive=clinical, ae_title=clinical.ae_title, calling_ae_titles=frozenset()),
+        called=clinical.ae_title,
+        calling="STRANGER",
+        address="192.0.2.1",
+        reason="unknown-calling",
+    )
+    world.values["caller"] = RefusedCaller.objects.get(archive=clinical).public_id
 
 
 def _fill_shell(world: World, *, word: str) -> None:

@@ -1,0 +1,269 @@
+"""Refused callers: who sees them, what is kept of them, and how one is let in."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from access.models import Organisation, User
+from access.services import grant_role
+from archive.models import Archive, IntakeSource
+from audit.models import Event
+from core.errors import Conflict, Forbidden
+from core.tenancy import all_tenants, tenant
+from dimse import refusals
+from dimse.directory import Destination
+from dimse.models import RefusedCaller
+from tests.access.factories import make_member, make_organisation
+from tests.archive.factories import make_archive
+from tests.dimse.factories import Peer, running_listener
+from tests.dimse.test_gate import rejection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@dataclass
+class House:
+    organisation: Organisation
+    archive: Archive
+    manager: User
+    reader: User
+
+    @property
+    def base(self) -> str:
+        return f"/o/{self.organisation.slug}/archive/{self.archive.slug}/callers/"
+
+    @property
+    def api(self) -> str:
+        return f"/api/v1/o/{self.organisation.slug}/archives/{self.archive.slug}/refused-callers/"
+
+
+def make_house(ae_title: str = "HERE", **fields: Any) -> House:
+    organisation = make_organisation()
+    archive = make_archive(organisation, ae_title=ae_title, is_open_to_any_caller=False, **fields)
+    manager, reader = make_member(organisation), make_member(organisation)
+    grant_role(actor=None, container=archive, role="manager", user=manager)
+    grant_role(actor=None, container=archive, role="reader", user=reader)
+    return House(organisation, archive, manager, reader)
+
+
+def rows(count: int) -> list[RefusedCaller]:
+    """The rows, once there are so many: they are written after the peer has its answer."""
+    for _try in range(100):
+        with all_tenants():
+            found = list(RefusedCaller.objects.select_related("archive__organisation").order_by("pk"))
+        if len(found) >= count:
+            break
+        time.sleep(0.05)
+    assert len(found) == count, found
+    return found
+
+
+def test_each_refusal_is_kept_for_those_it_concerns_with_its_reason() -> None:
+    make_house("HERE")
+    make_house("OFF", is_open_to_dimse=False)
+    make_house("COPIES", purpose="trial")
+    house = make_house("GONE")
+    Organisation.objects.filter(pk=house.organisation.pk).update(suspended_at=timezone.now())
+    with running_listener() as port:
+        for called in ("HERE", "OFF", "COPIES", "GONE", "NOWHERE"):
+            assert rejection(port, called=called, calling="CT1") is not None
+        found = {row.called_ae_title: row for row in rows(5)}
+    assert {title: row.reason for title, row in found.items()} == {
+        "HERE": "unknown-calling",
+        "OFF": "closed",
+        "COPIES": "unknown-calling",
+        "GONE": "suspended",
+        "NOWHERE": "unknown-called",
+    }
+    assert found["NOWHERE"].organisation_id is None
+    assert found["HERE"].archive.ae_title == "HERE"
+    for row in found.values():
+        assert (row.calling_ae_title, row.address, row.count) == ("CT1", "127.0.0.1", 1)
+
+
+def test_a_known_title_from_a_wrong_address_says_so() -> None:
+    from archive.intake.sources import add_source
+
+    house = make_house(purpose="teaching")
+    add_source(actor=None, archive=house.archive, kind="ae", calling_ae_title="CT1", network="10.0.0.0/8")
+    with running_listener() as port:
+        assert rejection(port, called="HERE", calling="CT1") == (1, 3)
+        (row,) = rows(1)
+    assert row.reason == "wrong-address"
+
+
+def test_a_failed_handshake_is_the_installations() -> None:
+    from dimse.limits import Limits
+    from dimse.trail import Trail
+
+    Trail(limits=Limits()).tell_of_handshake(address="10.9.8.7")
+    (row,) = rows(1)
+    assert (row.organisation_id, row.reason, row.address, row.called_ae_title) == (None, "tls", "10.9.8.7", "")
+
+
+def test_a_caller_in_a_loop_is_one_row_with_its_number() -> None:
+    make_house()
+    with running_listener(refusals_noted_seconds=0.0) as port:
+        for _time in range(5):
+            rejection(port, called="HERE", calling="CT1")
+        for _try in range(100):
+            (row,) = rows(1)
+            if row.count == 5:
+                break
+            time.sleep(0.05)
+    assert row.count == 5
+    assert row.first_at < row.last_at
+
+
+def _destination(house: House) -> Destination:
+    return Destination(archive=house.archive, ae_title=house.archive.ae_title, calling_ae_titles=frozenset())
+
+
+def note(house: House | None, *, calling: str, address: str, called: str = "HERE") -> None:
+    refusals.note(
+        destination=_destination(house) if house is not None else None,
+        called=called,
+        calling=calling,
+        address=address,
+        reason="unknown-calling" if house is not None else "unknown-called",
+    )
+
+
+def test_whatever_a_stranger_tries_the_list_stays_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refusals, "MOST_PER_ADDRESS", 3)
+    monkeypatch.setattr(refusals, "MOST_ROWS", 6)
+    house = make_house()
+    for number in range(10):
+        note(house, calling=f"CT{number}", address="10.0.0.1")
+        note(None, calling="X", called=f"T{number}", address="10.0.0.1")
+    with all_tenants():
+        own = RefusedCaller.objects.filter(archive=house.archive)
+        assert own.count() == 4
+        assert own.get(calling_ae_title="").count == 7
+        assert RefusedCaller.objects.filter(organisation=None).count() == 4
+    for number in range(10):
+        note(house, calling="CT", address=f"10.0.1.{number}")
+    with all_tenants():
+        assert RefusedCaller.objects.filter(archive=house.archive).count() == 6
+        RefusedCaller.objects.update(last_at=timezone.now() - timedelta(days=refusals.KEPT_DAYS + 1))
+        assert refusals.sweep() > 0
+        assert not RefusedCaller.objects.exists()
+
+
+def test_the_manager_sees_what_their_archive_refused_and_nobody_elses(client: Client) -> None:
+    house, other = make_house("HERE"), make_house("THERE")
+    note(house, calling="CT1", address="10.0.0.1")
+    note(other, calling="CT2", called="THERE", address="10.0.0.2")
+    note(None, calling="CT3", called="NOWHERE", address="10.0.0.3")
+    client.force_login(house.manager)
+    shown = client.get(house.base).content.decode()
+    assert "CT1" in shown
+    assert "10.0.0.1" in shown
+    for foreign in ("CT2", "CT3", "THERE", "NOWHERE", "10.0.0.2", "10.0.0.3"):
+        assert foreign not in shown
+    listed = client.get(house.api).json()["results"]
+    assert [(row["calling_ae_title"], row["address"], row["reason"], row["is_curable"]) for row in listed] == [
+        ("CT1", "10.0.0.1", "unknown-calling", True)
+    ]
+    assert client.get(other.base).status_code == 404
+    with all_tenants():
+        foreign_row = RefusedCaller.objects.get(archive=other.archive)
+    assert client.post(f"{house.base}{foreign_row.public_id}/allow/").status_code == 404
+    client.force_login(house.reader)
+    assert client.get(house.base).status_code == 403
+    assert client.get(house.api).status_code == 403
+
+
+def test_an_empty_list_says_what_will_stand_there(client: Client) -> None:
+    house = make_house()
+    client.force_login(house.manager)
+    assert "No caller was refused" in client.get(house.base).content.decode()
+
+
+def test_callers_of_nobody_are_for_the_administrator_of_the_installation(client: Client) -> None:
+    house = make_house()
+    note(None, calling="CT3", called="NOWHERE", address="10.0.0.3")
+    note(house, calling="CT1", address="10.0.0.1")
+    client.force_login(house.manager)
+    assert client.get("/installation/callers/").status_code in (403, 404)
+    User.objects.filter(pk=house.manager.pk).update(is_installation_administrator=True)
+    shown = client.get("/installation/callers/").content.decode()
+    assert "NOWHERE" in shown
+    assert "10.0.0.1" not in shown
+
+
+def test_allowing_a_caller_lets_it_in_and_is_recorded(client: Client) -> None:
+    house = make_house(calling_ae_titles=["MR1"])
+    with running_listener(directory_seconds=60.0) as port:
+        assert rejection(port, called="HERE", calling="CT1") == (1, 3)
+        (row,) = rows(1)
+        with pytest.raises(Forbidden):
+            refusals.allow(actor=house.reader, caller=row)
+        client.force_login(house.manager)
+        assert client.post(f"{house.base}{row.public_id}/allow/").status_code == 302
+        assert rejection(port, called="HERE", calling="CT1") is None
+        assert rejection(port, called="HERE", calling="CT2") == (1, 3)
+    with tenant(house.organisation):
+        assert Archive.objects.get(pk=house.archive.pk).calling_ae_titles == ["MR1", "CT1"]
+        assert not RefusedCaller.objects.filter(calling_ae_title="CT1").exists()
+        event = Event.objects.get(action="archive.caller_allowed")
+    assert event.detail["calling_ae_title"] == "CT1"
+
+
+def test_allowing_a_caller_of_a_de_identified_archive_names_it_with_its_address(client: Client) -> None:
+    house = make_house(purpose="trial")
+    with running_listener() as port:
+        rejection(port, called="HERE", calling="CT1")
+        (row,) = rows(1)
+        client.force_login(house.manager)
+        assert client.post(f"{house.api}{row.public_id}/allow/").status_code == 204
+        assert rejection(port, called="HERE", calling="CT1") is None
+    with tenant(house.organisation):
+        source = IntakeSource.objects.get(archive=house.archive)
+        assert Archive.objects.get(pk=house.archive.pk).calling_ae_titles == []
+    assert (source.calling_ae_title, source.network) == ("CT1", "127.0.0.1/32")
+
+
+@pytest.mark.parametrize("reason", ["closed", "suspended", "unknown-called", "tls", "protocol"])
+def test_what_allowing_would_not_mend_is_not_allowed(reason: str) -> None:
+    house = make_house()
+    refusals.note(destination=_destination(house), called="HERE", calling="CT1", address="10.0.0.1", reason=reason)
+    (row,) = rows(1)
+    with pytest.raises(Conflict):
+        refusals.allow(actor=house.manager, caller=row)
+
+
+def test_a_title_that_is_none_is_shown_and_never_allowed() -> None:
+    house = make_house()
+    note(house, calling="<b>&\\", address="10.0.0.1")
+    (row,) = rows(1)
+    with pytest.raises(Conflict):
+        refusals.allow(actor=house.manager, caller=row)
+
+
+def test_a_row_can_be_taken_off_and_comes_again_with_the_next_try(client: Client) -> None:
+    house = make_house()
+    note(house, calling="CT1", address="10.0.0.1")
+    (row,) = rows(1)
+    client.force_login(house.manager)
+    assert client.post(f"{house.base}{row.public_id}/forget/").status_code == 302
+    assert rows(0) == []
+    note(house, calling="CT1", address="10.0.0.1")
+    rows(1)
+
+
+def test_a_stranger_on_the_raw_line_leaves_nothing_unprintable() -> None:
+    make_house()
+    with running_listener() as port:
+        with Peer(port) as peer:
+            peer.associate(called="HERE", calling="\x01\x02")
+        (row,) = rows(1)
+    assert row.reason == "protocol"
+    assert row.calling_ae_title.isprintable()
