@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
@@ -32,7 +33,7 @@ class CallerTable(Table):
 
     key = "refused-callers"
     noun = ngettext_lazy("%(n)s refused caller", "%(n)s refused callers", "n")
-    columns = (
+    columns: ClassVar[Sequence[Column]] = (
         *_COLUMNS,
         Column(
             "actions",
@@ -60,5 +61,5 @@ class LostCallerTable(CallerTable):
     """Callers of AE titles that no archive has, and connections that failed before they named one."""
 
     key = "lost-callers"
-    columns = _COLUMNS
+    columns: ClassVar[Sequence[Column]] = _COLUMNS
     empty_template = "dimse/lost_callers_empty.html"

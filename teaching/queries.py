@@ -12,7 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from access.queries import containers_with, ready_for_plain, visible_to
-from archive.models import Archive, Series, Study
+from archive import hooks
+from archive.hooks import Clearance
+from archive.models import Series, Study
 from teaching.domain import checklist
 from teaching.models import Assignment, Case, CaseVersion, Course, CourseCase, Library, Review
 from teaching.permissions import learnable_versions
@@ -75,7 +77,7 @@ def facets(rows: QuerySet[Case], *, names: Iterable[str] = FACETS) -> dict[str, 
 def checklist_of(*, case: Case, content: Mapping[str, Any]) -> list[checklist.Check]:
     return checklist.run(
         content,
-        is_deidentified=is_deidentified(case),
+        clearance=clearance_of(case).value,
         held_back_open=0 if case.held_back_resolved else sum(int(e.get("count", 1)) for e in case.held_back),
         image_texts=image_texts(case),
         telling_objects=telling_objects(case),
@@ -106,12 +108,16 @@ def telling_objects(case: Case) -> list[str]:
     return sorted(set(telling.values_list("modality", flat=True)))
 
 
-def is_deidentified(case: Case) -> bool:
-    """All images stand in an archive that takes de-identified images only, and no run is still at work."""
+def clearance_of(case: Case) -> Clearance:
+    """What may be said of all images of the case: the least of what may be said of each study."""
     if case.state == Case.State.PREPARING:
-        return False
-    purposes = Archive.objects.filter(studies__case_studies__case=case).values_list("purpose", flat=True)
-    return all(purpose == Archive.Purpose.TEACHING for purpose in purposes)
+        return Clearance.UNKNOWN
+    studies = list(Study.objects.filter(case_studies__case=case))
+    said = set(hooks.clearance_of(studies).values())
+    for one in (Clearance.UNKNOWN, Clearance.SCREENED):
+        if one in said:
+            return one
+    return Clearance.DEIDENTIFIED
 
 
 def image_texts(case: Case) -> list[str]:
@@ -144,7 +150,10 @@ def check_sentence(check: checklist.Check) -> str:
     }
     detail = "; ".join(str(presets.get(part, part)) for part in check.detail)
     sentences = {
-        "deidentified": _("The images are de-identified"),
+        "deidentified": {
+            "pass": _("The images are de-identified"),
+            "warn": _("Some images were screened on arrival; no de-identification run wrote them"),
+        }.get(check.verdict, _("Nothing proves that the images are de-identified: make a de-identified copy")),
         "held-back": _("Held-back images are dealt with"),
         "images": _("There are images"),
         "alternative-title": _("The case has a title as an unknown"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count, Max, Sum
+from django.forms import Form
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -80,7 +81,7 @@ def archive_settings(request: Any, organisation: str, archive: str) -> HttpRespo
     return render(request, "archive/archive_settings.html", context, status=status)
 
 
-def add_errors(form: ArchiveForm, error: Invalid) -> None:
+def add_errors(form: Form, error: Invalid) -> None:
     for name, sentences in error.fields.items():
         for sentence in sentences:
             form.add_error(name if name in form.fields else None, sentence)

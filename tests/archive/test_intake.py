@@ -352,3 +352,51 @@ def test_an_upload_answers_for_each_file(client: Client) -> None:
     refused = client.post(base)
     assert refused.status_code == 403
     assert "de-identified images" in refused.content.decode()
+
+
+def test_a_manager_adds_and_removes_sources_on_the_page_and_strangers_do_not(client: Client) -> None:
+    house, other = make_house(), make_house()
+    base = f"/o/{house.organisation.slug}/archive/{house.archive.slug}/sources/"
+    client.force_login(house.manager)
+    assert (
+        house.sender.username in client.get(base).content.decode()
+        or str(house.sender) in client.get(base).content.decode()
+    )
+    form = {"kind": "ae", "calling_ae_title": "CT9", "network": ""}
+    refused = client.post(base + "add/", form)
+    assert refused.status_code == 422
+    assert "from which addresses" in refused.content.decode()
+    assert client.post(base + "add/", form | {"network": "10.9.0.0/16"}).status_code == 302
+    assert "CT9 (10.9.0.0/16)" in client.get(base).content.decode()
+    with tenant(house.organisation):
+        row = IntakeSource.objects.get(calling_ae_title="CT9")
+    assert client.post(f"{base}{row.public_id}/remove/").status_code == 302
+    with tenant(house.organisation):
+        assert not IntakeSource.objects.filter(calling_ae_title="CT9").exists()
+    client.force_login(house.sender)
+    assert client.get(base).status_code == 403
+    client.force_login(other.manager)
+    assert client.get(base).status_code == 404
+    clinical = make_archive(house.organisation)
+    grant_role(actor=None, container=clinical, role="manager", user=house.manager)
+    client.force_login(house.manager)
+    assert client.get(f"/o/{house.organisation.slug}/archive/{clinical.slug}/sources/").status_code == 404
+
+
+def test_the_page_releases_a_held_file_only_with_a_reason_by_who_looked(client: Client) -> None:
+    house = make_house()
+    deliver(house.archive, [make_file(**{**CLEAN, "StudyDescription": "Knee Osgood"})], actor=house.sender)
+    (file,) = held(house.archive)
+    release = f"/o/{house.organisation.slug}/archive/{house.archive.slug}/quarantine/release/"
+    form = {"selected": file.public_id}
+    client.force_login(house.sender)
+    assert client.post(release, form | {"reason": "Mine", "looked": "1"}).status_code == 403
+    client.force_login(house.manager)
+    asked = client.post(release, form)
+    assert asked.status_code == 200
+    assert "StudyDescription" in asked.content.decode()
+    assert client.post(release, form | {"reason": "", "looked": "1"}).status_code == 422
+    assert client.post(release, form | {"reason": "A disease"}).status_code == 422
+    assert stored(house.archive) == []
+    assert client.post(release, form | {"reason": "A disease", "looked": "1"}).status_code == 302
+    assert len(stored(house.archive)) == 1

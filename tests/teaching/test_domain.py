@@ -92,20 +92,20 @@ def test_questions_say_what_is_wrong_with_them(changes: dict[str, Any], faults: 
 
 
 def test_the_checklist_holds_an_empty_case_and_lets_a_whole_one_go() -> None:
-    empty = checklist.run(content(sections=[], alternative_title=""), is_deidentified=False, held_back_open=2)
+    empty = checklist.run(content(sections=[], alternative_title=""), clearance="unknown", held_back_open=2)
     assert {check.code for check in checklist.blocking(empty)} == {
         "deidentified", "held-back", "alternative-title", "diagnosis", "questions", "level", "filed",
     }  # fmt: skip
     question = {"id": "q", "kind": "mark", "stem": "Mark it", "points": 5, "max_marks": 2}
     whole = content(questions=[question], level="primary", category="neuro", studies=[{}], is_normal=True)
-    assert not checklist.blocking(checklist.run(whole, is_deidentified=True, held_back_open=0))
+    assert not checklist.blocking(checklist.run(whole, clearance="deidentified", held_back_open=0))
     for still_open in (1, 2, 50):
-        held = checklist.run(whole, is_deidentified=True, held_back_open=still_open)
+        held = checklist.run(whole, clearance="deidentified", held_back_open=still_open)
         assert [(check.code, check.detail) for check in checklist.blocking(held)] == [("held-back", (str(still_open),))]
     contradicts = {**whole, "truth": [{"is_lesion": True, "label": ""}]}
-    assert [c.code for c in checklist.blocking(checklist.run(contradicts, is_deidentified=True, held_back_open=0))] == [
-        "truth-contradicts"
-    ]
+    assert [
+        c.code for c in checklist.blocking(checklist.run(contradicts, clearance="deidentified", held_back_open=0))
+    ] == ["truth-contradicts"]
 
 
 def case_with(*, lesions: int, view: bool = False, most: int = 5) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def test_presets_that_only_one_kind_of_case_has_are_telling(
     case: dict[str, Any], others: list[dict[str, Any]], telling: list[str]
 ) -> None:
     assert checklist.telling_presets(case, others) == telling
-    checks = checklist.run(case, is_deidentified=True, held_back_open=0, others=others)
+    checks = checklist.run(case, clearance="deidentified", held_back_open=0, others=others)
     (check,) = (one for one in checks if one.code == "presets-alike")
     # A warning: an editor may have reasons.
     assert (check.verdict, check.detail) == ("warn" if telling else "pass", tuple(telling))
@@ -215,3 +215,11 @@ def test_the_extent_of_a_circle_is_its_centre_and_radius_in_millimetres(
         assert known.centre_mm == pytest.approx(expected, abs=1e-3)
         assert known.radius_mm == pytest.approx(r * math.sqrt(rows * columns), rel=0.02)
         assert guessed.radius_mm == pytest.approx(known.radius_mm, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("clearance", "verdict"), [("deidentified", "pass"), ("screened", "warn"), ("unknown", "fail")]
+)
+def test_images_are_called_de_identified_only_when_a_run_wrote_them(clearance: str, verdict: str) -> None:
+    found = {check.code: check.verdict for check in checklist.run(content(), clearance=clearance, held_back_open=0)}
+    assert found["deidentified"] == verdict
