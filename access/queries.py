@@ -425,6 +425,21 @@ def people_with_role(*, container: RoleContainer, role: str | None = None) -> Qu
     ).distinct()
 
 
+def people_who_may(permission: str, organisation: Organisation) -> QuerySet[User]:
+    """Active members whose role on the organisation itself holds a permission ("access.manage_people")."""
+    roles = Organisation.roles_with(permission.partition(".")[2])
+    groups = ContainerRole.objects.filter(
+        container_kind=Organisation.container_kind(), container_id=organisation.pk, role__in=roles
+    )
+    grants = RoleGrant.objects.filter(unexpired(), container_role__in=groups, ended_at=None)
+    return User.objects.filter(
+        pk__in=grants.values("user"),
+        is_active=True,
+        memberships__organisation=organisation,
+        memberships__is_active=True,
+    ).distinct()
+
+
 def container_of(row: ContainerRole) -> RoleContainer:
     """The container behind a role. Inside its organisation's scope. Raises `NotFound` when it is gone."""
     model: Any = apps.get_model(row.container_kind)

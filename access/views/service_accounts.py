@@ -53,6 +53,12 @@ class ReachingTable(Table):
     columns = (
         Column("name", gettext_lazy("Token"), value="name", sort="name", primary=True),
         Column("owner", gettext_lazy("Stands for"), value=lambda row: str(row.user), sort="user__display_name"),
+        Column(
+            "maker",
+            gettext_lazy("Made by"),
+            value=lambda row: row.maker_words,
+            template="access/cells/token_maker.html",
+        ),
         Column("prefix", gettext_lazy("Begins with"), value=lambda row: f"{row.prefix}…", shown=False),
         Column("scopes", gettext_lazy("May"), value=lambda row: ", ".join(row.scopes)),
         Column("reach", gettext_lazy("Only in"), value=lambda row: row.reach),
@@ -93,6 +99,7 @@ class ReachingTable(Table):
         organisation: Organisation = self.context["organisation"]
         names = {f"{one.container_kind()}:{one.pk}": str(one) for one in people_service.containers_of(organisation)}
         now = timezone.now()
+        administrators = set(queries.people_who_may("access.manage_people", organisation).values_list("pk", flat=True))
         for row in rows:
             # Places of other organisations are not named here.
             row.reach = ", ".join(names[key] for key in row.containers if key in names)
@@ -102,6 +109,9 @@ class ReachingTable(Table):
                 row.state = "out"
             row.state_words = STATES[row.state]
             row.is_ours = row.user.service_of_id == organisation.pk
+            # Of people's own tokens the owner says enough; the secret of a service account's is known to who made it.
+            row.maker_words = str(row.created_by) if row.is_ours and row.created_by is not None else ""
+            row.is_maker_gone = bool(row.maker_words) and row.created_by_id not in administrators
 
 
 @never_cache

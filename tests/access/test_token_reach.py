@@ -176,3 +176,17 @@ def test_last_use_is_noted_with_its_address(hospital: Organisation) -> None:
     token.refresh_from_db()
     assert token.last_used_from == "192.0.2.7"
     assert token.last_used_at is not None
+
+
+def test_the_token_of_a_service_account_is_marked_when_who_made_it_leaves(
+    hospital: Organisation, administrator: User
+) -> None:
+    leaver = make_member(hospital, roles=("administrator",))
+    account = people.create_service_account(actor=leaver, organisation=hospital, name="robot", display_name="Robot")
+    services.create_token(actor=leaver, user=account, name="t", scopes=["read"])
+    services.create_token(user=make_member(hospital), name="own", scopes=["read"])
+    client = signed_in(administrator)
+    there = reverse("access:reaching-tokens", kwargs={"organisation": "hospital"})
+    assert "No longer administers" not in client.get(there).content.decode()
+    services.remove_member(actor=administrator, organisation=hospital, user=leaver)
+    assert client.get(there).content.decode().count("No longer administers") == 1
