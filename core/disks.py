@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
+import redis
 from django.conf import settings
 
 from core import room, storage_address
@@ -21,15 +24,32 @@ def least_room() -> Room:
     return room.judge(free=min(room.free_bytes(folder) for folder in folders), low=low)
 
 
+def is_away(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, says that database or cache do not answer: PostgreSQL's connection is gone or it
+    is just starting (SQLSTATE classes 08 and 57P), or Valkey cannot be reached."""
+    for one in _chain(error):
+        if isinstance(one, psycopg.OperationalError):
+            state = one.sqlstate or "08000"
+            return state.startswith(("08", "57P"))
+        if isinstance(one, redis.ConnectionError):
+            return True
+    return False
+
+
 def is_full(error: BaseException | None) -> bool:
     """Whether an error, or what caused it, says that a disk has no room: a file's, PostgreSQL's (SQLSTATE 53100), or
     Valkey's, which takes no writes while its file cannot be written (`MISCONF`)."""
+    return any(
+        (isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT))
+        or getattr(one, "sqlstate", None) == "53100"
+        or (isinstance(one, redis.ResponseError) and str(one).startswith("MISCONF"))
+        for one in _chain(error)
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if getattr(error, "sqlstate", None) == "53100" or str(error).startswith("MISCONF"):
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.defaults import server_error
 
 from core import disks
-from core.errors import DiskFull, Invalid, PacswebError
+from core.errors import DiskFull, Invalid, PacswebError, RetriableError
 
 logger = structlog.get_logger(__name__)
 
@@ -47,12 +50,31 @@ def refusal(request: HttpRequest, error: PacswebError, *, as_json: bool) -> Http
     return render(request, template, {"error": error}, status=error.status_code)
 
 
+def failed(request: HttpRequest) -> HttpResponse:
+    """Django's `handler500`: also what fails before a view is reached, such as asking for the session."""
+    error = sys.exc_info()[1]
+    if disks.is_full(error):
+        return disk_full(request)
+    if disks.is_away(error):
+        return _without_services(request, RetriableError(), title=_("A part of the system does not answer"))
+    return server_error(request)
+
+
 def disk_full(request: HttpRequest) -> HttpResponse:
-    """The answer where nothing can be written: a page that asks neither the database nor the cache."""
-    error = DiskFull()
+    """The answer where nothing can be written."""
+    return _without_services(request, DiskFull(), title=_("The disk is full"))
+
+
+def _without_services(request: HttpRequest, error: PacswebError, *, title: str) -> HttpResponse:
+    """A page that asks neither the database nor the cache."""
+    answer: HttpResponse
     if wants_json(request):
-        return JsonResponse(problem(error), status=error.status_code)
-    return render(None, "507.html", {"error": error}, status=error.status_code)
+        answer = JsonResponse(problem(error), status=error.status_code)
+    else:
+        answer = render(None, "unavailable.html", {"error": error, "title": title}, status=error.status_code)
+    answer["Retry-After"] = "30"
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 def wants_json(request: HttpRequest) -> bool:

@@ -30,3 +30,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("trials.urls")),
     path("", include("practice.urls")),
 ]
+
+handler500 = "core.middleware.failed"

@@ -242,7 +242,7 @@ def administration_places(context: template.Context) -> list[navigation.Entry]:
 def disk_banner(context: template.Context) -> dict[str, Any]:
     """Tells everybody who is signed in that nothing new is taken, while that is so."""
     user = context.get("user")
-    if user is None or not user.is_authenticated:
+    if user is None or not user.is_authenticated or getattr(context.get("request"), "guest", None) is not None:
         return {}
     room = disks.least_room()
     return {"room": room if room.is_short else None}

@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import redis
 from django.core.cache import cache
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from django.test import Client, RequestFactory
+from psycopg.errors import AdminShutdown, CannotConnectNow
 from psycopg.errors import DiskFull as PostgresDiskFull
 
 from access import services as access
@@ -328,6 +330,42 @@ def test_one_large_file_stops_before_the_last_room(
         services.receive(delivery=delivery, chunks=(bytes(1 << 19) for _piece in range(64)))
     assert spool.whole_files(delivery.pk) == []
     assert not list(spool.folder_of(delivery.pk).glob("*.part"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (PostgresDiskFull("could not extend file"), 507),
+        (AdminShutdown("terminating connection"), 503),
+        (CannotConnectNow("the database system is in recovery mode"), 503),
+        (psycopg.OperationalError("connection refused"), 503),
+        (redis.ConnectionError("connection refused"), 503),
+        (psycopg.errors.QueryCanceled("statement timeout"), 500),
+        (ValueError("a fault of ours"), 500),
+    ],
+)
+def test_failure_before_a_view_is_reached_is_told_by_its_cause(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    """As when the session is asked for: no view, and no middleware of ours around it."""
+
+    def broken(*_arguments: Any) -> None:
+        wrapped = OperationalError("x") if isinstance(error, psycopg.Error) else error
+        raise wrapped from (error if wrapped is not error else None)
+
+    monkeypatch.setattr("access.middleware.TokenMiddleware.__call__", broken)
+    client = Client(raise_request_exception=False)
+    for place, accept in (
+        ("/o/hospital/", "text/html"),
+        ("/o/hospital/dicomweb/clinical/studies", "application/dicom+json"),
+    ):
+        answer = client.get(place, headers={"accept": accept})
+        assert answer.status_code == status
+        assert b"refused" not in answer.content and b"timeout" not in answer.content, "no detail of the inside"
+        if status != 500:
+            assert answer["Retry-After"] == "30"
+            assert answer["Content-Type"].startswith("text/html" if accept == "text/html" else "application/json")
 
 
 def test_disk_of_the_images_counts_too(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
