@@ -11,7 +11,6 @@ from string import Formatter
 from typing import Any
 
 from django.apps import apps
-from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Max, Q, QuerySet
 from django.db.models.functions import TruncDay, TruncHour, TruncMinute
@@ -152,15 +151,10 @@ def matching(word: str) -> Q:
 
 
 def gaps_in_the_rights() -> list[str]:
-    """What the application's role could do to the trail beyond adding to it; a sentence each. Asked of the database at most
-    once a minute."""
-    known: list[str] | None = cache.get("audit:gaps")
-    if known is None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT current_user")
-            known = [one.sentence for one in ownership.faults(cursor, role=cursor.fetchone()[0])]
-        cache.set("audit:gaps", known, timeout=60)
-    return known
+    """What the application's role could do to the trail beyond adding to it; a sentence each."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        return [one.sentence for one in ownership.faults(cursor, role=cursor.fetchone()[0])]
 
 
 def checks(*, user: User, organisation: Organisation) -> QuerySet[Job]:
@@ -236,7 +230,7 @@ def seal_state(*, organisation: Organisation) -> SealState:
         sealed=last.sequence if last is not None else 0,
         waiting=waiting,
         sealed_at=last.sealed_at if last is not None else None,
-        stopped=_why_stopped(cache.get(sealing.STOPPED)),
+        stopped=_why_stopped(sealing.stopped()),
     )
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import Max
 
@@ -29,6 +30,7 @@ LOCK = (0x5EA1, 0)
 FORM = 2
 #: In the cache while sealing has stopped: the code of the reason.
 STOPPED = "audit:sealing-stopped"
+STOPPED_SECONDS = 60
 
 
 def seal(*, organisation_id: int | None, limit: int = SEAL_BATCH) -> int:
@@ -65,6 +67,26 @@ def begin_again() -> None:
         with heads.writing() as file:
             if file.is_empty:
                 _begin(file, is_wanted=True)
+
+
+def note_state(*, code: str) -> None:
+    """Keep for a minute why nothing is sealed; empty when all is well. A cache that takes nothing changes nothing."""
+    try:
+        if code:
+            cache.set(STOPPED, code, timeout=STOPPED_SECONDS)
+        else:
+            cache.delete(STOPPED)
+    except Exception as error:  # noqa: BLE001 -- whatever the cache client raises
+        logger.warning("cache_takes_nothing", kind=type(error).__name__)
+
+
+def stopped() -> str:
+    """The code of what stops sealing; empty when all is well, or the cache does not answer."""
+    try:
+        return str(cache.get(STOPPED) or "")
+    except Exception as error:  # noqa: BLE001 -- the same
+        logger.warning("cache_does_not_answer", kind=type(error).__name__)
+        return ""
 
 
 def hold_still() -> None:

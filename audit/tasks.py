@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import structlog
-from django.core.cache import cache
 
 from access.models import Organisation
 from audit import sealing, services
@@ -9,8 +8,6 @@ from core.errors import PacswebError
 from core.tasks import task
 
 logger = structlog.get_logger(__name__)
-
-STOPPED_SECONDS = 60
 
 
 @task(queue="default", installation_wide=True, time_limit_seconds=120)
@@ -24,9 +21,9 @@ def seal_chains() -> None:
         _seal_all()
     except PacswebError as error:
         logger.error("sealing_stopped", code=error.code)
-        cache.set(sealing.STOPPED, error.code, timeout=STOPPED_SECONDS)
+        sealing.note_state(code=error.code)
     else:
-        cache.delete(sealing.STOPPED)
+        sealing.note_state(code="")
 
 
 def _seal_all() -> None:
