@@ -10,7 +10,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from deid.domain import dates, dummies, moments, uids
+from deid.domain import dates, dummies, moments, texts, uids
 from deid.domain.changes import Record
 from deid.domain.elements import element_of, raw_bytes
 from deid.domain.identifiers import TEXT_VRS, strings_of
@@ -40,6 +40,16 @@ class Edits:
         self.plan = plan
         self.profile = plan.profile
         self.record = record
+        self._kept: dict[tuple[str, str, str], bool] = {}
+
+    def is_kept(self, text: str, *, keyword: str, vr: str) -> bool:
+        """Frames say the same over and over: each value is looked at once."""
+        key = keyword, vr, text
+        found = self._kept.get(key)
+        if found is None:
+            found = texts.is_kept(keyword=keyword, vr=vr, value=text, identifiers=self.plan.identifiers)
+            self._kept[key] = found
+        return found
 
     def keep(self, dataset: Dataset, *, element: DataElement, vr: str, path: str, rule: str) -> None:
         """Leave an element as it is, once its value is of its VR and names nobody."""

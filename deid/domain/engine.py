@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from deid.domain import binaries, codes, dates, descriptors, dummies, statement, texts, uids
+from deid.domain import binaries, codes, dates, descriptors, dummies, statement, uids
 from deid.domain.changes import Record
 from deid.domain.edits import CHARACTER_SET, CODE_MEANING, CODE_SCHEME, CODE_VALUES, Edits
 from deid.domain.elements import element_of, empty, private_creators, truthful, vr_of
@@ -287,7 +287,7 @@ class _Work:
 
     def _free_text(self, dataset: Dataset, *, element: DataElement, vr: str, text: str, path: str) -> None:
         tag = element.tag
-        is_kept = texts.is_kept(keyword=element.keyword, vr=vr, value=text, identifiers=self.plan.identifiers)
+        is_kept = self.edits.is_kept(text, keyword=element.keyword, vr=vr)
         cleaned = text if is_kept else descriptors.clean_text(text, identifiers=self.plan.identifiers)
         if cleaned == text:
             self.edits.note(Action.KEEP, rule=RULE_KEPT, path=path, tag=tag, vr=vr, before=element, after=element)
@@ -305,10 +305,7 @@ class _Work:
     def _labels(self, dataset: Dataset, *, element: DataElement, vr: str, path: str) -> None:
         """Values that can only be technique stay; of others the safe words do under Clean Descriptors, else a dummy."""
         values = strings_of(element)
-        kept = [
-            texts.is_kept(keyword=element.keyword, vr=vr, value=one, identifiers=self.plan.identifiers)
-            for one in values
-        ]
+        kept = [self.edits.is_kept(one, keyword=element.keyword, vr=vr) for one in values]
         if all(kept) and (len(values) < 2 or self.plan.identifiers.find("".join(values)) is None or vr == "CS"):
             self.edits.note(
                 Action.KEEP, rule=RULE_KEPT, path=path, tag=element.tag, vr=vr, before=element, after=element

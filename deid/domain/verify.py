@@ -102,6 +102,7 @@ def _in_elements(
     """What elements hold. Text that is accounted for is added to `seen`."""
     keeps_dates = profile.has(Option.RETAIN_FULL_DATES)
     keeps_private = profile.has(Option.RETAIN_SAFE_PRIVATE)
+    looked_at: dict[tuple[str, str, str], str | None] = {}
     numbers = [run for run, kind in identifiers.runs.items() if len(run) >= 9 and kind != BIRTH_DATE]
     for path, element, holder in _elements(dataset):
         if element.tag.is_private and not keeps_private:
@@ -120,7 +121,14 @@ def _in_elements(
             if not keeps_dates and dates & source_dates.get(path, frozenset()):
                 yield Residue(path=path, kind="date not moved")
         elif element.VR in TEXT_VRS:
-            kind = _in_text(element, path=path, holder=holder, identifiers=identifiers, own=own)
+            # Frames say the same over and over; in a code item and in what is ours the place counts too.
+            key = element.keyword, str(element.VR), "\\".join(strings_of(element))
+            if path in own or element.keyword in _CODE_KEYWORDS or key not in looked_at:
+                kind = _in_text(element, path=path, holder=holder, identifiers=identifiers, own=own)
+                if path not in own:
+                    looked_at[key] = kind
+            else:
+                kind = looked_at[key]
             if kind is not None:
                 yield Residue(path=path, kind=kind)
             else:
@@ -167,10 +175,11 @@ def _in_bytes(header: bytes, *, identifiers: Identifiers, seen: list[str]) -> It
     What stands in elements that were looked at is counted off, so that only what no element shows is left.
     """
     squeezed = _squeezed(header)
-    known = [_squeezed(text.encode("ascii", "replace")) for text in seen]
+    # Divided by what no needle holds, so that none is found across two values.
+    known = b"\n".join(_squeezed(text.encode("ascii", "replace")) for text in seen)
     for needle, kind in _needles(identifiers):
         count = squeezed.count(needle)
-        if count and count > sum(text.count(needle) for text in known):
+        if count > known.count(needle):
             yield Residue(path="header bytes", kind=kind)
     if identifiers.uids:
         for match in _UID_LIKE.findall(header):
