@@ -6,9 +6,11 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from archive import decoding
 from pacsweb.start import refuse_without_walls
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pacsweb.settings.development")
 
 application = get_wsgi_application()
 refuse_without_walls()
+decoding.warm()

@@ -8,5 +8,11 @@ from __future__ import annotations
 
 from archive.decoding.errors import DecodeError
 from archive.decoding.frames import Decoded, decode_frame, decode_in_file, description_of, options_of
+from archive.decoding.pool import pool as _pool
 
-__all__ = ["DecodeError", "Decoded", "decode_frame", "decode_in_file", "description_of", "options_of"]
+__all__ = ["DecodeError", "Decoded", "decode_frame", "decode_in_file", "description_of", "options_of", "warm"]
+
+
+def warm() -> None:
+    """Start a decoder ahead of the first frame."""
+    _pool().warm()

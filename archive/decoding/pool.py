@@ -180,6 +180,11 @@ class Pool:
         for one in stale:
             one.end()
 
+    def warm(self) -> None:
+        """Start one decoder, so that the first frame does not wait for it. It loads its codecs by itself."""
+        with self._slots:
+            self._put(self._take())
+
     def pids(self) -> list[int]:
         """Of the decoders that wait for work."""
         with self._lock:

@@ -143,6 +143,14 @@ def test_the_decoder_sees_no_secret_of_its_parent(own_pool: pools.Pool, monkeypa
     assert b"not-for-codecs" not in Path(f"/proc/{pid}/environ").read_bytes()
 
 
+def test_a_warm_pool_has_its_decoder_before_the_first_frame(own_pool: pools.Pool) -> None:
+    own_pool.warm()
+    pids = own_pool.pids()
+    assert len(pids) == 1
+    assert decode(jpeg_ls()).shape == (64, 64)
+    assert own_pool.pids() == pids
+
+
 def test_many_threads_share_few_decoders() -> None:
     found: list[bool] = []
     image, frame = bombs.picture(256), jpeg_ls(256)
