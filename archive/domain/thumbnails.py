@@ -187,8 +187,14 @@ def _range_of_histogram(values: np.ndarray[Any, Any], *, dataset: Dataset) -> tu
     low, high = (float(value) for value in np.percentile(kept, PERCENTILES))
     if high > low:
         return low, high
-    # A few bright spots on nothing, as of tracts or vessels.
-    return float(np.nanmin(values)), float(np.nanmax(values))
+    # A few bright spots on nothing, as of tracts or vessels: the range of what is not that nothing.
+    others = values[np.isfinite(values) & (values != low)]
+    if padding is not None:
+        others = others[others != padding]
+    if not others.size:
+        return low, low
+    darkest, brightest = (float(value) for value in np.percentile(others.astype(np.float32), PERCENTILES))
+    return min(low, darkest), max(low, brightest)
 
 
 def _frame_items(dataset: Dataset, *, index: int) -> list[Dataset]:

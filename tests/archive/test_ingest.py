@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from archive import spool
+from archive import services, spool
 from archive.models import Delivery, Instance, Patient, Series, Study
 from archive.storage import storage
 from core.tenancy import tenant
@@ -39,3 +39,11 @@ def test_the_same_files_again_are_duplicates_and_change_nothing() -> None:
     with tenant(archive.organisation):
         assert Study.objects.get().instance_count == 3
         assert Patient.objects.count() == 1
+
+
+def test_a_file_of_which_nobody_knows_what_became_is_no_success() -> None:
+    """Another process took it from the spool, and it stands neither in the index nor in the quarantine."""
+    delivery = services.open_delivery(archive=make_archive(), source=Delivery.Source.STOW)
+    (outcome,) = services.index_delivery(delivery=delivery, only=["0000000000000001-0123abcd"])
+    assert not outcome.is_success and not outcome.is_stored
+    assert (outcome.status, outcome.code, outcome.dicom_status) == ("refused", "outcome-unknown", 0x0110)

@@ -266,9 +266,11 @@ def test_a_thumbnail_of_values_below_one_shows_them(window: tuple[bytes, bytes] 
 
 def test_a_thumbnail_of_a_few_bright_spots_shows_them() -> None:
     pixels = np.zeros((256, 256), dtype="<u2")
-    pixels[100:106, 100:106] = 900
+    pixels[100:120, 100:120] = 900
+    # One that is far brighter must not hide the others.
+    pixels[30, 30] = 65535
     picture = stamp(Written(bits=16, side=256, pixels=pixels.tobytes()))
-    assert picture[103, 103] > 200 and picture[0, 0] < 40
+    assert picture[110, 110] > 200 and picture[0, 0] < 40
 
 
 @pytest.mark.parametrize(
