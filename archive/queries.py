@@ -148,5 +148,12 @@ def series_of(*, user: Any, study: Study) -> QuerySet[Series]:
     return visible_to(user, study.series.order_by("series_number", "series_instance_uid"), VIEW)
 
 
+def sees_whole(*, user: Any, series: Series) -> bool:
+    """Whether a person sees every image of a series: what is derived from all of them is for nobody else."""
+    if may(user, VIEW, series.archive):
+        return True
+    return visible_to(user, series.instances.order_by(), VIEW).count() == series.instances.count()
+
+
 def instances_of(*, user: Any, series: Series) -> QuerySet[Instance]:
     return visible_to(user, series.instances.order_by("instance_number", "sop_instance_uid"), VIEW)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import Count, F, Func, Q, QuerySet, TextField
+from django.db.models import Count, Exists, F, Func, OuterRef, Q, QuerySet, Sum, TextField
 from django.db.models.functions import Now
 from django.http import QueryDict
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
-from archive import reading
+from access.queries import may, visible_to
+from archive import queries, reading
 from archive.domain.text import fold
 from archive.models import Archive, Instance, Patient, Series, Study
+from archive.permissions import VIEW
 from audit import services as audit
 from core.db.distinct import distinct_values
 from core.tables import Choice, Column, DateRange, Flag, Table
@@ -37,14 +39,27 @@ class ListedValue(Choice):
     """
 
     series_field: str = ""
+    #: The series that the person sees, who does not see all: then they are asked, not the list of the whole study.
+    seen: QuerySet[Series] | None = None
 
     def narrow(self, queryset: QuerySet[Any], state: list[str]) -> QuerySet[Any]:
+        if self.seen is not None:
+            matching = self.seen.filter(**{f"{self.series_field}__in": state}, study=OuterRef("pk"))
+            return queryset.filter(Exists(matching)) if state else queryset
         condition = Q()
         for value in state:
             condition |= Q(**{f"{self.field}__contains": [value]})
         return queryset.filter(condition)
 
     def options(self, queryset: QuerySet[Any], state: list[str], *, counted: bool) -> tuple[Option, ...]:
+        if self.seen is not None:
+            within = self.seen.filter(study__in=queryset.order_by().values("pk")).exclude(**{self.series_field: ""})
+            counted_rows = within.order_by(self.series_field).values_list(self.series_field)
+            found = dict(counted_rows.annotate(n=Count("study", distinct=True))[:MOST_OPTIONS])
+            return tuple(
+                Option(value, value, found.get(value, 0) if counted else None, value in state)
+                for value in dict.fromkeys([*found, *state])
+            )
         unnested = Func(F(self.field), function="jsonb_array_elements_text", output_field=TextField())
         rows = queryset.order_by().annotate(one_value=unnested).values("one_value").annotate(n=Count("pk"))
         counts = {row["one_value"]: row["n"] for row in rows.order_by("one_value")[:MOST_OPTIONS]}
@@ -215,10 +230,23 @@ class StudyTable(Table):
     card_template = "archive/cells/study_card.html"
     empty_template = "archive/study_list_empty.html"
 
+    def __init__(self, **given: Any) -> None:
+        context = given["context"]
+        user, archive = given["request"].user, context["archive"]
+        #: The series that the person sees; None for who sees the whole archive.
+        self.seen_series: QuerySet[Series] | None = None
+        if not context.get("is_whole_archive") and not may(user, VIEW, archive):
+            self.seen_series = visible_to(user, Series.objects.filter(archive=archive), VIEW)
+            self.filters = tuple(  # type: ignore[assignment,misc]
+                replace(one, seen=self.seen_series) if isinstance(one, ListedValue) else one for one in self.filters
+            )
+        super().__init__(**given)
+
     def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
         """Every word must be found somewhere; each place is asked by its own index."""
         for word in words.split()[:8]:
-            queryset = queryset.filter(pk__in=matching_studies(archive=self.archive, word=word[:LONGEST_WORD]))
+            found = matching_studies(archive=self.archive, word=word[:LONGEST_WORD], seen=self.seen_series)
+            queryset = queryset.filter(pk__in=found)
         return queryset
 
     def options_of(self, bound: Bound) -> Sequence[Option]:
@@ -249,8 +277,12 @@ class StudyTable(Table):
 
     def prepare(self, rows: Sequence[Any]) -> None:
         organisation = self.archive.organisation.slug
-        pictures = thumbnails([row.pk for row in rows])
-        counts = prior_counts(rows)
+        seen = self.seen_series
+        pictures = thumbnails([row.pk for row in rows], seen=seen)
+        own = None if seen is None else queries.studies(user=self.request.user, archive=self.archive)
+        counts = prior_counts(rows, seen=own)
+        if seen is not None:
+            count_seen(rows, user=self.request.user, seen=seen)
         before = None
         grouped = self.sort_column is not None and self.sort_column.key == "patient"
         for row in rows:
@@ -277,10 +309,27 @@ def detail_url(*, organisation: str, archive: Archive, study: Study) -> str:
     )
 
 
-def thumbnails(study_ids: Sequence[int]) -> dict[int, str]:
-    """The address of one picture for each study: of its largest series that has one."""
+def count_seen(rows: Sequence[Any], *, user: Any, seen: QuerySet[Series]) -> None:
+    """Make the rows of a page say what the person sees of each study, and nothing of the rest. Changes them in memory."""
+    series: dict[int, list[Series]] = {}
+    for one in seen.filter(study__in=rows).order_by("modality", "body_part"):
+        series.setdefault(one.study_id, []).append(one)
+    images = visible_to(user, Instance.objects.filter(study__in=rows), VIEW).order_by()
+    counted = {row["study"]: row for row in images.values("study").annotate(n=Count("pk"), size=Sum("size_bytes"))}
+    for row in rows:
+        own = series.get(row.pk, [])
+        row.modalities = [one for one in dict.fromkeys(item.modality for item in own) if one]
+        row.body_parts = [one for one in dict.fromkeys(item.body_part for item in own) if one]
+        row.series_count = len(own)
+        row.instance_count = counted.get(row.pk, {}).get("n", 0)
+        row.size_bytes = counted.get(row.pk, {}).get("size") or 0
+
+
+def thumbnails(study_ids: Sequence[int], *, seen: QuerySet[Series] | None = None) -> dict[int, str]:
+    """The address of one picture for each study: of its largest series that has one, among those `seen` (None: all)."""
     rows = (
-        Series.objects.filter(study_id__in=study_ids)
+        (Series.objects.all() if seen is None else seen)
+        .filter(study_id__in=study_ids)
         .exclude(thumbnail_key="")
         .order_by("study_id", "-instance_count", "pk")
         .distinct("study_id")
@@ -296,10 +345,11 @@ def thumbnail_url(series: Series) -> str:
     return f"{path}?v={series.version}"
 
 
-def prior_counts(rows: Sequence[Study]) -> dict[int, int]:
-    """How many studies each patient of the page has."""
+def prior_counts(rows: Sequence[Study], *, seen: QuerySet[Study] | None = None) -> dict[int, int]:
+    """How many studies each patient of the page has, among those `seen` (None: all)."""
     counted = (
-        Study.objects.filter(patient_id__in={row.patient_id for row in rows})
+        (Study.objects.all() if seen is None else seen)
+        .filter(patient_id__in={row.patient_id for row in rows})
         .order_by()
         .values("patient_id")
         .annotate(n=Count("pk"))
@@ -307,8 +357,11 @@ def prior_counts(rows: Sequence[Study]) -> dict[int, int]:
     return {row["patient_id"]: row["n"] for row in counted}
 
 
-def matching_studies(*, archive: Archive, word: str) -> QuerySet[Any]:
-    """Primary keys of an archive's studies in which a word occurs: one indexed search a place, put together."""
+def matching_studies(*, archive: Archive, word: str, seen: QuerySet[Series] | None = None) -> QuerySet[Any]:
+    """Primary keys of an archive's studies in which a word occurs: one indexed search a place, put together.
+
+    `seen` are the series that the person sees; None for who sees all of them.
+    """
     studies = Study.objects.filter(archive=archive).order_by()
     patients = Patient.objects.filter(archive=archive).order_by()
     folded = fold(word)
@@ -321,8 +374,11 @@ def matching_studies(*, archive: Archive, word: str) -> QuerySet[Any]:
         places.append(studies.filter(search_name__contains=folded))
     if UID_WORD.match(word):
         places.append(studies.filter(study_instance_uid__startswith=word))
-        places.append(studies.filter(series__series_instance_uid=word))
-        inside = Instance.objects.filter(archive=archive, sop_instance_uid=word).values("study_id")
-        places.append(studies.filter(pk__in=inside))
+        series = Series.objects.filter(archive=archive) if seen is None else seen
+        places.append(studies.filter(pk__in=series.filter(series_instance_uid=word).order_by().values("study_id")))
+        inside = Instance.objects.filter(archive=archive, sop_instance_uid=word)
+        if seen is not None:
+            inside = inside.filter(series__in=seen.order_by().values("pk"))
+        places.append(studies.filter(pk__in=inside.values("study_id")))
     keys = [place.values("pk") for place in places]
     return keys[0].union(*keys[1:])

@@ -170,8 +170,8 @@ def instance_file(request: Any, organisation: str, archive: str, study: str, ins
 @require_GET
 def thumbnail(request: Any, organisation: str, series: str) -> HttpResponse:
     """The picture of a series; seen by whoever may see the series, for whatever reason."""
-    found = get_visible(request.user, Series.objects.all(), VIEW, public_id=series)
-    if not found.thumbnail_key:
+    found = get_visible(request.user, Series.objects.select_related("archive__organisation"), VIEW, public_id=series)
+    if not found.thumbnail_key or not queries.sees_whole(user=request.user, series=found):
         raise NotFound
     etag = quote_etag(f"{found.public_id}-{found.thumbnail_key.rpartition('/')[2].partition('-')[0]}")
     if request.headers.get("If-None-Match") == etag:

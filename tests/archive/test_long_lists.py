@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.db.models import QuerySet
 from django.test import Client, RequestFactory
@@ -140,7 +139,7 @@ def test_the_measure_of_these_tests_sees_a_walk(long: Long) -> None:
 def table(long: Long, query: str = "", *, rows: QuerySet[Study] | None = None, is_whole: bool = True) -> StudyTable:
     request = RequestFactory().get(f"/list/?{query}")
     request.organisation = long.archive.organisation  # type: ignore[attr-defined]
-    request.user = AnonymousUser()
+    request.user = long.reader
     if rows is None:
         rows = Study.objects.filter(archive=long.archive).select_related("patient")
     return StudyTable(request=request, queryset=rows, context={"archive": long.archive, "is_whole_archive": is_whole})
