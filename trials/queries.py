@@ -8,8 +8,9 @@ from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from access.models import RoleGrant
-from access.queries import containers_with, may, unexpired, visible_to
+from access.queries import containers_with, may, people_with_role, unexpired, visible_to
 from archive.models import Archive, Study
+from archive.permissions import ADD
 from archive.permissions import MANAGE as MANAGE_ARCHIVE
 from archive.permissions import VIEW as VIEW_ARCHIVE
 from trials.domain import lifecycle
@@ -145,3 +146,11 @@ def archives_for_trials(user: Any) -> QuerySet[Archive]:
 def find_subjects(rows: QuerySet[Subject], words: str) -> QuerySet[Subject]:
     """By the beginning or any part of the Subject ID."""
     return rows.filter(subject_id__icontains=words.strip()[:64]).order_by("subject_id")
+
+
+def stewards(archive: Archive) -> list[Any]:
+    """Coordinators who decide on what is held in their trial's archive: those who may open its quarantine."""
+    trial = Trial.objects.filter(archive=archive).first()
+    if trial is None:
+        return []
+    return [person for person in people_with_role(container=trial, role="coordinator") if may(person, ADD, archive)]

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from access.queries import get_visible, may
-from archive import attributes, lists, queries, services
+from archive import attributes, hooks, lists, queries, services
 from archive.albums import queries as album_queries
 from archive.models import Archive, Instance, Series, Study
 from archive.permissions import DELETE, EXPORT, VIEW
@@ -80,6 +80,7 @@ def study_detail(request: Any, organisation: str, archive: str, study: str) -> H
     audit.record(action="study.opened", organisation=request.organisation, target=found, request=request)
     others = queries.studies(user=request.user, archive=found_archive).filter(patient=found.patient)
     context = page_context(request, found_archive, tab="studies") | {
+        "clearance": hooks.clearance_of([study])[study.pk].value if found_archive.is_gated else "",
         "study": found,
         "series": series,
         "others": list(others.exclude(pk=found.pk).order_by("-study_date")[:20]),

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import spool
+from archive.intake.sources import add_source
 from archive.models import Delivery, Instance, QuarantinedFile
 from archive.storage import storage
 from core.tenancy import tenant
 from dicomweb.domain.multipart import MultipartError, PartBegin, PartData, PartEnd, read_parts
 from tests.archive.factories import make_archive, make_dataset, to_bytes
+from tests.archive.test_intake import CLEAN
 from tests.dicomweb.factories import Door, make_reader, make_token
 from tests.dicomweb.raw import Written, element
 
@@ -248,3 +250,23 @@ def test_what_is_left_out_is_no_success(archive: Any, door: Door) -> None:
     response = post(door, multipart(to_bytes(good), directory()))
     assert response.status_code == 202
     assert uids(response.json()["00081199"]) == [good.SOPInstanceUID] == stored(archive)
+
+
+def test_a_de_identified_archive_answers_for_each_instance_that_may_name_a_patient() -> None:
+    archive = make_archive(purpose="trial")
+    person = make_reader(archive, role="contributor")
+    door = Door(archive, token=make_token(person))
+    refused = post(door, multipart(to_bytes(make_dataset())))
+    assert refused.status_code == 403
+    assert stored(archive) == []
+    add_source(actor=None, archive=archive, kind="person", user=person)
+    clean, clear = make_dataset(**CLEAN), make_dataset(**{**CLEAN, "PatientName": "Schmidt^Anna"})
+    answer = post(door, multipart(to_bytes(clear)))
+    assert answer.status_code == 409
+    (failed,) = answer.json()["00081198"]["Value"]
+    assert failed["00081155"]["Value"] == [clear.SOPInstanceUID]
+    assert failed["00081197"]["Value"] == [0x0124]
+    assert "PatientName" in str(failed["00000902"])
+    assert "Schmidt" not in answer.content.decode()
+    assert post(door, multipart(to_bytes(clean), to_bytes(clear))).status_code == 202
+    assert stored(archive) == [clean.SOPInstanceUID]
