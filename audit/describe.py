@@ -5,15 +5,17 @@ All three are worked out when the event is written and kept in it: names and rol
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Model
+from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from access.models import ContainerRole, Organisation, RoleContainer
+from access.models import ContainerRole, Organisation, RoleContainer, RoleGrant
 from access.queries import unexpired
+from core.ready import ready
 from core.tenancy import all_tenants
 
 MANY_STUDIES = 200
@@ -95,6 +97,8 @@ def why(
     for place in places:
         held = roles.get((place.container_kind(), place.pk))
         if held:
+            # Every member holds "member" besides.
+            held = held - {"member"} or held
             named = [str(label) for role, (label, _rights) in place.ROLES.items() if role in held]
             words = ", ".join(name[:1].lower() + name[1:] for name in named or sorted(held))
             return f"{words} of {name_of(place, organisation=organisation)}"
@@ -112,17 +116,20 @@ def _nobody(
     return _("the installation itself") if door in ("task", "command", "") else _("nobody signed in")
 
 
+@ready(user_id=int, at=datetime)
+def _roles_held(*, user_id: int, at: datetime) -> QuerySet[ContainerRole]:
+    """Every role of a person; few, and asked for at each event."""
+    held = RoleGrant.objects.filter(unexpired(at=at), container_role=OuterRef("pk"), user_id=user_id, ended_at=None)
+    rows: QuerySet[ContainerRole] = ContainerRole.objects.filter(Exists(held))
+    return rows
+
+
 def _roles_on(places: list[Any], *, person: int) -> dict[tuple[str, int], set[str]]:
     """One query for the container and the organisation together."""
+    wanted = {(place.container_kind(), place.pk) for place in places}
     found: dict[tuple[str, int], set[str]] = {}
     with all_tenants():
-        rows = ContainerRole.objects.filter(
-            unexpired("grants__", at=timezone.now()),
-            grants__user=person,
-            grants__ended_at=None,
-            container_kind__in={place.container_kind() for place in places},
-            container_id__in={place.pk for place in places},
-        ).values_list("container_kind", "container_id", "role")
-        for kind, pk, role in rows:
-            found.setdefault((kind, pk), set()).add(role)
+        for row in _roles_held.all(user_id=person, at=timezone.now()):
+            if (row.container_kind, row.container_id) in wanted:
+                found.setdefault((row.container_kind, row.container_id), set()).add(row.role)
     return found
