@@ -135,13 +135,8 @@ class EventTable(Table):
             primary=True,
             csv=queries.plain_sentence,
         ),
-        Column("place", gettext_lazy("Where"), value=queries.place_words),
-        Column(
-            "study",
-            gettext_lazy("Study"),
-            template="audit/cells/studies.html",
-            csv=lambda event: " ".join(event.studies),
-        ),
+        Column("place", gettext_lazy("Where"), template="audit/cells/where.html", csv=queries.place_words),
+        Column("study", gettext_lazy("Study"), value=queries.study_words, shown=False),
         Column(
             "outcome",
             gettext_lazy("Outcome"),

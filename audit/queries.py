@@ -120,6 +120,10 @@ def target_words(event: Event) -> str:
     return f"{kind} {event.target_label or event.target_id}"
 
 
+def study_words(event: Event) -> str:
+    return " ".join(event.studies)
+
+
 def detail_words(event: Event) -> str:
     """All that an event keeps besides, as JSON."""
     return json.dumps(event.detail, ensure_ascii=False, sort_keys=True) if event.detail else ""

@@ -12,3 +12,9 @@ register = template.Library()
 def sentence(event: Event) -> str:
     """An event in words."""
     return queries.sentence(event)
+
+
+@register.filter
+def place(event: Event) -> str:
+    """Where it happened, by name."""
+    return queries.place_words(event)
