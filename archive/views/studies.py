@@ -80,7 +80,7 @@ def study_detail(request: Any, organisation: str, archive: str, study: str) -> H
     audit.record(action="study.opened", organisation=request.organisation, target=found, request=request)
     others = queries.studies(user=request.user, archive=found_archive).filter(patient=found.patient)
     context = page_context(request, found_archive, tab="studies") | {
-        "clearance": hooks.clearance_of([study])[study.pk].value if found_archive.is_gated else "",
+        "clearance": hooks.clearance_of([found])[found.pk].value if found_archive.is_gated else "",
         "study": found,
         "series": series,
         "others": list(others.exclude(pk=found.pk).order_by("-study_date")[:20]),

@@ -400,3 +400,16 @@ def test_the_page_releases_a_held_file_only_with_a_reason_by_who_looked(client: 
     assert stored(house.archive) == []
     assert client.post(release, form | {"reason": "A disease", "looked": "1"}).status_code == 302
     assert len(stored(house.archive)) == 1
+
+
+def test_the_page_of_a_study_says_how_it_came_in(client: Client) -> None:
+    house = make_house()
+    deliver(house.archive, [make_file(**CLEAN)], actor=house.sender)
+    with tenant(house.organisation):
+        study = Instance.objects.select_related("study").get(archive=house.archive).study
+    client.force_login(house.manager)
+    page = f"/o/{house.organisation.slug}/archive/{house.archive.slug}/studies/{study.public_id}/"
+    assert "Screened on arrival" in client.get(page).content.decode()
+    with tenant(house.organisation):
+        Delivery.objects.filter(archive=house.archive).update(admission="")
+    assert "Not shown to be de-identified" in client.get(page).content.decode()
