@@ -25,7 +25,13 @@ from tests.access.factories import make_organisation, make_user
 _numbers = itertools.count(1)
 
 #: What the database demands beyond types, by "table.column".
-PARTICULAR: dict[str, Any] = {}
+PARTICULAR: dict[str, Any] = {
+    # A source of images is one thing: here the command line, which is neither a title nor a person.
+    "archive_intakesource.kind": "import",
+    "archive_intakesource.calling_ae_title": "",
+    "archive_intakesource.network": "",
+    "archive_intakesource.user_id": None,
+}
 #: References that may be empty, but of which the database demands one.
 WANTED = frozenset({"access_rolerule.provider_id"})
 
