@@ -47,6 +47,10 @@ _STATEMENT: Final = frozenset(
         "LongitudinalTemporalInformationModified",
     ]
 )
+#: What the machine calls itself and its processing: names of makers and products are no vocabulary. A data set that has
+#: only such words names a machine; PN separators, addresses and long numbers are findings there too.
+_EQUIPMENT: Final = frozenset(("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ProcessingFunction"))
+_NOT_A_PRODUCT: Final = re.compile(r"[@^]|\d{6,}")
 #: Codes and meanings of CID 7050, with which others state theirs (PS3.3 C.7.1.1).
 _METHODS: Final = frozenset(term for code in (BASIC_PROFILE_CODE, *OPTION_CODES.values()) for term in code)
 _SUBJECT_IDS: Final = ("PatientID", "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID")
@@ -59,7 +63,8 @@ _TRIAL_WORDS: Final = words(
     positron emission iodinated agent iomeron omnipaque ultravist imeron iopamiro isovue visipaque xenetix optiray
     iohexol iopamidol iopromide iomeprol iodixanol iobitridol ioversol gadovist gadavist dotarem clariscan prohance
     multihance primovist eovist gadobutrol gadoterate gadoteric gadoteridol gadobenate gadoxetate barium sulfate
-    gastrografin saline meglumine
+    gastrografin saline meglumine postero antero posteroanterior anteroposterior latero cranio caudal craniocaudal
+    mediolateral lateromedial projection projections
     """
 )
 _MEASURE: Final = re.compile(
@@ -149,6 +154,8 @@ def _verdict(
         return None
     if Tag(tag).is_private:
         return PRIVATE if not Tag(tag).is_private_creator else None
+    if keyword in _EQUIPMENT and not any(_NOT_A_PRODUCT.search(value) for value in values):
+        return None
     if vr == "PN":
         return None if all(_is_placeholder(value) for value in values) else IDENTITY
     if keyword.startswith("ClinicalTrial") or keyword in _SUBJECT_IDS:
