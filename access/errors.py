@@ -70,7 +70,7 @@ class NotYetProven(WrongProof):
 class TooManyAttempts(Forbidden):
     status_code = 429
     code = "too-many-attempts"
-    default_message = _("Too many attempts failed. Wait a quarter of an hour, then try again.")
+    default_message = _("Too many failed attempts. Wait 15 minutes, then try again.")
 
 
 class ProofNeeded(Forbidden):

@@ -58,7 +58,7 @@ def organisation_meant(request: HttpRequest) -> str:
 
 
 def _too_many() -> str:
-    return _("Too many attempts failed. Wait a quarter of an hour, then try again.")
+    return _("Too many failed attempts. Wait 15 minutes, then try again.")
 
 
 @never_cache
@@ -90,7 +90,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                 problem = getattr(request, "sign_on_problem", None)
                 form.add_error(
                     None,
-                    str(sentence_of(problem)) if problem else _("User name and password do not belong together."),
+                    str(sentence_of(problem)) if problem else _("Incorrect user name or password."),
                 )
                 status = _status_of(problem)
     elif request.method == "GET":

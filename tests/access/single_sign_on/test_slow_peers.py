@@ -23,7 +23,8 @@ from tests.access.single_sign_on.directory import change, sign_in
 from tests.access.single_sign_on.outcome import outcomes
 
 SECONDS = 0.8
-SLACK = 1.2
+# A busy machine takes its time; what is not bounded takes for ever.
+SLACK = 4.0
 ENDLESS = b"x" * 65536
 
 
@@ -186,14 +187,53 @@ def test_few_wait_at_a_time_and_other_organisations_are_let_in(monkeypatch: Any)
         asking = [threading.Thread(target=ask, args=(port,)) for _one in range(17)]
         for one in asking:
             one.start()
-        time.sleep(1)
+        until = time.monotonic() + 2.2
+        while len(codes) < 17 - exchange.AT_ONCE and time.monotonic() < until:
+            time.sleep(0.02)
         assert codes == ["busy"] * (17 - exchange.AT_ONCE), "a refusal has to be quick"
-        assert max(took) < 0.3 + SLACK / 2
+        assert max(took) < 2.5
         with exchange.with_provider(some_sign_on(2)):
             assert exchange.clock().remaining > 0
         for one in asking:
             one.join()
     assert codes.count("timeout") == exchange.AT_ONCE
+
+
+def test_all_organisations_together_leave_threads_for_those_who_ask_no_provider(monkeypatch: Any) -> None:
+    """Three hostile organisations: the third gets what is left of the process, a fourth nothing."""
+    cache.clear()
+    monkeypatch.setattr(exchange, "SECONDS", 3)
+    codes: list[str] = []
+
+    def ask(organisation_id: int, port: int) -> None:
+        try:
+            with exchange.with_provider(some_sign_on(organisation_id)):
+                fetching.get_json(f"http://127.0.0.1:{port}/keys")
+        except ProviderUnreachable as error:
+            codes.append(error.code)
+
+    with peer(silent) as port:
+        asking = [threading.Thread(target=ask, args=(number // 2, port)) for number in range(8)]
+        for one in asking:
+            one.start()
+        until = time.monotonic() + 2.5
+        while len(codes) < 8 - exchange.AT_ONCE_IN_ALL and time.monotonic() < until:
+            time.sleep(0.02)
+        assert codes == ["busy"] * (8 - exchange.AT_ONCE_IN_ALL)
+        for one in asking:
+            one.join()
+
+
+def test_a_place_is_free_again_when_no_thread_could_be_begun(monkeypatch: Any) -> None:
+    cache.clear()
+
+    def no_more(_self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    for _time in range(exchange.AT_ONCE + 2):
+        with pytest.raises(exchange.Busy), exchange.with_provider(some_sign_on()):
+            fetching.get_json("https://login.example/keys")
 
 
 def test_who_kept_silent_is_not_asked_again_for_a_while() -> None:
@@ -208,6 +248,16 @@ def test_who_kept_silent_is_not_asked_again_for_a_while() -> None:
         with pytest.raises(ProviderUnreachable) as tried, exchange.with_provider(some_sign_on(), is_trial=True):
             fetching.get_json(f"http://127.0.0.1:{port}/keys")
     assert tried.value.code == "timeout"
+
+
+def test_what_an_administrator_tries_closes_nothing_for_the_others() -> None:
+    cache.clear()
+    with peer(silent) as port:
+        with pytest.raises(ProviderUnreachable), exchange.with_provider(some_sign_on(), is_trial=True):
+            fetching.get_json(f"http://127.0.0.1:{port}/keys")
+        with pytest.raises(ProviderUnreachable) as asked, exchange.with_provider(some_sign_on()):
+            fetching.get_json(f"http://127.0.0.1:{port}/keys")
+    assert asked.value.code == "timeout"
 
 
 @pytest.mark.django_db
