@@ -15,10 +15,12 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
-from access.models import Directory, IdentityProvider
+from access import throttle
+from access.models import Directory, IdentityProvider, User
 from access.single_sign_on import exchange, fetching
 from access.single_sign_on.errors import ProviderUnreachable
 from core.tenancy import tenant
+from tests.access.factories import PASSWORD
 from tests.access.single_sign_on.directory import change, sign_in
 from tests.access.single_sign_on.outcome import outcomes
 
@@ -267,7 +269,7 @@ def test_a_directory_is_held_to_the_same_clock(behave: Any, directory: Directory
     with peer(behave) as port:
         change(directory, address=f"ldap://127.0.0.1:{port}")
         began = time.monotonic()
-        assert sign_in(Client(), "ada@hospital").status_code in (422, 503)
+        assert sign_in(Client(), "ada@hospital").status_code == 503
         assert time.monotonic() - began < SECONDS + SLACK
     assert set(outcomes(directory)) <= {"timeout", "answer-too-large", "tls"}
 
@@ -283,3 +285,31 @@ def test_a_busy_provider_says_when_to_come_again(provider: IdentityProvider) -> 
         answer = Client().get(there)
     assert answer.status_code == 503 and answer["Retry-After"] == str(exchange.SILENT_SECONDS)
     assert "not answering" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_silent_directory_locks_nobody_out(directory: Directory, administrator: User) -> None:
+    """What nobody looked at is no guess: neither the name nor the address it comes from is counted."""
+    cache.clear()
+    with peer(silent) as port:
+        change(directory, address=f"ldap://127.0.0.1:{port}")
+        for number in range(throttle.FAILURES_PER_ADDRESS + 5):
+            name = "ada@hospital" if number < throttle.FAILURES_PER_NAME + 3 else f"person{number}@hospital"
+            answer = sign_in(Client(), name)
+            assert answer.status_code == 503, number
+        assert sign_in(Client(), administrator.username, PASSWORD).status_code == 302
+    change(directory, address=directory.address)
+    cache.delete(f"sign-on-silent:{directory.public_id}")
+    assert sign_in(Client(), "ada@hospital").status_code == 302
+
+
+@pytest.mark.django_db
+def test_a_silent_directory_hides_no_guesses_at_a_password_that_is_kept_here(
+    directory: Directory, administrator: User
+) -> None:
+    cache.clear()
+    with peer(silent) as port:
+        change(directory, address=f"ldap://127.0.0.1:{port}")
+        for _attempt in range(throttle.FAILURES_PER_NAME):
+            sign_in(Client(), administrator.username, "wrong")
+        assert sign_in(Client(), administrator.username, PASSWORD).status_code == 429
