@@ -1,4 +1,5 @@
-"""`manage.py check --database default`: the application's role can only add to the trail."""
+"""`manage.py check`: the audit key is the one of the signed heads. With `--database default`: the application's role can only
+add to the trail."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from django.apps import AppConfig
 from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import connections
 
-from audit import ownership
+from audit import heads, ownership
+from audit.errors import KeyChanged, KeyMissing
 
 HOW_TO_HAND_OVER: Final = (
     "Give `migrate` PACSWEB_DATABASE_ADMIN_URL; docs/operations.md, “The owner of the audit trail”."
@@ -34,3 +36,16 @@ def check_ownership(
                 for one in ownership.faults(cursor, role=role)
             ]
     return found
+
+
+@register()
+def check_key(app_configs: Sequence[AppConfig] | None = None, **_options: Any) -> list[CheckMessage]:
+    """A warning before anything is stamped with another key than the trail's."""
+    try:
+        heads.check_key()
+    except KeyChanged as error:
+        return [Warning(str(error.message), id="pacsweb.audit.key")]
+    except (KeyMissing, OSError):
+        # Told where the key or the file is needed; whoever checks may not be allowed to read it.
+        return []
+    return []

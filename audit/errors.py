@@ -21,6 +21,21 @@ class KeyMissing(PermanentError):
     )
 
 
+class KeyChanged(PermanentError):
+    """The file of signed heads ends with another key: one that went on with this one could be checked with neither."""
+
+    code = "audit-key-changed"
+
+    def __init__(self, *, named: str, key: str) -> None:
+        super().__init__(
+            _(
+                "The file of signed heads was written with the audit key %(named)s, and PACSWEB_AUDIT_KEY is %(key)s, so "
+                "nothing is sealed; events are recorded and wait. Put the old key back: an audit key cannot be changed."
+            )
+            % {"named": named, "key": key}
+        )
+
+
 class HeadsUnusable(RetriableError):
     """Events are kept and wait for their seal."""
 
@@ -37,10 +52,11 @@ class HeadsUnusable(RetriableError):
 
 
 class HeadsLost(PermanentError):
-    """There were heads, and the file is gone or empty: a new one would vouch for whatever is in the database now."""
+    """There were heads, and the file is gone, empty or begun by halves: one begun now would vouch for the database as it is."""
 
     code = "audit-heads-lost"
     default_message = _(
-        "The file of signed heads is missing, so nothing is sealed; events are recorded and wait. Put the file of "
-        "PACSWEB_AUDIT_HEADS back. If it is lost for good, `manage.py begin_audit_heads` begins a new one."
+        "The file of signed heads is missing or was begun and not finished, so nothing is sealed; events are recorded and "
+        "wait. Put the file of PACSWEB_AUDIT_HEADS back. If it is lost for good, `manage.py begin_audit_heads` begins a new "
+        "one, or finishes it."
     )

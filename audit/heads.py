@@ -17,7 +17,7 @@ from django.conf import settings
 from audit.domain import heads
 from audit.domain.heads import Head, Record
 from audit.domain.keys import AuditKey
-from audit.errors import HeadsUnusable, KeyMissing
+from audit.errors import HeadsUnusable, KeyChanged, KeyMissing
 
 STEP: Final = 1 << 16
 
@@ -77,19 +77,24 @@ class Writer:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self.last, self._last_line = self._find_last()
+        self.last, self._last_line = _find_last(descriptor)
+        _require_our_key(self.last)
 
     @property
-    def is_empty(self) -> bool:
-        return self.last is None
+    def is_begun(self) -> bool:
+        """False for an empty file, and for one whose beginning was cut before everything in it was adopted."""
+        return self.last is not None and self.last.kind in {"adopted", "seal"}
 
-    def append(self, head: Head) -> Head:
-        """Sign a head and have it on disk when this returns. Raises `HeadsUnusable`; a cut line is harmless."""
-        previous = heads.digest_of(self._last_line) if self._last_line else heads.NOTHING_BEFORE
-        made = heads.signed(replace(head, previous=previous), key=key())
-        line = made.line()
+    def append(self, *bodies: Head) -> None:
+        """Sign heads and have them on disk, in one write, when this returns. Raises `HeadsUnusable`; a cut line is harmless."""
+        made, line = self.last, self._last_line
         # A line that was cut, when a process died over it, ends here.
-        content = (b"" if self._ends_a_line() else b"\n") + line + b"\n"
+        content = b"" if self._ends_a_line() else b"\n"
+        for body in bodies:
+            previous = heads.digest_of(line) if line else heads.NOTHING_BEFORE
+            made = heads.signed(replace(body, previous=previous), key=key())
+            line = made.line()
+            content += line + b"\n"
         try:
             written = 0
             while written < len(content):
@@ -98,42 +103,58 @@ class Writer:
         except OSError as error:
             raise HeadsUnusable(reason=os.strerror(error.errno or errno.EIO)) from error
         self.last, self._last_line = made, line
-        return made
 
     def _ends_a_line(self) -> bool:
         end = os.fstat(self._descriptor).st_size
         return end == 0 or os.pread(self._descriptor, 1, end - 1) == b"\n"
 
-    def _find_last(self) -> tuple[Head | None, bytes]:
-        """The last whole line, from the end: the file is never read as a whole to add to it."""
-        position = os.fstat(self._descriptor).st_size
-        content = b""
-        while position > 0:
-            step = min(STEP, position)
-            position -= step
-            content = os.pread(self._descriptor, step, position) + content
-            lines = content.split(b"\n")
-            # The first piece may begin in the middle of a line.
-            for line in reversed(lines if position == 0 else lines[1:]):
-                head = heads.parse(line) if line else None
-                if head is not None:
-                    return head, line
-        return None, b""
+
+def check_key() -> None:
+    """Raises `KeyChanged`, `KeyMissing` and `OSError` where the file could not be gone on with; none is needed yet."""
+    try:
+        descriptor = os.open(path(), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        _require_our_key(_find_last(descriptor)[0])
+    finally:
+        os.close(descriptor)
+
+
+def _require_our_key(last: Head | None) -> None:
+    if last is not None and last.key != key().name:
+        raise KeyChanged(named=last.key, key=key().name)
+
+
+def _find_last(descriptor: int) -> tuple[Head | None, bytes]:
+    """The last whole line, from the end: the file is never read as a whole to add to it."""
+    position = os.fstat(descriptor).st_size
+    content = b""
+    while position > 0:
+        step = min(STEP, position)
+        position -= step
+        content = os.pread(descriptor, step, position) + content
+        lines = content.split(b"\n")
+        # The first piece may begin in the middle of a line.
+        for line in reversed(lines if position == 0 else lines[1:]):
+            head = heads.parse(line) if line else None
+            if head is not None:
+                return head, line
+    return None, b""
 
 
 @contextmanager
 def writing() -> Iterator[Writer]:
-    """The file, made when there is none, for one writer at a time. Raises `HeadsUnusable`."""
+    """The file, made when there is none, for one writer at a time. Raises `HeadsUnusable`, `KeyChanged`, `KeyMissing`."""
     place = path()
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        is_new = not place.exists()
         descriptor = os.open(place, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise HeadsUnusable(reason=os.strerror(error.errno or errno.EIO)) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if is_new:
+        if os.fstat(descriptor).st_size == 0:
             _sync_folder(place.parent)
         yield Writer(descriptor)
     finally:

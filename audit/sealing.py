@@ -38,7 +38,7 @@ def seal(*, organisation_id: int | None, limit: int = SEAL_BATCH) -> int:
 
     Another sealer at work makes this return 0 at once. Events are taken in the order of their numbers as far as they are
     committed: the link's sequence, not the event's number, is the order of proof. Raises `HeadsLost`, `HeadsUnusable`,
-    `KeyMissing`; the events wait.
+    `KeyChanged`, `KeyMissing`; the events wait.
     """
     with all_tenants(), transaction.atomic():
         if not _claim():
@@ -46,27 +46,31 @@ def seal(*, organisation_id: int | None, limit: int = SEAL_BATCH) -> int:
         if not Event.objects.filter(organisation_id=organisation_id, link=None).exists():
             return 0
         with heads.writing() as file:
-            if file.is_empty:
+            if not file.is_begun:
                 _begin(file)
             _finish(file.last)
-            waiting = Event.objects.filter(organisation_id=organisation_id, link=None).order_by("pk")[:limit]
-            links = _links(list(waiting), organisation_id=organisation_id, sealed_at=_now())
+            waiting = Event.objects.filter(organisation_id=organisation_id, link=None).order_by("pk")
+            events = list(waiting[: limit + 1])
+            links = _links(events[:limit], organisation_id=organisation_id, sealed_at=_now())
             if links:
-                file.append(_head(links))
+                file.append(_head(links, more=len(events) > limit))
                 ChainLink.objects.bulk_create(links, batch_size=500)
             return len(links)
 
 
-def begin_again() -> None:
-    """Begin a new file of heads where the old one is lost: what is in the database now is taken as it is.
+def begin_again() -> bool:
+    """Begin a new file of heads where the old one is lost, or was begun and not finished; False where it is whole.
 
-    For an administrator who has looked for the file and knows why it is gone; the trail says that it happened.
+    What is in the database now is taken as it is. For an administrator who has looked for the file and knows why it is
+    gone; the trail says that it happened.
     """
     with all_tenants(), transaction.atomic():
         _claim(wait=True)
         with heads.writing() as file:
-            if file.is_empty:
-                _begin(file, is_wanted=True)
+            if file.is_begun:
+                return False
+            _begin(file, is_wanted=True)
+            return True
 
 
 def note_state(*, code: str) -> None:
@@ -95,23 +99,31 @@ def hold_still() -> None:
 
 
 def _begin(file: heads.Writer, *, is_wanted: bool = False) -> None:
-    """The first lines: what was sealed before there were heads is adopted once, and never again."""
+    """The first lines: what was sealed before there were heads is adopted once, and never again.
+
+    They are written at once, `adopted` last. Where the file ends before it, its writer died: the rest is adopted now.
+    """
     if not is_wanted and ChainLink.objects.filter(form__gte=FORM).exists():
         raise HeadsLost
     now = in_utc(_now())
-    newest = Event.objects.filter(stamp=None).aggregate(newest=Max("pk"))["newest"] or 0
-    public = heads.key().public.hex()
-    file.append(Head(kind="begin", time=now, previous="", legacy=newest, public_key=public))
-    tops = ChainLink.objects.order_by("organisation_id", "-sequence").distinct("organisation_id")
-    for link in tops:
+    lines = []
+    if file.last is None:
+        newest = Event.objects.filter(stamp=None).aggregate(newest=Max("pk"))["newest"] or 0
+        lines.append(Head(kind="begin", time=now, previous="", legacy=newest, public_key=heads.key().public.hex()))
+    record = heads.read()
+    for link in ChainLink.objects.order_by("organisation_id", "-sequence").distinct("organisation_id"):
+        adopted = record.of(link.organisation_id) if record is not None else []
+        if adopted and adopted[-1].sequence >= link.sequence:
+            continue
         digest = bytes(link.digest).hex()
-        file.append(
+        lines.append(
             Head(
                 kind="adopt", time=now, previous="", organisation=link.organisation_id, sequence=link.sequence,
                 digest=digest,
             )
         )  # fmt: skip
-    logger.info("audit_heads_begun", chains=len(tops))
+    file.append(*lines, Head(kind="adopted", time=now, previous=""))
+    logger.info("audit_heads_begun", lines=len(lines) + 1)
 
 
 def _finish(head: Head | None) -> None:
@@ -168,7 +180,7 @@ def _links(events: list[Event], *, organisation_id: int | None, sealed_at: datet
     return links
 
 
-def _head(links: list[ChainLink]) -> Head:
+def _head(links: list[ChainLink], *, more: bool) -> Head:
     last = links[-1]
     return Head(
         kind="seal",
@@ -179,6 +191,7 @@ def _head(links: list[ChainLink]) -> Head:
         digest=bytes(last.digest).hex(),
         events=tuple(link.event_id for link in links),
         marks=b"".join(bytes(link.digest)[:MARK_BYTES] for link in links),
+        more=more,
     )
 
 

@@ -17,7 +17,7 @@ from audit.domain import stamps
 from audit.errors import ChainBroken
 from audit.models import ChainLink, Event, as_written
 from audit.permissions import VIEW_AUDIT
-from audit.verify import file_finding, take_snapshot, verify_chain
+from audit.verify import file_finding, take_snapshot, verify_chain, words
 from core import jobs
 from core.cache import is_first
 from core.callers import client_address
@@ -161,7 +161,7 @@ def verify_as_job(*, organisation_id: int, job_id: str) -> None:
             "head": verdict.head,
             "code": verdict.code or (finding.code if finding else ""),
             "event": verdict.broken_event,
-            "reason": verdict.reason or (finding.reason if finding else ""),
+            "reason": verdict.reason or (words(finding) if finding else ""),
             "public_key": heads.key().public.hex(),
         }
         slug = handle.job.organisation.slug

@@ -11,6 +11,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from audit import heads, sealing
 from audit.domain import chain, findings, stamps
@@ -21,6 +23,7 @@ from audit.models import ChainLink, Event, as_sealed, as_written
 from core.tenancy import all_tenants
 
 CHUNK = 2000
+A_COPY = gettext_noop("the event is a copy of an older one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,24 @@ def take_snapshot(*, copy: Path | None = None) -> Snapshot:
 
 def file_finding(snapshot: Snapshot) -> Finding | None:
     """What is wrong with the file of heads itself."""
-    if snapshot.record is None:
+    if snapshot.record is None or not snapshot.record.is_begun:
         with all_tenants():
-            if not ChainLink.objects.filter(form__gte=sealing.FORM).exists():
-                return None
-        return Finding("heads", None, "the file of signed heads is missing")
+            is_needed = ChainLink.objects.filter(form__gte=sealing.FORM).exists()
+        if is_needed and snapshot.record is None:
+            return Finding("heads", None, gettext_noop("the file of signed heads is missing"))
+        if is_needed and snapshot.record is not None and snapshot.record.broken_at is None:
+            return Finding("heads", None, gettext_noop("the file of signed heads was begun and not finished"))
+    if snapshot.record is None:
+        return None
     if snapshot.record.broken_at is not None:
-        return Finding("heads", None, f"line {snapshot.record.broken_at} of the signed heads: {snapshot.record.reason}")
+        values = {"line": snapshot.record.broken_at, "reason": _(snapshot.record.reason) % snapshot.record.values}
+        return Finding("heads", None, gettext_noop("line %(line)s of the signed heads: %(reason)s"), values)
     return None
+
+
+def words(finding: Finding) -> str:
+    """The reason in the language of whoever asked for the check."""
+    return _(finding.reason) % finding.values
 
 
 def chains(snapshot: Snapshot) -> set[int | None]:
@@ -126,14 +139,15 @@ class _Check:
         self.total = max(self.top, self.heads[-1].sequence if self.heads else 0)
 
     def run(self, *, progress: Callable[[int], None] | None) -> Verdict:
-        is_begun = self.snapshot.record is not None
+        record = self.snapshot.record
+        is_begun = record is not None and (record.is_begun or record.broken_at is not None)
         walk = Walk(heads=self.heads, genesis=chain.GENESIS, legacy=self.legacy, is_begun=is_begun)
         copies = self._copies()
         head = ""
         for link in self._links():
             finding = walk.step(link)
             if finding is None and link.event in copies:
-                finding = Finding("forged", link.event, "the event is a copy of an older one")
+                finding = Finding("forged", link.event, A_COPY)
             if finding is not None:
                 return self._broken(finding, intact=walk.last - 1, at=walk.last)
             head = link.digest.hex()
@@ -144,9 +158,9 @@ class _Check:
             finding = file_finding(self.snapshot)
         if finding is not None:
             return self._broken(finding, intact=walk.last, at=walk.last + 1)
-        for waiting in self._waiting():
-            if waiting is not None:
-                return self._broken(waiting, intact=walk.last, at=None)
+        finding = self._first_of_waiting(copies)
+        if finding is not None:
+            return self._broken(finding, intact=walk.last, at=None)
         return Verdict(intact=walk.last, unsealed=self._unsealed().count(), total=self.total, head=head)
 
     def _broken(self, finding: Finding, *, intact: int, at: int | None) -> Verdict:
@@ -157,7 +171,7 @@ class _Check:
             broken_at=at,
             broken_event=finding.event,
             code=finding.code,
-            reason=finding.reason,
+            reason=words(finding),
         )
 
     def _links(self) -> Iterator[Link]:
@@ -203,9 +217,11 @@ class _Check:
     def _unsealed(self) -> Any:
         return Event.objects.filter(organisation_id=self.organisation_id, link=None)
 
-    def _waiting(self) -> Iterator[Finding | None]:
+    def _first_of_waiting(self, copies: set[int]) -> Finding | None:
+        """What is wrong with the events that have no link yet, all of them. That they wait too long is told last."""
         now: datetime = timezone.now()
-        for event in self._unsealed().order_by("pk")[:CHUNK]:
+        late: Finding | None = None
+        for event in self._waiting():
             link = Link(
                 sequence=0,
                 event=event.pk,
@@ -217,7 +233,22 @@ class _Check:
                 recorded_at=event.recorded_at,
                 stamp_holds=self._stamp_holds(event),
             )
-            yield findings.of_waiting(link, now=now, legacy=self.legacy)
+            finding = findings.of_waiting(link, now=now, legacy=self.legacy)
+            if event.pk in copies and (finding is None or finding.code == "unsealed"):
+                finding = Finding("forged", event.pk, A_COPY)
+            if finding is not None and finding.code != "unsealed":
+                return finding
+            late = late or finding
+        return late
+
+    def _waiting(self) -> Iterator[Event]:
+        last = 0
+        while True:
+            chunk = list(self._unsealed().filter(pk__gt=last).order_by("pk")[:CHUNK])
+            if not chunk:
+                return
+            yield from chunk
+            last = chunk[-1].pk
 
     def _copies(self) -> set[int]:
         """Events whose stamp an older event has: each was written once, so the later ones were put there."""

@@ -5,11 +5,12 @@ Pure: `audit.verify` fetches, this judges. The first finding of a chain is the o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from audit.domain.heads import MARK_BYTES, Head
+from audit.domain.words import marked as _
 
 #: Longer than any transaction lasts (the longest task, two hours, and its retries' grace): an event may be committed, and so
 #: sealed, that much after it was written.
@@ -22,11 +23,15 @@ CLOCK_IS_SET = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`code` is one word for programs, `event` the number of the first event that does not hold."""
+    """`code` is one word for programs, `event` the number of the first event that does not hold.
+
+    `reason` is marked for translation and takes `values`, which whoever shows it fills in (`audit.verify.words`).
+    """
 
     code: str
     event: int | None
     reason: str
+    values: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +67,7 @@ class Walk:
         self._legacy = legacy
         self._head: Head | None = None
         self._previous = genesis
-        self._sealed_at: datetime | None = None
+        self._drained_at: datetime | None = None
         self.last = 0
 
     def step(self, link: Link) -> Finding | None:
@@ -72,7 +77,10 @@ class Walk:
         expected = _event_at(head, place)
         finding = self._order(link, place=place, expected=expected) or self._content(link, head=head, place=place)
         finding = finding or self._times(link, head=head)
-        self.last, self._previous, self._sealed_at = place, link.digest, link.sealed_at
+        self.last, self._previous = place, link.digest
+        if head is not None and head.sequence == place and head.left_none:
+            # Behind a seal that left events waiting, however long, older ones may come.
+            self._drained_at = link.sealed_at
         return finding
 
     def missing_at_the_end(self, heads: Sequence[Head]) -> Finding | None:
@@ -82,48 +90,54 @@ class Walk:
                 event = _event_at(head, self.last + 1)
                 count = heads[-1].sequence - self.last
                 if self.last == 0:
-                    return Finding("removed", event, f"all {count} events were removed")
-                return Finding("removed", event, f"the newest {count} events were removed")
+                    return Finding("removed", event, _("all %(count)s events were removed"), {"count": count})
+                return Finding("removed", event, _("the newest %(count)s events were removed"), {"count": count})
         return None
 
     def _order(self, link: Link, *, place: int, expected: int | None) -> Finding | None:
         if link.sequence != place:
-            return Finding("removed", expected, f"the event at place {place} of the chain was removed")
+            return Finding(
+                "removed", expected, _("the event at place %(place)s of the chain was removed"), {"place": place}
+            )
         if expected is not None and link.event != expected:
             if link.event not in self._known:
-                return Finding("inserted", link.event, "the event was inserted and the chain computed anew")
-            return Finding("removed", expected, "the event was removed and the chain computed anew")
+                return Finding("inserted", link.event, _("the event was inserted and the chain computed anew"))
+            return Finding("removed", expected, _("the event was removed and the chain computed anew"))
         if link.computed is None:
-            return Finding("removed", link.event, "the event was removed and its link left behind")
+            return Finding("removed", link.event, _("the event was removed and its link left behind"))
         if not link.organisation_fits:
-            return Finding("changed", link.event, "the event was moved to another organisation")
+            return Finding("changed", link.event, _("the event was moved to another organisation"))
         if link.previous != self._previous:
-            return Finding("changed", link.event, "the link does not continue the one before it")
+            return Finding("changed", link.event, _("the link does not continue the one before it"))
         return None
 
     def _content(self, link: Link, *, head: Head | None, place: int) -> Finding | None:
         if link.computed != link.digest:
-            return Finding("changed", link.event, "the event was altered after it was sealed")
+            return Finding("changed", link.event, _("the event was altered after it was sealed"))
         if head is None:
             if self._is_begun or link.form > 1:
-                return Finding("forged", link.event, "the event was added past the application: no signed head has it")
+                return Finding(
+                    "forged", link.event, _("the event was added past the application: no signed head has it")
+                )
             return None
         if head.kind == "seal" and head.mark(place) != link.digest[:MARK_BYTES]:
-            return Finding("resealed", link.event, "the event was altered and the chain computed anew")
+            return Finding("resealed", link.event, _("the event was altered and the chain computed anew"))
         if head.sequence == place and head.digest != link.digest.hex():
-            return Finding("resealed", link.event, "the chain up to here was computed anew")
+            return Finding("resealed", link.event, _("the chain up to here was computed anew"))
         return _origin(link.event, stamp_holds=link.stamp_holds, legacy=self._legacy)
 
     def _times(self, link: Link, *, head: Head | None) -> Finding | None:
         if head is not None and head.kind == "seal" and link.sealed_at != datetime.fromisoformat(head.time):
-            return Finding("back-dated", link.event, "the time of the seal is not the one that was signed")
+            return Finding("back-dated", link.event, _("the time of the seal is not the one that was signed"))
         differs = _clocks(link)
         if differs is not None or link.recorded_at is None or link.sealed_at is None:
             return differs
         if link.recorded_at > link.sealed_at + CLOCK_IS_SET:
-            return Finding("back-dated", link.event, "the event was recorded after it was sealed")
-        if self._sealed_at is not None and link.recorded_at < self._sealed_at - LONGEST_TRANSACTION:
-            return Finding("back-dated", link.event, "the event is older than events that were sealed long before it")
+            return Finding("back-dated", link.event, _("the event was recorded after it was sealed"))
+        if self._drained_at is not None and link.recorded_at < self._drained_at - LONGEST_TRANSACTION:
+            return Finding(
+                "back-dated", link.event, _("the event is older than events that were sealed long before it")
+            )
         return None
 
     def _head_over(self, place: int) -> Head | None:
@@ -141,14 +155,14 @@ def _origin(event: int, *, stamp_holds: bool | None, legacy: int) -> Finding | N
         return None
     if stamp_holds:
         return None
-    return Finding("forged", event, "the event was not written by the application: its stamp does not hold")
+    return Finding("forged", event, _("the event was not written by the application: its stamp does not hold"))
 
 
 def of_waiting(link: Link, *, now: datetime, legacy: int) -> Finding | None:
     """An event that has no link yet; `link` says what is known of it."""
     finding = _origin(link.event, stamp_holds=link.stamp_holds, legacy=legacy) or _clocks(link)
     if finding is None and link.recorded_at is not None and link.recorded_at < now - LONGEST_TRANSACTION:
-        reason = "the event has waited for its seal for hours: sealing has stopped, or its link was removed"
+        reason = _("the event has waited for its seal for hours: sealing has stopped, or its link was removed")
         return Finding("unsealed", link.event, reason)
     return finding
 
@@ -157,7 +171,7 @@ def _clocks(link: Link) -> Finding | None:
     if link.recorded_at is None or link.occurred_at is None:
         return None
     if abs(link.occurred_at - link.recorded_at) > CLOCKS_DIFFER:
-        return Finding("back-dated", link.event, "the event says another time than the one it was recorded at")
+        return Finding("back-dated", link.event, _("the event says another time than the one it was recorded at"))
     return None
 
 

@@ -9,8 +9,11 @@ over the line's canonical JSON without the signature. So the last signature vouc
 =========  =================================================================================================
 begin      the file begins; `public_key`, and `legacy`: the newest event written before there were stamps
 adopt      the newest link of a chain that was sealed before there were heads
-seal       events were sealed
+adopted    the last of these: the file is begun, and nothing is adopted any more
+seal       events were sealed; `more` says whether others already waited behind them
 =========  =================================================================================================
+
+Files from before there was `adopted` are begun once they have a seal.
 
 A line that was cut while it was written does not parse and belongs to nothing: the next line continues the last whole one.
 """
@@ -21,16 +24,19 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from audit.domain.chain import canonical_json
-from audit.domain.keys import AuditKey, is_signed
+from audit.domain.keys import AuditKey, is_signed, name_of
+from audit.domain.words import marked as _
 
 NOTHING_BEFORE = bytes(32).hex()
 MARK_BYTES = 4
-KINDS = frozenset({"begin", "adopt", "seal"})
+KINDS = frozenset({"begin", "adopt", "adopted", "seal"})
+#: What a seal took in at most before heads said `more`.
+FORMER_BATCH = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +53,21 @@ class Head:
     marks: bytes = b""
     legacy: int = 0
     public_key: str = ""
+    more: bool | None = None
+    """None in seals from before heads said so."""
     key: str = ""
     signature: bytes = b""
+
+    @property
+    def left_none(self) -> bool:
+        """Whether every event that was committed when this was signed is sealed. What was adopted does not say."""
+        if self.kind != "seal":
+            return False
+        return not self.more if self.more is not None else len(self.events) < FORMER_BATCH
+
+    @property
+    def has_chain(self) -> bool:
+        return self.kind in {"adopt", "seal"}
 
     @property
     def first(self) -> int:
@@ -60,9 +79,13 @@ class Head:
         found: dict[str, Any] = {"kind": self.kind, "time": self.time, "previous": self.previous, "key": self.key}
         if self.kind == "begin":
             return found | {"legacy": self.legacy, "public_key": self.public_key}
+        if self.kind == "adopted":
+            return found
         found |= {"organisation": self.organisation, "sequence": self.sequence, "digest": self.digest}
         if self.kind == "seal":
             found |= {"events": ranges(self.events), "marks": base64.b64encode(self.marks).decode("ascii")}
+            if self.more is not None:
+                found["more"] = self.more
         return found
 
     def line(self) -> bytes:
@@ -104,6 +127,7 @@ def parse(line: bytes) -> Head | None:
             marks=base64.b64decode(found.get("marks", ""), validate=True),
             legacy=int(found.get("legacy", 0)),
             public_key=str(found.get("public_key", "")),
+            more=None if found.get("more") is None else bool(found["more"]),
             key=str(found["key"]),
             signature=base64.b64decode(found["signature"], validate=True),
         )
@@ -141,9 +165,13 @@ class Record:
     legacy: int = 0
     lines: int = 0
     last: Head | None = None
+    is_begun: bool = False
+    """False while what was there before waits to be adopted: whoever began the file died over it."""
     broken_at: int | None = None
     """The first line, from 1, that cannot be believed; nothing from there on is."""
     reason: str = ""
+    """Marked for translation; it takes `values`."""
+    values: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, organisation: int | None) -> list[Head]:
         """The seals and adoptions of a chain, oldest first."""
@@ -166,7 +194,7 @@ def read(lines: Iterable[bytes], *, public: bytes) -> Record:
             torn = torn or number
             continue
         if head.previous != previous or (head.kind == "begin") != (not kept):
-            _stop(record, at=torn or number, reason="the line does not continue the one before it")
+            _stop(record, at=torn or number, reason=_("the line does not continue the one before it"))
             break
         torn = 0
         previous = digest_of(line)
@@ -174,9 +202,10 @@ def read(lines: Iterable[bytes], *, public: bytes) -> Record:
     kept = _signed_part(record, kept, public=public)
     for number, head in kept:
         record.lines, record.last = number, head
+        record.is_begun |= head.kind in {"adopted", "seal"}
         if head.kind == "begin":
             record.legacy = head.legacy
-        else:
+        elif head.has_chain:
             record.heads.setdefault(head.organisation, []).append(head)
     return record
 
@@ -186,15 +215,21 @@ def _signed_part(record: Record, kept: list[tuple[int, Head]], *, public: bytes)
         return kept
     for index, (number, head) in enumerate(kept):
         if not _holds(head, public=public):
-            _stop(record, at=number, reason="the line is not signed with the audit key")
+            reason, values = _("the line is not signed with the audit key"), {}
+            if head.key != name_of(public):
+                reason = _("the line is not signed with the audit key (%(key)s) but with the key %(other)s")
+                values = {"key": name_of(public), "other": head.key}
+            _stop(record, at=number, reason=reason, values=values)
             return kept[:index]
     return kept
 
 
 def _holds(head: Head, *, public: bytes) -> bool:
-    return is_signed(public=public, content=canonical_json(head.content()), signature=head.signature)
+    return head.key == name_of(public) and is_signed(
+        public=public, content=canonical_json(head.content()), signature=head.signature
+    )
 
 
-def _stop(record: Record, *, at: int, reason: str) -> None:
+def _stop(record: Record, *, at: int, reason: str, values: Mapping[str, str] | None = None) -> None:
     if record.broken_at is None or at < record.broken_at:
-        record.broken_at, record.reason = at, reason
+        record.broken_at, record.reason, record.values = at, reason, values or {}

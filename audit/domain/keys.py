@@ -59,7 +59,7 @@ class AuditKey:
     @cached_property
     def name(self) -> str:
         """What heads call the key by: the first 16 hexadecimal digits of the public key's SHA-256."""
-        return hashlib.sha256(self.public).hexdigest()[:16]
+        return name_of(self.public)
 
     def sign(self, content: bytes) -> bytes:
         """64 bytes; the same content gives the same signature."""
@@ -68,6 +68,10 @@ class AuditKey:
     def stamp(self, content: bytes) -> bytes:
         """32 bytes."""
         return hmac.digest(self._stamping, content, "sha256")
+
+
+def name_of(public: bytes) -> str:
+    return hashlib.sha256(public).hexdigest()[:16]
 
 
 def is_signed(*, public: bytes, content: bytes, signature: bytes) -> bool:

@@ -14,11 +14,11 @@ class Command(BaseCommand):
     help = "Begin a new file of signed heads. What the database holds now is taken as it is."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if heads.size():
-            raise CommandError(f"{heads.path()} is there; only a file that is lost for good is begun anew.")
         try:
-            sealing.begin_again()
+            is_begun = sealing.begin_again()
         except PacswebError as error:
             raise CommandError(str(error.message)) from error
+        if not is_begun:
+            raise CommandError(f"{heads.path()} is there; only a file that is lost for good is begun anew.")
         services.record(action="audit.heads_begun", organisation=None)
         self.stdout.write(f"begun: {heads.path()}")

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from access.models import Organisation
-from audit.verify import Verdict, chains, file_finding, take_snapshot, verify_chain
+from audit.verify import Verdict, chains, file_finding, take_snapshot, verify_chain, words
 from core.errors import PacswebError
 
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"signed heads: {snapshot.record.lines} lines read")
             finding = file_finding(snapshot)
             if finding is not None:
-                self.stdout.write(f"signed heads: BROKEN: {finding.reason}")
+                self.stdout.write(f"signed heads: BROKEN: {words(finding)}")
             broken = finding is not None
             for name, pk in self._chains(options["organisation"], known=chains(snapshot)):
                 verdict = verify_chain(organisation_id=pk, snapshot=snapshot)
