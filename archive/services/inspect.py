@@ -37,6 +37,9 @@ class Inspected:
     header: Header | None = None
     code: str = ""
     reason: str = ""
+    #: Who the file says it is, as far as that can be read; known of most files that are refused, too.
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
     #: The reason in at most 64 characters (0000,0902), where it has been put that short.
     comment: str = ""
 
@@ -56,11 +59,15 @@ def inspect(*, path: Path, name: str, original_name: str = "") -> Inspected:
         try:
             layout = part10.read_layout(buffer, size)
             found.header = read_header(layout)
+            found.sop_class_uid = found.header.sop_class_uid
+            found.sop_instance_uid = found.header.sop_instance_uid
             needs_meta = not layout.has_meta
             _digest(found, file=file, offset=layout.dataset_offset)
         except Unreadable as fault:
             found.code, found.reason = fault.code, fault.reason
             found.header = None
+            if fault.code != "dicomdir":
+                found.sop_class_uid, found.sop_instance_uid = part10.names_of(buffer, size)
             _digest(found, file=file, offset=0)
         layout = None
     if needs_meta and found.header is not None:

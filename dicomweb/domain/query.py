@@ -10,7 +10,7 @@ from typing import Final
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 
-from dicomweb.domain.levels import NEVER_MATCHED
+from dicomweb.domain.levels import NEVER_MATCHED, STUDY_DATE, STUDY_TIME
 
 MAXIMUM_VALUES: Final = 1000
 MAXIMUM_VALUE_LENGTH: Final = 1024
@@ -134,6 +134,7 @@ def parse(parameters: Iterable[tuple[str, str]]) -> Query:
                 universal.add(path[0])
             else:
                 keys[path] = key
+    _require_forward(keys)
     return Query(
         keys=tuple(keys.values()),
         universal=frozenset(universal),
@@ -143,6 +144,25 @@ def parse(parameters: Iterable[tuple[str, str]]) -> Query:
         offset=offset,
         fuzzy=fuzzy,
     )
+
+
+def latest_time(high: str) -> str:
+    """The last moment that begins with a partial time: 10 → 105959.999999 (PS3.4 C.2.2.2.5)."""
+    return high + "235959.999999"[len(high) :]
+
+
+def _require_forward(keys: dict[tuple[str, ...], Key]) -> None:
+    """A range of times ends after it begins, unless it is of moments: Study Time with Study Date from one day to another
+    (combined matching, PS3.4 C.2.2.2.5.4). Raises `QueryError`."""
+    days = keys.get((STUDY_DATE,))
+    has_days = days is not None and isinstance(days.matcher, Range) and days.matcher.low != days.matcher.high
+    for path, key in keys.items():
+        if key.vr != "TM" or not isinstance(key.matcher, Range) or (path == (STUDY_TIME,) and has_days):
+            continue
+        low, high = key.matcher.low, key.matcher.high
+        if low and high and low > latest_time(high):
+            hint = "; across midnight, give a range of StudyDate with it." if path == (STUDY_TIME,) else "."
+            raise QueryError(f"The range of {name_of(path[-1])} ends before it begins{hint}")
 
 
 def parse_path(name: str) -> tuple[str, ...]:
@@ -266,7 +286,7 @@ def _range(*, name: str, vr: str, value: str) -> Matcher:
         return AnyOf((low,)) if vr == "DA" else Range(low, low)
     if not low and not high:
         raise QueryError(f"{name} is a range without a beginning and an end.")
-    # A range of times may end before it begins: with a range of dates it means moments (combined matching).
+    # Of times, `_require_forward` says so: with a range of dates they are moments.
     if vr == "DA" and low and high and low > high:
         raise QueryError(f"The range of {name} ends before it begins.")
     return Range(low, high)
@@ -279,4 +299,8 @@ def _date_time(name: str, value: str) -> Matcher:
     found = re.fullmatch(f"({_DATE_TIME})?-({_DATE_TIME})?", value)
     if not found or not any(found.groups()):
         raise QueryError(f"{name} must be a date and time YYYYMMDDHHMMSS or a range of them.")
-    return Range(found[1] or "", found[2] or "")
+    low, high = found[1] or "", found[2] or ""
+    # Offsets from UTC are compared by nobody here; without them the text says which comes first.
+    if low.partition(".")[0].isdecimal() and high.partition(".")[0].isdecimal() and low > high + "~":
+        raise QueryError(f"The range of {name} ends before it begins.")
+    return Range(low, high)

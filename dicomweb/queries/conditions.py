@@ -18,9 +18,9 @@ from archive.domain.text import fold
 from archive.models import Instance, Series
 from dicomweb.domain import blind, levels
 from dicomweb.domain.levels import Level
-from dicomweb.domain.query import AnyOf, Key, Matcher, Numbers, Query, Range, Wildcard
+from dicomweb.domain.query import AnyOf, Key, Matcher, Numbers, Query, Range, Wildcard, latest_time
 from dicomweb.queries.index import COLUMNS, UPPER_INDEXED, level_of, unsupported
-from dicomweb.queries.patterns import WRITTEN, indexed_words, json_path, latest_time, like, regex
+from dicomweb.queries.patterns import WRITTEN, indexed_words, json_path, like, regex, shortened
 from dicomweb.queries.sight import Sight
 
 
@@ -115,12 +115,17 @@ def _combined_date_time(keys: list[Key], *, prefix: str) -> Q:
     timed = Q(**{f"{prefix}study_time__regex": WRITTEN["TM"]})
     if days.low:
         later = Q(**{f"{prefix}study_date__gt": days.low})
-        result &= later | timed & Q(**{f"{prefix}study_date": days.low, f"{prefix}study_time__gte": hours.low})
+        result &= later | timed & Q(**{f"{prefix}study_date": days.low}) & _from_time(f"{prefix}study_time", hours.low)
     if days.high:
         earlier = Q(**{f"{prefix}study_date__lt": days.high})
         latest = latest_time(hours.high)
         result &= earlier | timed & Q(**{f"{prefix}study_date": days.high, f"{prefix}study_time__lte": latest})
     return result
+
+
+def _from_time(column: str, low: str) -> Q:
+    """Times that are not over before `low`; a partial one is the span that it begins."""
+    return Q(**{f"{column}__gte": low}) | Q(**{f"{column}__in": shortened(low, vr="TM")})
 
 
 def _condition(key: Key, *, level: Level, prefix: str, sight: Sight) -> Q:
@@ -164,7 +169,7 @@ def _column_condition(key: Key, *, column: str) -> Q:
         # What is no date or time (“UNKNOWN”) lies in no range, however its letters sort.
         result = Q(**{f"{column}__regex": WRITTEN[key.vr]}) if key.vr in WRITTEN else Q(**{f"{column}__gt": ""})
         if matcher.low:
-            result &= Q(**{f"{column}__gte": matcher.low})
+            result &= _from_time(column, matcher.low) if key.vr == "TM" else Q(**{f"{column}__gte": matcher.low})
         if matcher.high:
             high = latest_time(matcher.high) if key.vr == "TM" else matcher.high
             result &= Q(**{f"{column}__lte": high})

@@ -35,9 +35,16 @@ def indexed_words(pattern: str) -> list[str]:
     return words
 
 
-def latest_time(high: str) -> str:
-    """The last moment that begins with a partial time: 10 → 105959.999999 (PS3.4 C.2.2.2.5)."""
-    return high + "235959.999999"[len(high) :]
+def shortened(moment: str, *, vr: str) -> list[str]:
+    """The partial times (or date times) that a moment lies in: 2215 in 22 (PS3.5 6.2).
+
+    A stored one is a span. Ranges are compared as text, where it sorts as its first moment: it begins before `low` and
+    reaches into the range exactly when it is one of these.
+    """
+    whole, _point, fraction = re.split(r"[+-]", moment)[0].partition(".")
+    found = [whole[:end] for end in range(4 if vr == "DT" else 2, len(whole) + 1, 2)]
+    found += [f"{whole}.{fraction[:end]}" for end in range(1, len(fraction) + 1)]
+    return [text for text in found if text != moment]
 
 
 def json_path(key: Key) -> str:
@@ -82,6 +89,8 @@ class _Form:
     looks: str
     low: str
     high: str
+    # What looks like this begins before `low`, and yet reaches to it.
+    reaching: str = ""
 
 
 def _forms(matcher: Range, *, vr: str) -> list[_Form]:
@@ -93,16 +102,28 @@ def _forms(matcher: Range, *, vr: str) -> list[_Form]:
     high = matcher.high + "~" if matcher.high else ""
     if vr == "TM":
         return [
-            _Form(WRITTEN["TM"], matcher.low, high),
-            _Form(r"^[0-9]{2}:[0-9]{2}", _coloned(matcher.low), _coloned(matcher.high) + "~" if high else ""),
+            _Form(WRITTEN["TM"], matcher.low, high, _reaching(matcher.low, vr=vr)),
+            _Form(
+                r"^[0-9]{2}:[0-9]{2}",
+                _coloned(matcher.low),
+                _coloned(matcher.high) + "~" if high else "",
+                _reaching(matcher.low, vr=vr, is_coloned=True),
+            ),
         ]
-    return [_Form(r"^[0-9]{4}", matcher.low, high)]
+    return [_Form(r"^[0-9]{4}", matcher.low, high, _reaching(matcher.low, vr=vr))]
+
+
+def _reaching(low: str, *, vr: str, is_coloned: bool = False) -> str:
+    texts = [_coloned(text) if is_coloned else text for text in shortened(low, vr=vr)]
+    # A stored date time may bring its offset from UTC.
+    return f"^({'|'.join(map(re.escape, texts))})([+-][0-9]{{4}})?$" if texts else ""
 
 
 def _between(form: _Form) -> str:
     bounds = [f"@ like_regex {json.dumps(form.looks)}"]
     if form.low:
-        bounds.append(f"@ >= {json.dumps(form.low)}")
+        reaching = f" || @ like_regex {json.dumps(form.reaching)}" if form.reaching else ""
+        bounds.append(f"(@ >= {json.dumps(form.low)}{reaching})")
     if form.high:
         bounds.append(f"@ <= {json.dumps(form.high)}")
     return f"({' && '.join(bounds)})"

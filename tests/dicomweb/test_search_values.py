@@ -74,6 +74,21 @@ OLD, NEW, NONE, LATE, UNTIMED = (
         ("AcquisitionDateTime=2000-2010", [OLD, NEW]),
         ("AcquisitionDateTime=2000-", [OLD, NEW, LATE]),
         ("AcquisitionDateTime=-2010", [OLD, NEW, UNTIMED]),
+        # 0930 is a whole minute and 2010 a whole year: they are found by each moment in it.
+        ("StudyTime=093015-", [OLD, NEW, LATE]),
+        ("StudyTime=093015.5-093016", [LATE]),
+        ("StudyTime=093100-", [OLD, NEW]),
+        ("StudyTime=092000-092959.999999", []),
+        ("StudyTime=093030", [LATE]),
+        ("StudyDate=20240131-20240201&StudyTime=093059-020000", [LATE]),
+        ("StudyDate=20240131-20240201&StudyTime=093100-020000", []),
+        ("SeriesTime=093015-", [OLD, NEW, LATE]),
+        ("SeriesTime=123010.25-", [OLD, NEW]),
+        ("SeriesTime=123011-", []),
+        ("AcquisitionDateTime=20100630-20100701", [OLD]),
+        ("AcquisitionDateTime=20240131120000.5-20240131120001", [LATE]),
+        ("AcquisitionDateTime=20240131120000%2B0100-", [LATE]),
+        ("AcquisitionDateTime=20240201-", []),
     ],
 )
 def test_dates_and_times_are_found_in_either_form_and_nothing_else_is_in_a_range(
@@ -97,6 +112,31 @@ def test_dates_and_times_are_found_in_either_form_and_nothing_else_is_in_a_range
 @pytest.mark.parametrize("level", ["instances", "series", "studies"])
 def test_a_number_that_is_none_is_the_clients_mistake(door: Door, level: str, query: str) -> None:
     assert door.get(f"/{level}?{query}").status_code == 400
+
+
+REVERSED = [
+    "StudyTime=220000-020000",
+    "StudyDate=19930430&StudyTime=220000-020000",
+    "StudyDate=19930430-19930430&StudyTime=220000-020000",
+    "StudyDate=19930430-19930501&SeriesTime=220000-020000",
+    "SeriesTime=2200-20",
+    "AcquisitionDateTime=2010-2009",
+]
+
+
+@pytest.mark.parametrize("query", REVERSED)
+def test_a_range_that_ends_before_it_begins_is_the_clients_mistake(door: Door, query: str) -> None:
+    answer = door.get(f"/instances?{query}")
+    assert answer.status_code == 400
+    assert "ends before it begins" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["StudyDate=19930430-&StudyTime=22-02", "StudyDate=19930430-19930501&StudyTime=22-02", "StudyTime=2200-22"],
+)
+def test_a_range_across_midnight_is_of_moments_when_it_is_of_days(door: Door, query: str) -> None:
+    assert door.get(f"/studies?{query}").status_code in (200, 204)
 
 
 @pytest.mark.parametrize("query", ["SliceThickness=1e308", "InstanceNumber=18446744073709551615", "Rows=4294967295"])

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive import spool
+from archive.domain import part10
 from archive.intake.sources import add_source
 from archive.models import Delivery, Instance, QuarantinedFile
 from archive.storage import storage
@@ -100,9 +101,9 @@ def test_what_fails_is_told_and_the_rest_goes_in(archive: Any, door: Door) -> No
     assert response.status_code == 202
     model = response.json()
     assert uids(model["00081199"]) == [good.SOPInstanceUID]
-    assert uids(model["00081198"]) == [good.SOPInstanceUID]
-    assert model["00081198"]["Value"][0]["00081197"]["Value"] == [0xA901]
-    assert len(model["0008119A"]["Value"]) >= 2
+    reasons = {item["00081155"]["Value"][0]: item["00081197"]["Value"] for item in model["00081198"]["Value"]}
+    assert reasons == {good.SOPInstanceUID: [0xA901], nameless.SOPInstanceUID: [0xA900]}
+    assert len(model["0008119A"]["Value"]) == 2
     assert stored(archive) == [good.SOPInstanceUID]
 
 
@@ -111,6 +112,63 @@ def test_when_all_fails_the_answer_is_conflict(archive: Any, door: Door) -> None
     assert response.status_code == 409
     assert len(response.json()["0008119A"]["Value"]) == 2
     assert stored(archive) == [] and spooled() == []
+
+
+def faulty(kind: str, dataset: Any) -> bytes:
+    whole = to_bytes(dataset)
+    match kind:
+        case "cut in the pixels":
+            return whole[:-100]
+        case "cut in the header":
+            return whole[: whole.index(b"\x10\0\x10\0PN") + 10]
+        case "cut in front of the data set":
+            return whole[: whole.index(b"\x08\0\x05\0CS") + 4]
+        case "cut in the meta information":
+            return whole[: whole.index(b"\x02\0\x10\0UI") + 12]
+        case "a transfer syntax that lies":
+            return whole.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2\0\0\0")
+        case "deflated and cut":
+            return to_bytes(dataset, transfer_syntax_uid="1.2.840.10008.1.2.1.99")[:-20]
+        case "implicit and cut":
+            return to_bytes(dataset, transfer_syntax_uid="1.2.840.10008.1.2")[:-20]
+        case "no preamble and cut":
+            return whole[whole.index(b"\x08\0\x05\0CS") : -20]
+    return whole
+
+
+FAULTS: dict[str, dict[str, Any]] = {
+    "cut in the pixels": {},
+    "cut in the header": {},
+    "cut in front of the data set": {},
+    "cut in the meta information": {},
+    "a transfer syntax that lies": {},
+    "deflated and cut": {},
+    "implicit and cut": {},
+    "no preamble and cut": {},
+    "no pixel data": {"PixelData": None},
+    "an invalid Study UID": {"StudyInstanceUID": "1.2.x"},
+    "no Series UID": {"SeriesInstanceUID": None},
+}
+
+
+def test_a_refused_file_is_named_as_far_as_it_can_be_read(archive: Any, door: Door) -> None:
+    made = {kind: make_dataset(**elements) for kind, elements in FAULTS.items()}
+    response = post(door, multipart(*(faulty(kind, dataset) for kind, dataset in made.items())))
+    assert response.status_code == 409
+    model = response.json()
+    assert "0008119A" not in model
+    failed = {item["00081155"]["Value"][0]: item["00081150"]["Value"][0] for item in model["00081198"]["Value"]}
+    assert failed == {dataset.SOPInstanceUID: dataset.SOPClassUID for dataset in made.values()}
+    with tenant(archive.organisation):
+        kept = QuarantinedFile.objects.filter(archive=archive).values_list("sop_instance_uid", flat=True)
+        assert sorted(kept) == sorted(failed)
+
+
+@given(st.binary(max_size=300), st.booleans())
+def test_any_bytes_are_named_or_not(body: bytes, has_preamble: bool) -> None:
+    content = bytes(128) + b"DICM" + body if has_preamble else body
+    names = part10.names_of(content, len(content))
+    assert all(name == "" or len(name) <= 64 for name in names)
 
 
 def test_an_instance_of_another_study_than_the_address_fails_alone(archive: Any, door: Door) -> None:

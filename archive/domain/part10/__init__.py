@@ -19,6 +19,7 @@ from archive.domain.part10.layout import (
     is_encapsulated,
     wanted,
 )
+from archive.domain.part10.naming import names_of
 from archive.domain.part10.reading import inflate, is_deflated, read_layout, read_meta
 from archive.domain.part10.walking import header_reader, skip_sequence
 
@@ -35,6 +36,7 @@ __all__ = [
     "inflate",
     "is_deflated",
     "is_encapsulated",
+    "names_of",
     "read_layout",
     "read_meta",
     "skip_sequence",

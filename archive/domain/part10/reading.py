@@ -77,7 +77,7 @@ def _read_bare(buffer: Buffer, size: int) -> Layout:
             layout.has_meta = False
             return layout
     for uid in (EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG):
-        if not _begins_like(buffer, size, 0, uid):
+        if not begins_like(buffer, size, 0, uid):
             continue
         try:
             layout = walk(buffer, size, 0, uid, {})
@@ -93,9 +93,14 @@ def _read_bare(buffer: Buffer, size: int) -> Layout:
     raise Unreadable("not-dicom", "The file is not a DICOM file.")
 
 
-def read_meta(buffer: Buffer, size: int, start: int) -> tuple[dict[int, bytes], int]:
-    """Group 0002, always explicit little endian (PS3.10 7.1). Ends where the group ends, whatever its length says."""
-    meta: dict[int, bytes] = {}
+def read_meta(
+    buffer: Buffer, size: int, start: int, *, into: dict[int, bytes] | None = None
+) -> tuple[dict[int, bytes], int]:
+    """Group 0002, always explicit little endian (PS3.10 7.1). Ends where the group ends, whatever its length says.
+
+    Raises `Unreadable`; `into` then holds what came before the fault.
+    """
+    meta: dict[int, bytes] = {} if into is None else into
     position = start
     while position < size:
         if size - position < 8:
@@ -147,7 +152,7 @@ def _read_data_set(buffer: Buffer, size: int, offset: int, uid: str, meta: dict[
 def _other_encoding(buffer: Buffer, size: int, offset: int, uid: str, meta: dict[int, bytes]) -> Layout | None:
     """The walk in another of the three encodings, when the data set proves to be written in that one."""
     for candidate in (EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG):
-        if encoding_of(candidate) == encoding_of(uid) or not _begins_like(buffer, size, offset, candidate):
+        if encoding_of(candidate) == encoding_of(uid) or not begins_like(buffer, size, offset, candidate):
             continue
         try:
             layout = walk(buffer, size, offset, candidate, meta)
@@ -165,7 +170,7 @@ def _mismatch(stated: str, found: str) -> Unreadable:
     )
 
 
-def _begins_like(buffer: Buffer, size: int, offset: int, uid: str) -> bool:
+def begins_like(buffer: Buffer, size: int, offset: int, uid: str) -> bool:
     """Whether the first element can be one of the encoding: a low group, a VR or a length that fits."""
     if size - offset < 8:
         return False

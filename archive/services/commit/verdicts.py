@@ -92,7 +92,7 @@ def refuse(batch: Batch, *, file: Inspected, code: str, reason: str = "") -> Non
             digest=file.digest,
             code=code,
             reason=reason[:500],
-            sop_instance_uid=file.header.sop_instance_uid if file.header is not None else "",
+            sop_instance_uid=file.sop_instance_uid,
             received_at=batch.now,
         )
     )
@@ -113,10 +113,10 @@ def _outcome(*, file: Inspected, status: str, code: str = "", reason: str = "", 
         code=code,
         reason=reason,
         dicom_status=dicom_status,
-        sop_class_uid=header.sop_class_uid if header else "",
+        sop_class_uid=file.sop_class_uid,
         study_instance_uid=header.study_instance_uid if header else "",
         series_instance_uid=header.series_instance_uid if header else "",
-        sop_instance_uid=header.sop_instance_uid if header else "",
+        sop_instance_uid=file.sop_instance_uid,
         size_bytes=file.size_bytes,
         notes=header.notes if header else (),
     )
