@@ -35,7 +35,7 @@ organisation = access.create_organisation(slug="tough", name="Tough")
 user = User.objects.create_user(username="sender@tough", password=None)
 access.add_member(actor=None, organisation=organisation, user=user, roles=("administrator",))
 archive.create_archive(actor=user, organisation=organisation, slug="clinical", name="Clinical", ae_title="TOUGH",
-                       settle_seconds=2)
+                       settle_seconds=2, calling_ae_titles=["SENDER"])
 print("TOKEN", access.create_token(user=user, name="kill", scopes=["read", "write", "dicomweb"])[1])
 """
 
