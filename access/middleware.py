@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -233,4 +233,14 @@ def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
         response = HttpResponse(status=401)
         response["HX-Redirect"] = f"{settings.LOGIN_URL}?next={quote(request.headers.get('HX-Current-URL', '/'))}"
         return response
-    return redirect(f"{settings.LOGIN_URL}?next={quote(request.get_full_path())}")
+    return redirect(f"{settings.LOGIN_URL}?next={quote(_page_of(request))}")
+
+
+def _page_of(request: HttpRequest) -> str:
+    """The page to come back to: for a form that was sent, the one that holds it, since its own address may show nothing."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    if came_from.netloc != request.get_host():
+        return "/"
+    return came_from.path + (f"?{came_from.query}" if came_from.query else "")

@@ -52,7 +52,7 @@ def register() -> None:
     )
     actions.register(
         "quarantine.finding_overruled",
-        _("{actor} looked at the held file {target} and released it: {reason}"),
+        _("{actor} released the held file {target} and stated to have looked at it: {reason}"),
         event_type=actions.SECURITY_ALERT,
     )
     actions.register(

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from archive.models import Series, Study
 from deid.domain.screening import Reason
+from deid.models import DeidentificationRun
 from deid.reasons import EXPLANATIONS, Explanation
 from teaching import pinned, queries, vocabulary
 from teaching.domain import content as documents
@@ -142,9 +143,20 @@ def publishing_context(case: Case, *, content: Mapping[str, Any] | None = None) 
         "review": case.reviews.select_related("requested_by", "reviewer").first(),
         "is_approved": queries.is_approved(case=case),
         "held_back": held_back_rows(case),
+        "held_url": held_url(case),
         "new_images": pinned.new_images(case).count(),
         "versions": list(case.versions.select_related("published_by")[:10]),
     }
+
+
+def held_url(case: Case) -> str:
+    """The run whose held images wait for a decision, where they are looked at, released or left out; "" when none do."""
+    if not case.held_back or case.held_back_resolved or not case.deid_run_key:
+        return ""
+    run = DeidentificationRun.objects.filter(pk=case.deid_run_key).first()
+    if run is None:
+        return ""
+    return reverse("deid:run", kwargs={"organisation": case.organisation.slug, "run": run.public_id})
 
 
 def held_back_rows(case: Case) -> list[dict[str, Any]]:

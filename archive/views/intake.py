@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_GET, require_POST
 
+from access import proofs
 from access.queries import require
 from archive import lists, queries
 from archive.errors import StillQuarantined
@@ -164,6 +165,7 @@ def selected_files(request: Any, archive: Archive) -> list[QuarantinedFile]:
     return found
 
 
+@proofs.needed("held-images", when=lambda request: "looked" in request.POST)
 @require_POST
 def quarantine_release(request: Any, organisation: str, archive: str) -> HttpResponse:
     """Try files again. For those that screening holds, ask first why each is a false alarm."""

@@ -164,3 +164,12 @@ def test_people_list_costs_the_same_however_many_there_are(
     client.get("/o/hospital/admin/people/")
     with django_assert_max_num_queries(27):
         client.get("/o/hospital/admin/people/?per=100")
+
+
+def test_who_signs_in_again_comes_back_to_the_page_with_the_form(hospital: Organisation) -> None:
+    there = f"/o/{hospital.slug}/admin/invitations/"
+    came = Client(HTTP_REFERER=f"http://testserver{there}?state=open").post(there + "x/withdraw/")
+    assert came["Location"] == f"/accounts/sign-in/?next={there}%3Fstate%3Dopen"
+    for elsewhere in ("https://evil.example/x", ""):
+        assert Client(HTTP_REFERER=elsewhere).post(there + "x/withdraw/")["Location"] == "/accounts/sign-in/?next=/"
+    assert Client().get(there)["Location"] == f"/accounts/sign-in/?next={there}"

@@ -61,7 +61,7 @@ NEEDS_NONE: dict[str, str] = {
     # Work with images, cases and subjects: content, under roles that others gave with a proof.
     "archive:album-*": "content",
     "archive:archive-create": "a new, empty place; its maker gets the first role on it",
-    "archive:quarantine-*": "content",
+    "archive:quarantine-discard*": "content",
     "archive:studies-*": "content",
     "archive-api:*": "content",
     "core:*": "one's own views, notifications and jobs",
@@ -143,6 +143,7 @@ GUARDED = [route for route in ALL if route.act in proofs.ACTS]
 ONLY_SOMETIMES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "access:share-new": ({"mode": "download"}, {"mode": "view"}),
     "access:people-import": ({"confirm": "1"}, {"text": "x"}),
+    "archive:quarantine-release": ({"looked": "1"}, {}),
 }
 
 

@@ -82,6 +82,7 @@ def test_held_back_images_are_listed_with_their_reason_and_hold_publication_unti
     address = reverse("teaching:case-edit", kwargs={"organisation": house.organisation.slug, "case": case.public_id})
     page = client.get(address).content.decode()
     assert "Text burned into the image" in page
+    assert "Look at held images" in page
     assert not case.held_back_resolved
     client.post(address + "act/resolve-held-back/")
     with tenant(house.organisation):
