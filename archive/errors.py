@@ -24,6 +24,14 @@ class OutOfSpace(RetriableError):
     default_message = _("The archive has no room for the file. Nothing of it was kept; send it again later.")
 
 
+class DecodersBusy(RetriableError):
+    """No decoder was free in time. Whether the image can be decoded is not known yet."""
+
+    code = "decoders-busy"
+    default_message = _("All decoders are busy with other images. Nothing was lost; try again in a few seconds.")
+    retry_after_seconds = 10
+
+
 class StorageAway(RetriableError):
     """What is in the spool stays there and is indexed later."""
 

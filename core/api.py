@@ -9,13 +9,13 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler as drf_exception_handler
 
 from core.errors import PacswebError
-from core.middleware import problem
+from core.middleware import problem, retry_after
 
 
 def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
     """`REST_FRAMEWORK["EXCEPTION_HANDLER"]`: the project's errors as problem details, DRF's own as DRF does."""
     if isinstance(exception, PacswebError):
-        return Response(problem(exception), status=exception.status_code)
+        return Response(problem(exception), status=exception.status_code, headers=retry_after(exception))
     return drf_exception_handler(exception, context)
 
 

@@ -41,6 +41,8 @@ class RetriableError(PacswebError):
 
     status_code = 503
     code = "try-later"
+    #: Sent as Retry-After (RFC 9110 10.2.3) where it is known; 0: it is not.
+    retry_after_seconds = 0
     default_message = _("A part of the system did not answer. Nothing was lost; try again in a moment.")
 
 

@@ -42,12 +42,25 @@ def refusal(request: HttpRequest, error: PacswebError, *, as_json: bool) -> Http
     """The answer to a refused request, for people or for programs."""
     logger.info("request_refused", code=error.code, status=error.status_code)
     if as_json:
-        return JsonResponse(problem(error), status=error.status_code)
+        return with_retry_after(JsonResponse(problem(error), status=error.status_code), error)
     template = {403: "403.html", 404: "404.html"}.get(error.status_code, "errors/refused.html")
     if getattr(request, "guest", None) is not None:
         # Somebody who was let in to one thing is told without the shell around it: its places are not theirs.
         template = "errors/refused.html"
-    return render(request, template, {"error": error}, status=error.status_code)
+    return with_retry_after(render(request, template, {"error": error}, status=error.status_code), error)
+
+
+def retry_after(error: PacswebError) -> dict[str, str]:
+    """The header that says when to come back, where that is known (RFC 9110 10.2.3)."""
+    seconds = error.retry_after_seconds if isinstance(error, RetriableError) else 0
+    return {"Retry-After": str(seconds)} if seconds else {}
+
+
+def with_retry_after(answer: HttpResponse, error: PacswebError) -> HttpResponse:
+    """The answer to an error with that header."""
+    for name, value in retry_after(error).items():
+        answer[name] = value
+    return answer
 
 
 def failed(request: HttpRequest) -> HttpResponse:

@@ -112,6 +112,12 @@ def send(
     return len(rows)
 
 
+def was_sent(*, kind: str, organisation: Organisation, subject: str) -> bool:
+    """Whether anybody has this line, read or not."""
+    found: bool = Notification.objects.filter(organisation=organisation, kind=kind, subject=subject[:100]).exists()
+    return found
+
+
 def withdraw(*, kind: str, organisation: Organisation, subject: str) -> None:
     """Take a line back from everyone: what it asked for is done, or no longer wanted."""
     Notification.objects.filter(organisation=organisation, kind=kind, subject=subject[:100]).delete()

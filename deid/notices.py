@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from access.models import User
@@ -12,6 +13,7 @@ from deid.models import DeidentificationRun
 APPROVAL_ASKED = "deid.approval_asked"
 APPROVED = "deid.approved"
 REJECTED = "deid.rejected"
+REVIEW_NEEDED = "deid.review_needed"
 
 
 def register() -> None:
@@ -28,6 +30,13 @@ def register() -> None:
     )
     notifications.register(
         kind=REJECTED, label=label, icon="shield-x", sentence=_("%(by)s rejected the copy %(copy)s"), tone="fail"
+    )
+    notifications.register(
+        kind=REVIEW_NEEDED,
+        label=label,
+        icon="eye",
+        sentence=_("Held images of the copy %(copy)s into %(archive)s need review"),
+        tone="query",
     )
 
 
@@ -50,8 +59,34 @@ def approval_asked(*, run: DeidentificationRun, url: str) -> None:
     )
 
 
+def review_needed(*, run: DeidentificationRun) -> None:
+    """Tell those who may release held images, once a run: what they release makes the run end again."""
+    if notifications.was_sent(kind=REVIEW_NEEDED, organisation=run.organisation, subject=run.public_id):
+        return
+    reviewers = [
+        person
+        for person in people_with_role(container=run.target_archive)
+        if may(person, "archive.manage_archive", run.target_archive)
+        and may(person, "archive.view_archive", run.source_archive)
+    ]
+    notifications.send(
+        kind=REVIEW_NEEDED,
+        organisation=run.organisation,
+        persons=reviewers,
+        subject=run.public_id,
+        url=reverse("deid:run-held", kwargs={"organisation": run.organisation.slug, "run": run.public_id}),
+        detail={"copy": run.pseudonym.patient_id, "archive": run.target_archive.name},
+    )
+
+
+def review_over(*, run: DeidentificationRun) -> None:
+    notifications.withdraw(kind=REVIEW_NEEDED, organisation=run.organisation, subject=run.public_id)
+
+
 def decided(*, run: DeidentificationRun, actor: User, approved: bool, url: str) -> None:
     approval_over(run=run)
+    if not approved:
+        review_over(run=run)
     notifications.send(
         kind=APPROVED if approved else REJECTED,
         organisation=run.organisation,

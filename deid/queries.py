@@ -12,7 +12,9 @@ from django.db.models import QuerySet
 from access import rights
 from access.models import Organisation, User
 from access.queries import containers_with, get_visible, ready_for_plain, require, visible_to
+from archive import decoding
 from archive.domain.thumbnails import NoPicture, render_thumbnail
+from archive.errors import DecodersBusy
 from archive.models import Archive, Instance, Study
 from archive.storage import storage
 from core.errors import NotFound
@@ -158,6 +160,8 @@ def picture(
                 return render_thumbnail(target, frame=frame, side=PICTURE_SIDE, full_range=full_range)
     except OSError as error:
         raise NoPicture("the file cannot be read") from error
+    except decoding.Busy as error:
+        raise DecodersBusy from error
 
 
 def _stored_copy(row: DeidentifiedInstance) -> Instance | None:

@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from archive.models import Archive
 from core.errors import Invalid, PacswebError
+from core.middleware import with_retry_after
 from core.ready import ready
 from dicomweb import queries
 from dicomweb.domain.media import HeaderError, MediaType, parse_media_types
@@ -62,7 +63,7 @@ def refuse(error: PacswebError) -> HttpResponse:
     response = _problem(error.status_code, error.code, str(error.message))
     if isinstance(error, Invalid) and error.fields:
         response = _problem(error.status_code, error.code, "; ".join(m for ms in error.fields.values() for m in ms))
-    return response
+    return with_retry_after(response, error)
 
 
 def _problem(status: int, code: str, detail: str) -> HttpResponse:

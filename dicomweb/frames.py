@@ -16,7 +16,7 @@ from archive import decoding
 from archive import queries as archive_queries
 from archive.domain import codestreams
 from archive.domain.elements import as_explicit_little
-from archive.errors import NotAnImage
+from archive.errors import DecodersBusy, NotAnImage
 from archive.models import Instance
 from core.errors import NotFound
 from dicomweb.domain import media, pixels
@@ -140,7 +140,14 @@ def decoded_bytes(instance: Instance, number: int) -> bytes:
 
 
 def decode(instance: Instance, number: int, header: Dataset | None = None) -> Frame:
-    """Decode frame `number` (from 1). Raises `DecodeError`, `NotFound`."""
+    """Decode frame `number` (from 1). Raises `DecodeError`, `DecodersBusy`, `NotFound`."""
+    try:
+        return _decode(instance, number, header)
+    except decoding.Busy as error:
+        raise DecodersBusy from error
+
+
+def _decode(instance: Instance, number: int, header: Dataset | None) -> Frame:
     if not 1 <= number <= instance.number_of_frames:
         raise NotFound
     if instance.is_damaged:

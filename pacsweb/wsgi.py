@@ -13,4 +13,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pacsweb.settings.development")
 
 application = get_wsgi_application()
 refuse_without_walls()
+decoding.wait_at_most(decoding.WEB_WAIT_SECONDS)
 decoding.warm()

@@ -160,7 +160,7 @@ def check_sentence(check: checklist.Check) -> str:
         "not-revealing": _("Nothing shown before the answer names the diagnosis"),
         "images-not-revealing": _("No text that came with the images names the diagnosis"),
         "no-telling-objects": _("The studies hold images only: no reports, segmentations or presentation states"),
-        "presets-alike": _("What is set up for readers does not tell normal from abnormal cases"),
+        "presets-alike": _("Presets don’t reveal which cases are abnormal"),
         "opening-view-blind": _("The opening view is not the image with the lesion"),
         "diagnosis": _("The diagnosis is written, or coded"),
         "questions": _("At least one question is asked"),

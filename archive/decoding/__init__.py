@@ -6,11 +6,23 @@ with as much memory and time as the image described can need. Uncompressed frame
 
 from __future__ import annotations
 
-from archive.decoding.errors import DecodeError
+from archive.decoding.errors import Busy, DecodeError
 from archive.decoding.frames import Decoded, decode_frame, decode_in_file, description_of, options_of
+from archive.decoding.pool import WEB_WAIT_SECONDS, wait_at_most
 from archive.decoding.pool import pool as _pool
 
-__all__ = ["DecodeError", "Decoded", "decode_frame", "decode_in_file", "description_of", "options_of", "warm"]
+__all__ = [
+    "WEB_WAIT_SECONDS",
+    "Busy",
+    "DecodeError",
+    "Decoded",
+    "decode_frame",
+    "decode_in_file",
+    "description_of",
+    "options_of",
+    "wait_at_most",
+    "warm",
+]
 
 
 def warm() -> None:

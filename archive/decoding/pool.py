@@ -14,15 +14,20 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from archive.decoding import messages
-from archive.decoding.errors import DecodeError
+from archive.decoding.errors import Busy, DecodeError
 
 MAXIMUM_DECODERS: Final = max(2, min(4, os.cpu_count() or 2))
-# One stays for as long as the process lives; the others end when nobody needed them for this long.
+# The last one used stays for as long as the process lives. A timer ends the others once they were idle for this long.
 IDLE_SECONDS: Final = 60.0
+# How long to wait for a free decoder. A task has time. In a web process every thread that waits is one less to answer
+# those who need no decoder, and a frame may take more than a minute.
+TASK_WAIT_SECONDS: Final = 120.0
+WEB_WAIT_SECONDS: Final = 5.0
 PIPE_BYTES: Final = 1 << 20
 START_SECONDS: Final = 60.0
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
@@ -135,9 +140,11 @@ class _Decoder:
 
 
 class Pool:
-    """At most `size` decoders; who finds all of them busy waits for one."""
+    """At most `size` decoders; who finds all of them busy waits for one, but not for ever."""
 
-    def __init__(self, *, size: int = MAXIMUM_DECODERS) -> None:
+    def __init__(self, *, size: int = MAXIMUM_DECODERS, wait_seconds: float = TASK_WAIT_SECONDS) -> None:
+        self.wait_seconds = wait_seconds
+        self._timer: threading.Timer | None = None
         self._slots = threading.BoundedSemaphore(size)
         self._lock = threading.Lock()
         self._idle: list[_Decoder] = []
@@ -145,9 +152,9 @@ class Pool:
     def run(
         self, fields: dict[str, Any], payload: bytes, *, memory_bytes: int, seconds: int, answer_bytes: int
     ) -> tuple[dict[str, Any], bytearray]:
-        """One request to one decoder. Raises `DecodeError`."""
+        """One request to one decoder. Raises `DecodeError`, and `Busy` when none is free in time."""
         fields = {**fields, "memory_bytes": memory_bytes, "seconds": seconds, "answer_bytes": answer_bytes}
-        with self._slots:
+        with self._slot():
             decoder = self._take()
             try:
                 said, answer = decoder.ask(fields, payload, seconds=seconds)
@@ -161,6 +168,15 @@ class Pool:
             raise DecodeError(said["error"])
         return said, answer
 
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._slots.acquire(timeout=self.wait_seconds):
+            raise Busy
+        try:
+            yield
+        finally:
+            self._slots.release()
+
     def _take(self) -> _Decoder:
         while True:
             with self._lock:
@@ -172,17 +188,34 @@ class Pool:
             decoder.end()
 
     def _put(self, decoder: _Decoder) -> None:
-        now = decoder.last_used = time.monotonic()
+        decoder.last_used = time.monotonic()
         with self._lock:
-            stale = [one for one in self._idle if now - one.last_used > IDLE_SECONDS]
-            self._idle = [one for one in self._idle if one not in stale]
             self._idle.append(decoder)
+            self._tidy_later()
+
+    def _tidy_later(self) -> None:
+        """With the lock held: have idle decoders ended without anybody asking for a frame again."""
+        if self._timer is not None or len(self._idle) < 2:
+            return
+        left = self._idle[0].last_used + IDLE_SECONDS - time.monotonic()
+        self._timer = threading.Timer(max(left, 0.05), self._tidy)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _tidy(self) -> None:
+        limit = time.monotonic() - IDLE_SECONDS
+        with self._lock:
+            # The list is in the order of last use: the last one taken is the last one put back.
+            stale = [one for one in self._idle[:-1] if one.last_used <= limit]
+            self._idle = self._idle[len(stale) :]
+            self._timer = None
+            self._tidy_later()
         for one in stale:
             one.end()
 
     def warm(self) -> None:
         """Start one decoder, so that the first frame does not wait for it. It loads its codecs by itself."""
-        with self._slots:
+        with self._slot():
             self._put(self._take())
 
     def pids(self) -> list[int]:
@@ -193,6 +226,9 @@ class Pool:
     def close(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
         for decoder in idle:
             decoder.end()
 
@@ -210,9 +246,14 @@ def pool() -> Pool:
     return _pools[0]
 
 
+def wait_at_most(seconds: float) -> None:
+    """Set how long this process, and those forked from it, wait for a free decoder."""
+    _pools[0].wait_seconds = seconds
+
+
 def _after_fork() -> None:
     _pools[0].forget()
-    _pools[0] = Pool()
+    _pools[0] = Pool(wait_seconds=_pools[0].wait_seconds)
 
 
 os.register_at_fork(after_in_child=_after_fork)

@@ -17,7 +17,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from archive import decoding
-from archive.decoding import DecodeError
+from archive.decoding import Busy, DecodeError
 from archive.domain import codestreams
 from archive.domain import grey as grey_scale
 from archive.domain.elements import as_explicit_little, transfer_syntax_of
@@ -41,7 +41,7 @@ class NoPicture(Exception):
 
 
 def render_thumbnail(file: BinaryIO, *, frame: int, side: int = SIDE, full_range: bool = False) -> bytes:
-    """A WebP picture of frame `frame` (from 1) that fits `side` × `side`. Raises `NoPicture`.
+    """A WebP picture of frame `frame` (from 1) that fits `side` × `side`. Raises `NoPicture`, `Busy`.
 
     `full_range` shows each value by its rank instead of through a window: text may be written outside the window.
     """
@@ -58,7 +58,7 @@ def render_thumbnail(file: BinaryIO, *, frame: int, side: int = SIDE, full_range
         ranked = full_range and pixels.ndim == 2
         grey_or_rgb = _ranked(pixels) if ranked else _displayed(pixels, dataset=dataset, index=frame - 1)
         return _encode(grey_or_rgb, dataset=dataset, side=side)
-    except NoPicture:
+    except (NoPicture, Busy):
         raise
     except Exception as error:
         raise NoPicture(f"{type(error).__name__}: {error}"[:300]) from error

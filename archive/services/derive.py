@@ -8,8 +8,10 @@ import structlog
 from django.db import transaction
 from django.db.models import F
 
+from archive import decoding
 from archive.domain import frames, metadata
 from archive.domain.thumbnails import NoPicture, render_thumbnail
+from archive.errors import DecodersBusy
 from archive.models import Instance, Series
 from archive.storage import storage
 
@@ -42,7 +44,12 @@ def derive_series(*, series: Series) -> None:
     # A decoder that took its worker down leaves the count high: then the series goes without a picture.
     is_safe = Series.objects.filter(pk=series.pk, derive_attempts__lte=MAX_ATTEMPTS).exists()
     instances = list(series.instances.order_by("instance_number", "sop_instance_uid").defer("attributes"))
-    thumbnail = _thumbnail(series=series, instances=instances) if is_safe else ""
+    try:
+        thumbnail = _thumbnail(series=series, instances=instances) if is_safe else ""
+    except decoding.Busy as error:
+        # No fault of the images: the attempt does not count.
+        Series.objects.filter(pk=series.pk, version=series.version).update(derive_attempts=F("derive_attempts") - 1)
+        raise DecodersBusy from error
     document = derived_key(series=series, name=METADATA)
     storage().write(key=document, content=build_metadata(series=series, instances=instances))
     changes = {"metadata_key": document, "thumbnail_key": thumbnail}

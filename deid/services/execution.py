@@ -330,6 +330,12 @@ def _settle(run: DeidentificationRun) -> None:
     DeidentifiedInstance.objects.bulk_update(passed, ["is_stored", "verdict", "reasons"], batch_size=500)
 
 
+def has_open_holds(run: DeidentificationRun) -> bool:
+    """Whether images of the run wait for somebody to review them."""
+    held = DeidentifiedInstance.objects.filter(run=run, verdict=Verdict.HELD_BACK.value, decision="")
+    return any(row.is_open_hold for row in held.only("verdict", "decision", "source_instance", "reasons"))
+
+
 def _counts(run: DeidentificationRun) -> tuple[int, int, int, Counter[str]]:
     """(passed, held back, with a warning, reasons of those held back)"""
     passed = held = warned = 0
@@ -381,6 +387,8 @@ def _finish(*, run: DeidentificationRun, handle: JobHandle) -> None:
                 detail={"held": held, "reasons": ", ".join(sorted(reasons)), "by_reason": dict(reasons)},
                 door="task",
             )
+            if has_open_holds(run):
+                notices.review_needed(run=run)
         handle.finish(
             result={"run": run.public_id, "stored": passed, "held": held},
             result_url=address_of(run),
@@ -400,6 +408,8 @@ def _ask_for_approval(*, run: DeidentificationRun, handle: JobHandle) -> None:
     )
     if waits:
         notices.approval_asked(run=run, url=address_of(run))
+        if has_open_holds(run):
+            notices.review_needed(run=run)
     handle.finish(
         result={"run": run.public_id, "ready": passed, "held": held},
         result_url=address_of(run),
@@ -417,6 +427,7 @@ def cancelled(*, run_id: int, actor: Any) -> bool:
             run = load(run_id)
             _close(run)
             notices.approval_over(run=run)
+            notices.review_over(run=run)
             audit.record(
                 action="deidentification.cancelled",
                 organisation=run.organisation,

@@ -62,6 +62,8 @@ def release_images(
         run = execution.load(run.pk)
         point_job_at(run)
         notices.approval_over(run=run)
+        if not execution.has_open_holds(run):
+            notices.review_over(run=run)
         _record("deidentification.released", actor=actor, run=run, rows=rows, reason=reason, request=request)
         enqueue(run)
     return run
@@ -80,6 +82,8 @@ def drop_images(
         for row in rows:
             row.decision = Decision.DROPPED
         _note(rows, actor=actor, reason=reason)
+        if not execution.has_open_holds(run):
+            notices.review_over(run=run)
         _record("deidentification.dropped", actor=actor, run=run, rows=rows, reason=reason, request=request)
     return run
 

@@ -124,6 +124,13 @@ def test_rle_that_cannot_reach_its_size_is_refused_without_unpacking() -> None:
         check(bombs.rle(2), syntax=bombs.RLE, description=described(4096))
 
 
+def test_two_bytes_of_rle_give_128_and_not_one_more() -> None:
+    """Segments of 64 bytes reach 64 by 64 pixels, and no row more (PS3.5 G.3.1)."""
+    check(bombs.rle(2), syntax=bombs.RLE, description=described(64))
+    with pytest.raises(Damaged, match="shorter"):
+        check(bombs.rle(2), syntax=bombs.RLE, description=described(65))
+
+
 def test_inflating_ends_at_its_limit() -> None:
     bomb = bombs.deflated(64 << 20)
     assert len(bomb) < 100_000

@@ -208,3 +208,56 @@ def test_an_uncompressed_frame_that_is_too_short_is_refused_before_it_is_read() 
         codestreams.check_native(length=512, description=description)
     with pytest.raises(DecodeError):
         decode(bytes(100), syntax="1.2.840.10008.1.2.1")
+
+
+def is_over(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+def test_who_finds_all_decoders_busy_is_told_soon(own_pool: pools.Pool) -> None:
+    decode(jpeg_ls())
+    (pid,) = own_pool.pids()
+    own_pool.wait_seconds = 0.2
+    os.kill(pid, signal.SIGSTOP)
+    answers: list[Any] = []
+    slow = threading.Thread(target=lambda: answers.append(decode(jpeg_ls())))
+    slow.start()
+    while own_pool.pids():
+        time.sleep(0.01)
+    started = time.monotonic()
+    with pytest.raises(decoding.Busy):
+        decode(jpeg_ls())
+    assert time.monotonic() - started < 2
+    os.kill(pid, signal.SIGCONT)
+    slow.join()
+    assert answers[0].shape == (64, 64), "who came first is served"
+    assert decode(jpeg_ls()).shape == (64, 64), "and the place is free again"
+
+
+def test_idle_decoders_end_without_another_frame_and_the_last_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "IDLE_SECONDS", 0.3)
+    pool = pools.Pool(size=3)
+    taken = [pool._take() for _unused in range(3)]
+    pids = [one.pid for one in taken]
+    for one in taken:
+        pool._put(one)
+    until = time.monotonic() + 10
+    while time.monotonic() < until and not all(is_over(pid) for pid in pids[:2]):
+        time.sleep(0.05)
+    assert [is_over(pid) for pid in pids] == [True, True, False]
+    assert pool.pids() == [pids[2]]
+    pool.close()
+
+
+def test_the_decoder_has_only_the_processor_time_that_the_image_may_need(own_pool: pools.Pool) -> None:
+    """Memory, time and no core dump, as the kernel has them: a clock in the parent does not stop a decoder it lost."""
+    decode(jpeg_ls())
+    (pid,) = own_pool.pids()
+    limits = dict.fromkeys(("Max cpu time", "Max address space", "Max core file size"), "")
+    for line in Path(f"/proc/{pid}/limits").read_text(encoding="ascii").splitlines():
+        for name in limits:
+            if line.startswith(name):
+                limits[name] = line[len(name) :].split()[0]
+    assert frames.BASE_SECONDS < int(limits["Max cpu time"]) <= 2 * frames.BASE_SECONDS
+    assert int(limits["Max address space"]) < 8 << 30
+    assert limits["Max core file size"] == "0"

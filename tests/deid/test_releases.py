@@ -16,9 +16,10 @@ from PIL import Image as Picture
 from access.models import User
 from archive.models import Study
 from audit.models import Event
+from core import notifications
 from core.errors import Forbidden, Invalid, NotFound
 from core.tenancy import tenant
-from deid import queries, services, tasks
+from deid import notices, queries, services, tasks
 from deid.errors import NotReleasable, ReasonMissing, ReleasedByYou, WrongState
 from deid.models import DeidentificationRun, DeidentifiedInstance
 from deid.services import execution, receipts
@@ -334,3 +335,68 @@ def test_text_outside_the_window_is_seen_when_all_values_are_shown(house: House)
     inside, around = (slice(490, 540), slice(450, 580)), (slice(490, 540), slice(300, 330))
     assert abs(int(windowed[inside].mean()) - int(windowed[around].mean())) < 8
     assert abs(int(whole[inside].mean()) - int(whole[around].mean())) > 80
+
+
+def ask_for_two_people(house: House) -> None:
+    with tenant(house.organisation):
+        changes = {"require_second_person": True}
+        services.change_domain(
+            actor=house.person(teaching="manager"), domain=domain_of(house.teaching), changes=changes
+        )
+
+
+def told(house: House, person: User) -> list[tuple[str, str]]:
+    with tenant(house.organisation):
+        lines = notifications.of(user=person).filter(kind=notices.REVIEW_NEEDED)
+        return [(notifications.sentence(line), line.url) for line in lines]
+
+
+@pytest.mark.parametrize("two_people", [False, True])
+def test_managers_are_told_once_a_run_that_held_images_need_review(house: House, two_people: bool) -> None:
+    elsewhere = make_house()
+    if two_people:
+        ask_for_two_people(house)
+    reviewers = [manager(house), manager(house)]
+    others = [
+        house.educator,
+        house.person(clinical="reader"),
+        house.person(teaching="manager"),
+        house.person(clinical="reader", teaching="reader"),
+        manager(elsewhere),
+    ]
+    run = work(ask(house, study_with_holds(house)))
+    for person in reviewers:
+        ((sentence, url),) = told(house, person)
+        assert sentence == f"Held images of the copy {run.pseudonym.patient_id} into {house.teaching.name} need review"
+        assert "Curie" not in sentence and "MC-1867-11" not in sentence
+        client = Client()
+        client.force_login(person)
+        assert client.get(url).status_code == 200
+    assert [told(house, person) for person in others] == [[]] * len(others)
+    assert told(elsewhere, others[-1]) == []
+    with tenant(house.organisation):
+        notifications.mark_read(user=reviewers[1])
+    rows = holds(run)
+    run = work(release(run, actor=reviewers[0], rows=rows[:1]))
+    assert len(told(house, reviewers[1])) == 1
+    with tenant(house.organisation):
+        assert notifications.unread_count(user=reviewers[1]) <= int(two_people), "it was not sent again"
+        services.drop_images(actor=reviewers[0], run=run, instances=[rows[1].pk], reason=REASON)
+    assert [told(house, person) for person in reviewers] == [[], []], "there is nothing left to review"
+
+
+def test_nobody_is_asked_to_review_what_a_picture_does_not_show(house: House) -> None:
+    who = manager(house)
+    run = work(ask(house, study_with_holds(house, secondary=0, document=True)))
+    assert run.held == 1
+    assert told(house, who) == []
+
+
+def test_a_rejected_copy_asks_for_no_review(house: House) -> None:
+    who = manager(house)
+    ask_for_two_people(house)
+    run = work(ask(house, study_with_holds(house)))
+    assert len(told(house, who)) == 1
+    with tenant(house.organisation):
+        services.reject_run(actor=who, run=run, note="not this one")
+    assert told(house, who) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 from typing import Any
 
 import imagecodecs
@@ -13,8 +14,11 @@ from pydicom import dcmread
 from pydicom.encaps import encapsulate
 
 from archive.decoding import Decoded
+from archive.decoding import frames as decoding_frames
+from archive.decoding import pool as pools
 from archive.domain import by_value, pixel_notes
-from archive.models import Archive, Instance, QuarantinedFile
+from archive.errors import DecodersBusy
+from archive.models import Archive, Instance, QuarantinedFile, Series
 from core.tenancy import tenant
 from dicomweb.domain import rendering
 from tests.archive import bombs
@@ -300,3 +304,46 @@ def test_a_header_that_counts_millions_of_frames_costs_nothing(kind: str) -> Non
 
     assert peak_bytes_of(ask) < 48 << 20
     assert parts(door.get(path, accept='multipart/related; type="application/dicom"; transfer-syntax=*'))
+
+
+def test_while_every_decoder_is_busy_a_reader_is_asked_to_come_back_and_others_are_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mine, theirs = make_archive(), make_archive()
+    image = grey()
+    compressed = coded([image], [j2k(image)], f"{bombs.SYNTAX}90").content
+    many = coded([image, image], [j2k(image), j2k(image)], f"{bombs.SYNTAX}90").content
+    stored(mine, [compressed, many])
+    plain = make_file()
+    stored(theirs, [plain])
+    pool = pools.Pool(size=1, wait_seconds=0.1)
+    monkeypatch.setattr(decoding_frames, "pool", lambda: pool)
+    door, other = Door(mine, user=make_reader(mine)), Door(theirs, user=make_reader(theirs))
+    one, two = (paths(dcmread(io.BytesIO(file), stop_before_pixels=True))[2] for file in (compressed, many))
+    decoded_file = 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.1'
+    asked = [
+        (f"{one}/frames/1", DECODED),
+        (f"{two}/frames/1,2", DECODED),
+        (f"{one}/rendered", "image/jpeg"),
+        (f"{one}/frames/1/rendered", "image/png"),
+        (f"{one}/thumbnail", "image/jpeg"),
+        (one, decoded_file),
+    ]
+    with pool._slot():
+        for address, accept in asked:
+            started = time.monotonic()
+            answer = door.get(address, accept=accept)
+            assert (answer.status_code, answer.json()["code"]) == (503, "decoders-busy"), address
+            assert int(answer["Retry-After"]) > 0
+            assert time.monotonic() - started < 2, address
+        with pytest.raises(DecodersBusy):
+            settle(mine)
+        assert door.get(f"{one}/frames/1", accept=AS_STORED).status_code == 200
+        native = paths(dcmread(io.BytesIO(plain), stop_before_pixels=True))[2]
+        assert other.get(f"{native}/rendered", accept="image/jpeg").status_code == 200
+        assert other.get(f"{one}/rendered", accept="image/jpeg").status_code == 404
+    with tenant(mine.organisation):
+        assert set(Series.objects.filter(archive=mine).values_list("derive_attempts", flat=True)) == {0}
+    for address, accept in asked:
+        assert door.get(address, accept=accept).status_code == 200, address
+    pool.close()

@@ -292,3 +292,25 @@ def test_who_sees_everything_pays_nothing_for_it(place: Place) -> None:
         of_images = [one["sql"] for one in asked if 'FROM "archive_s' in one["sql"]]
         assert len(of_images) == 1
         assert "teaching" not in of_images[0]
+
+
+def test_one_image_that_is_seen_opens_no_other_of_its_series(written: Place) -> None:
+    """An image that joined the series after the case was published is not of the case, before and after a seen one."""
+    make_place()
+    with tenant(written.house.organisation):
+        patient = {"PatientID": written.study.patient.patient_id, "StudyInstanceUID": written.study.study_instance_uid}
+    late = make_series(count=1, SeriesInstanceUID=written.report.series_instance_uid, SeriesNumber=1, **patient)
+    _delivery, outcomes = deliver(written.house.archive, late)
+    assert [outcome.status for outcome in outcomes] == ["stored"], outcomes
+    settle(written.house.archive)
+    with tenant(written.house.organisation):
+        every = Instance.objects.filter(series=written.report).order_by("pk")
+        hidden = every.latest("pk").sop_instance_uid
+        uids = [one.sop_instance_uid for one in every]
+    assert len(uids) == 4
+    root = f"/studies/{written.study.study_instance_uid}/series/{written.report.series_instance_uid}/instances"
+    for _round in range(2):
+        for rest in ("/frames/1", "/rendered", "/metadata", "/thumbnail"):
+            found = {uid: written.learner.get(f"{root}/{uid}{rest}").status_code for uid in uids}
+            assert found == {uid: 404 if uid == hidden else 200 for uid in uids}, rest
+            assert written.reader.get(f"{root}/{hidden}{rest}").status_code == 200, rest
