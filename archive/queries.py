@@ -66,18 +66,26 @@ def is_encapsulated(instance: Instance) -> bool:
     return instance.transfer_syntax_uid not in ENCAPSULATED_FREE
 
 
-def frame_extents(instance: Instance, number: int) -> list[tuple[int, int]]:
-    """(offset, length) in the stored file of the pieces of frame `number` (from 1), without item tags.
+def frame_place(instance: Instance, number: int) -> tuple[int, int]:
+    """(offset, length) in the stored file of frame `number` (from 1), with item tags where there are any.
 
-    Raises `NotAnImage` when there is no such frame and `LookupError` when its place is only known by decoding
-    (`Instance.frame_table` is empty: deflated, bit-packed, contradicting offset tables).
+    Raises as `frame_extents`.
     """
     if number < 1 or number > instance.number_of_frames:
         raise NotAnImage
     table = bytes(instance.frame_table)
     if not table:
         raise LookupError("the frames of this instance have no stored offsets")
-    offset, length = frames.extent(table, number)
+    return frames.extent(table, number)
+
+
+def frame_extents(instance: Instance, number: int) -> list[tuple[int, int]]:
+    """(offset, length) in the stored file of the pieces of frame `number` (from 1), without item tags.
+
+    Raises `NotAnImage` when there is no such frame and `LookupError` when its place is only known by decoding
+    (`Instance.frame_table` is empty: deflated, bit-packed, contradicting offset tables).
+    """
+    offset, length = frame_place(instance, number)
     if not is_encapsulated(instance):
         return [(offset, length)]
     with open_instance(instance) as file:
@@ -89,12 +97,7 @@ def read_frame(instance: Instance, number: int) -> bytes:
 
     Raises as `frame_extents`.
     """
-    if number < 1 or number > instance.number_of_frames:
-        raise NotAnImage
-    table = bytes(instance.frame_table)
-    if not table:
-        raise LookupError("the frames of this instance have no stored offsets")
-    offset, length = frames.extent(table, number)
+    offset, length = frame_place(instance, number)
     with open_instance(instance) as file:
         file.seek(offset)
         data = file.read(length)

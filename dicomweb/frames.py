@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import structlog
 from django.utils.translation import gettext_lazy as _
 from pydicom import dcmread
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 
 from archive import decoding
 from archive import queries as archive_queries
 from archive.domain import codestreams
-from archive.domain.elements import as_explicit_little
+from archive.domain.elements import as_explicit_little, swapped
 from archive.errors import DecodersBusy, NotAnImage
 from archive.models import Instance
 from core.errors import NotFound
+from dicomweb import reasons
 from dicomweb.domain import media, pixels
 from dicomweb.domain.media import AS_STORED, EXPLICIT_VR_LITTLE_ENDIAN, FRAME_MEDIA_TYPES, OCTET_STREAM, Choice
-from dicomweb.domain.pixels import DecodeError, Frame
+from dicomweb.domain.pixels import DecodeError, Frame, Why
 from dicomweb.errors import NotAcceptable
 from dicomweb.payload import FileSlice, Piece
 
 logger = structlog.get_logger(__name__)
 
 CODESTREAM_HEAD_BYTES = 512
-DAMAGED = _(
-    "The pixel data of this image is damaged: it is not the image that its header describes. It is kept as it came and "
-    "can be retrieved as a whole instance with transfer-syntax=*."
-)
 MAXIMUM_FRAMES = 1_000_000
-# What is read into memory as a whole: deflated, big-endian and bit-packed objects.
-MAXIMUM_WHOLE_BYTES = 2 * 1024**3
+# Tag, VR with its reserved bytes, length (PS3.5 7.1.2, 7.1.3).
+EXPLICIT_HEAD = struct.Struct("<HH2s2xI")
+IMPLICIT_HEAD = struct.Struct("<HHI")
+BIG_HEAD = struct.Struct(">HH2s2xI")
+PIXEL_DATA = (0x7FE0, 0x0010)
+PIXEL_ELEMENTS = (0x0008, 0x0009, 0x0010)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ def pieces(instance: Instance, number: int, form: Form) -> list[Piece]:
         raise NotFound
     if instance.is_damaged:
         # A browser's decoder would allocate what the codestream asks for as well.
-        raise NotAcceptable(DAMAGED, code="pixels-damaged")
+        raise NotAcceptable(reasons.DAMAGED, code="pixels-damaged")
     if not form.decoded:
         try:
             extents = archive_queries.frame_extents(instance, number)
@@ -136,7 +140,7 @@ def decoded_bytes(instance: Instance, number: int) -> bytes:
         return pixels.to_little_endian(frame, bits_allocated=bits_allocated(instance))
     except DecodeError as error:
         logger.warning("frame_not_decoded", instance=instance.pk, why=str(error))
-        raise NotAcceptable(str(error), code="not-decodable") from error
+        raise NotAcceptable(reasons.sentence(error), code="not-decodable") from error
 
 
 def decode(instance: Instance, number: int, header: Dataset | None = None) -> Frame:
@@ -151,34 +155,83 @@ def _decode(instance: Instance, number: int, header: Dataset | None) -> Frame:
     if not 1 <= number <= instance.number_of_frames:
         raise NotFound
     if instance.is_damaged:
-        raise DecodeError(DAMAGED)
+        raise DecodeError(Why.DAMAGED)
+    syntax = instance.transfer_syntax_uid
     try:
-        data = archive_queries.read_frame(instance, number)
+        _offset, length = archive_queries.frame_place(instance, number)
     except LookupError:
-        if instance.transfer_syntax_uid == pixels.DEFLATED or not pixels.is_native(instance.transfer_syntax_uid):
-            return _decode_in_file(instance, number)
-        return pixels.decode_from_dataset(dataset=read_whole(instance), number=number)
-    if instance.transfer_syntax_uid == pixels.EXPLICIT_VR_BIG_ENDIAN:
-        # Bytes of odd frames may swap with those of their neighbours (PS3.5 8.1.1): only the whole tells.
-        return pixels.decode_from_dataset(dataset=read_whole(instance), number=number)
+        frame = _bits(instance, number) if syntax in pixels.LITTLE_ENDIAN else None
+        return frame if frame is not None else _decode_in_file(instance, number)
+    if length > decoding.MAXIMUM_FILE_BYTES:
+        raise DecodeError(Why.FRAME_TOO_LARGE)
     header = header if header is not None else read_header(instance)
+    if syntax == pixels.EXPLICIT_VR_BIG_ENDIAN:
+        data = _turned(instance, number)
+        if data is None:
+            return _decode_in_file(instance, number)
+        syntax = EXPLICIT_VR_LITTLE_ENDIAN
+    else:
+        data = archive_queries.read_frame(instance, number)
     return pixels.decode(
-        header=header,
-        frame=data,
-        transfer_syntax=instance.transfer_syntax_uid,
-        pixel_keyword=_pixel_keyword(instance, header),
+        header=header, frame=data, transfer_syntax=syntax, pixel_keyword=_pixel_keyword(instance, header)
     )
 
 
 def _decode_in_file(instance: Instance, number: int) -> Frame:
     """A frame whose place is only known by unpacking or decoding: that is done elsewhere (`archive.decoding`)."""
     options = decoding.options_of(_description(instance))
-    if instance.size_bytes > MAXIMUM_WHOLE_BYTES:
-        raise DecodeError("The object is larger than this server decodes as a whole.")
     with archive_queries.open_instance(instance) as file:
-        content = file.read()
-    return decoding.decode_in_file(
-        content=content, options=options, number=number, number_of_frames=instance.number_of_frames
+        return decoding.decode_in_file(
+            file=file, options=options, number=number, number_of_frames=instance.number_of_frames
+        )
+
+
+def _turned(instance: Instance, number: int) -> bytes | None:
+    """A big-endian frame with its bytes turned; None where a word holds bytes of two frames (PS3.5 8.1.1)."""
+    offset, length = archive_queries.frame_place(instance, number)
+    start, _length = archive_queries.frame_place(instance, 1)
+    with archive_queries.open_instance(instance) as file:
+        file.seek(start - BIG_HEAD.size)
+        group, element, vr, _size = BIG_HEAD.unpack(file.read(BIG_HEAD.size))
+        cell = {b"OF": 4, b"OD": 8}.get(vr, max(1, bits_allocated(instance) // 8))
+        width = max(cell, 2) if vr == b"OW" else cell
+        is_place_known = group == PIXEL_DATA[0] and element in PIXEL_ELEMENTS and vr in (b"OB", b"OW", b"OF", b"OD")
+        if not is_place_known or length % width or (offset - start) % width:
+            return None
+        file.seek(offset)
+        return swapped(file.read(length), width)
+
+
+def _bits(instance: Instance, number: int) -> Frame | None:
+    """A frame of single bits that need not begin with a byte (PS3.5 8.1.1); None for anything else."""
+    options = decoding.options_of(_description(instance))
+    if options["bits_allocated"] != 1 or options["samples_per_pixel"] != 1:
+        return None
+    count = options["rows"] * options["columns"]
+    first, skipped = divmod((number - 1) * count, 8)
+    needed = -(-(skipped + count) // 8)
+    head = IMPLICIT_HEAD if instance.transfer_syntax_uid == pixels.IMPLICIT_VR_LITTLE_ENDIAN else EXPLICIT_HEAD
+    try:
+        with archive_queries.open_instance(instance) as file:
+            dcmread(file, stop_before_pixels=True, specific_tags=[])
+            group, element, *_vr, length = head.unpack(file.read(head.size))
+            if (group, element) != PIXEL_DATA:
+                return None
+            if first + needed > length:
+                raise DecodeError(Why.DAMAGED, "fewer bits than the header says")
+            file.seek(first, io.SEEK_CUR)
+            data = file.read(needed)
+    except (FileNotFoundError, DecodeError):
+        raise
+    # pydicom raises many kinds for a damaged header.
+    except Exception as error:
+        raise DecodeError(Why.HEADER_UNREADABLE) from error
+    if len(data) < needed:
+        raise DecodeError(Why.DAMAGED, "the file ends before its pixels")
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[skipped : skipped + count]
+    return Frame(
+        pixels=bits.reshape(options["rows"], options["columns"]),
+        photometric_interpretation=options["photometric_interpretation"],
     )
 
 
@@ -212,34 +265,20 @@ def read_header(instance: Instance, *, everything: bool = False) -> Dataset:
         raise
     # pydicom raises many kinds for a damaged header.
     except Exception as error:
-        raise DecodeError("The header of the object cannot be read.") from error
-
-
-def read_whole(instance: Instance) -> Dataset:
-    """The whole data set in memory: for deflated, big-endian and bit-packed pixels. Raises `DecodeError`.
-
-    What comes deflated or in big endian is little endian here: pydicom turns numbers, but not the words of tables.
-    """
-    if instance.size_bytes > MAXIMUM_WHOLE_BYTES:
-        raise DecodeError("The object is larger than this server decodes.")
-    try:
-        with archive_queries.open_instance(instance) as file:
-            if instance.transfer_syntax_uid in pixels.REWRITTEN:
-                return dcmread(io.BytesIO(as_explicit_little(file, with_pixels=True)))
-            return dcmread(io.BytesIO(file.read()))
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        raise DecodeError("The object cannot be read.") from error
+        raise DecodeError(Why.HEADER_UNREADABLE) from error
 
 
 def _fragments_by_reading(instance: Instance, number: int) -> bytes:
-    """A compressed frame whose offsets the index could not know."""
-    from pydicom.encaps import get_frame
-
+    """A compressed frame whose offsets the index could not know, read fragment by fragment."""
+    if instance.size_bytes > decoding.MAXIMUM_FILE_BYTES:
+        # Nobody knows yet how much of it the frame is.
+        raise NotAcceptable(reasons.SENTENCES[Why.OBJECT_TOO_LARGE], code="not-decodable")
     try:
-        dataset = read_whole(instance)
-        frame = bytes(get_frame(dataset.PixelData, number - 1, number_of_frames=instance.number_of_frames))
+        with archive_queries.open_instance(instance) as file:
+            dataset = dcmread(file, stop_before_pixels=True, specific_tags=list(pixels.HEADER_TAGS))
+            if EXPLICIT_HEAD.unpack(file.read(EXPLICIT_HEAD.size))[:2] != PIXEL_DATA:
+                raise DecodeError(Why.FRAMES_UNCLEAR)
+            frame = bytes(get_frame(file, number - 1, number_of_frames=instance.number_of_frames))
         # On arrival nobody could say which fragments make a frame, so nobody looked at it.
         codestreams.check(
             codestreams.of_bytes(frame),
@@ -247,19 +286,22 @@ def _fragments_by_reading(instance: Instance, number: int) -> bytes:
             description=decoding.description_of(decoding.options_of(dataset)),
         )
         return frame
+    except FileNotFoundError:
+        raise
     except codestreams.Damaged as error:
-        raise NotAcceptable(error.reason, code="pixels-damaged") from error
+        logger.info("frame_is_damaged", instance=instance.pk, why=error.reason)
+        raise NotAcceptable(reasons.DAMAGED, code="pixels-damaged") from error
     except DecodeError as error:
-        raise NotAcceptable(str(error), code="not-decodable") from error
+        raise NotAcceptable(reasons.sentence(error), code="not-decodable") from error
     except Exception as error:
         logger.warning("frame_not_found_in_fragments", instance=instance.pk, kind=type(error).__name__)
-        raise NotAcceptable("The frames of this object cannot be told apart.", code="not-decodable") from error
+        raise NotAcceptable(reasons.SENTENCES[Why.FRAMES_UNCLEAR], code="not-decodable") from error
 
 
 def all_numbers(instance: Instance) -> list[int]:
     """The numbers of all frames. Raises `NotAcceptable` where the header counts more than can be told apart."""
     if instance.is_damaged:
-        raise NotAcceptable(DAMAGED, code="pixels-damaged")
+        raise NotAcceptable(reasons.DAMAGED, code="pixels-damaged")
     if instance.number_of_frames > MAXIMUM_FRAMES:
         raise NotAcceptable(_("The header counts more frames than are given at once; ask for some by their numbers."))
     return list(range(1, instance.number_of_frames + 1))

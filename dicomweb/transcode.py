@@ -30,7 +30,7 @@ from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VE
 from dicomweb import frames
 from dicomweb.domain import pixels
 from dicomweb.domain.media import AS_STORED, EXPLICIT_VR_LITTLE_ENDIAN, Choice
-from dicomweb.domain.pixels import DecodeError, Frame
+from dicomweb.domain.pixels import DecodeError, Frame, Why
 from dicomweb.proven import Proven
 
 logger = structlog.get_logger(__name__)
@@ -83,7 +83,7 @@ def explicit_little_endian(instance: Instance) -> Iterator[bytes]:
             meta, elements = read_elements(file, pixels_end=archive_queries.pixels_end(instance))
             context = context_of(elements)
         except (Unreadable, struct.error) as error:
-            raise DecodeError("The header of the object cannot be read.") from error
+            raise DecodeError(Why.HEADER_UNREADABLE) from error
         head = _file_meta(instance, source_ae_title=meta.get(SOURCE_AE_TITLE, b""))
         pixel = next((found for tag in (PIXEL_DATA, *sorted(PIXEL_TAGS)) if (found := elements.get(tag))), None)
         if pixel is None or not instance.number_of_frames:
@@ -143,10 +143,10 @@ def _decoded(instance: Instance, elements: Elements) -> Iterator[bytes]:
 
     proven = Proven(range(1, instance.number_of_frames + 1), make)
     if len(proven.sizes) > 1:
-        raise DecodeError("Frames have different sizes.")
+        raise DecodeError(Why.FRAMES_DIFFER)
     length = sum(proven.sizes) * instance.number_of_frames
     if length > MAXIMUM_LENGTH:
-        raise DecodeError("The pixel data is too long for Explicit VR Little Endian.")
+        raise DecodeError(Why.TOO_LONG_FOR_SYNTAX)
     _describe(decoded[0], elements)
     yield explicit_header(PIXEL_DATA, "OB" if bits <= 8 else "OW", length + length % 2)
     for number in range(1, instance.number_of_frames + 1):

@@ -6,16 +6,25 @@ with as much memory and time as the image described can need. Uncompressed frame
 
 from __future__ import annotations
 
-from archive.decoding.errors import Busy, DecodeError
-from archive.decoding.frames import Decoded, decode_frame, decode_in_file, description_of, options_of
+from archive.decoding.errors import Busy, DecodeError, Why
+from archive.decoding.frames import (
+    MAXIMUM_FILE_BYTES,
+    Decoded,
+    decode_frame,
+    decode_in_file,
+    description_of,
+    options_of,
+)
 from archive.decoding.pool import WEB_WAIT_SECONDS, wait_at_most
 from archive.decoding.pool import pool as _pool
 
 __all__ = [
+    "MAXIMUM_FILE_BYTES",
     "WEB_WAIT_SECONDS",
     "Busy",
     "DecodeError",
     "Decoded",
+    "Why",
     "decode_frame",
     "decode_in_file",
     "description_of",

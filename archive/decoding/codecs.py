@@ -12,9 +12,11 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from archive.decoding.errors import DecodeError
+from archive.decoding.errors import DecodeError, Why
 from archive.domain import codestreams, jpeg
 from archive.domain.codestreams import Family
+from archive.domain.elements import as_explicit_little, transfer_syntax_of
+from archive.domain.part10.encodings import EXPLICIT_BIG
 
 PIXEL_KEYWORDS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -34,17 +36,20 @@ def decode_frame(
         raise
     # The codecs behind pydicom raise whatever they like; for the caller it is one thing: this frame does not decode.
     except Exception as error:
-        raise DecodeError("The pixel data does not decode.") from error
+        raise DecodeError(Why.DOES_NOT_DECODE) from error
     return pixels, str(found["photometric_interpretation"])
 
 
 def decode_in_file(*, content: bytes, number: int) -> tuple[np.ndarray[Any, Any], str]:
     """The same of frame `number` (from 1) of a whole file: for what cannot be read frame by frame."""
     try:
+        if transfer_syntax_of(io.BytesIO(content)) == EXPLICIT_BIG:
+            # Bytes of odd frames are turned with those of their neighbours (PS3.5 8.1.1), which pydicom does not do.
+            content = as_explicit_little(io.BytesIO(content), with_pixels=True)
         dataset = dcmread(io.BytesIO(content))
         keyword = next((name for name in PIXEL_KEYWORDS if name in dataset), None)
         if keyword is None:
-            raise DecodeError("The object has no pixel data.")
+            raise DecodeError(Why.NO_PIXELS)
         syntax = UID(str(dataset.file_meta.TransferSyntaxUID))
         if syntax.is_encapsulated:
             frames = int(dataset.get("NumberOfFrames") or 1)
@@ -60,9 +65,9 @@ def decode_in_file(*, content: bytes, number: int) -> tuple[np.ndarray[Any, Any]
     except (MemoryError, DecodeError):
         raise
     except codestreams.Damaged as error:
-        raise DecodeError(error.reason) from error
+        raise DecodeError(Why.DAMAGED, error.reason) from error
     except Exception as error:
-        raise DecodeError("The pixel data does not decode.") from error
+        raise DecodeError(Why.DOES_NOT_DECODE) from error
     return pixels, str(found["photometric_interpretation"])
 
 
@@ -72,7 +77,7 @@ def _jpeg_xl(frame: bytes) -> tuple[np.ndarray[Any, Any], str]:
     except MemoryError:
         raise
     except Exception as error:
-        raise DecodeError("The pixel data does not decode.") from error
+        raise DecodeError(Why.DOES_NOT_DECODE) from error
     colour = pixels.ndim == 3 and pixels.shape[2] >= 3
     return (
         pixels[..., :3] if colour else pixels.reshape(pixels.shape[:2]),

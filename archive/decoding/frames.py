@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from archive.decoding.errors import DecodeError
+from archive.decoding.errors import DecodeError, Why
 from archive.decoding.pool import pool
 from archive.domain import codestreams
 from archive.domain.codestreams import MAXIMUM_FRAME_BYTES, Damaged, Description
@@ -24,6 +25,8 @@ BASE_SECONDS: Final = 10
 BYTES_IN_A_SECOND: Final = 8 << 20
 # Beside the pixels, in a file that is read whole.
 HEADER_BYTES: Final = 64 << 20
+# The most that is read as a whole, by whoever reads one: where a frame's place is not known.
+MAXIMUM_FILE_BYTES: Final = 2 * MAXIMUM_FRAME_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def decode_frame(
         else:
             codestreams.check_native(length=len(frame), description=description)
     except Damaged as error:
-        raise DecodeError(error.reason) from error
+        raise DecodeError(Why.DAMAGED, error.reason) from error
     if not is_compressed:
         return _native(frame, transfer_syntax=transfer_syntax, options=options, pixel_keyword=pixel_keyword)
     size = codestreams.frame_bytes(description)
@@ -70,14 +73,21 @@ def decode_frame(
     return _in_child(fields, frame, description=description, size=size, more_memory=0)
 
 
-def decode_in_file(*, content: bytes, options: dict[str, Any], number: int, number_of_frames: int) -> Decoded:
-    """Decode frame `number` (from 1) of a whole file whose frames have no known place. Raises `DecodeError`."""
+def decode_in_file(*, file: BinaryIO, options: dict[str, Any], number: int, number_of_frames: int) -> Decoded:
+    """Decode frame `number` (from 1) of a whole file whose frames have no known place. Raises `DecodeError`.
+
+    The file is seekable. One that is too large is refused before any of it is read.
+    """
     description = description_of(options)
     size = codestreams.frame_bytes(description)
     whole = size * max(1, number_of_frames)
-    if whole > MAXIMUM_FRAME_BYTES or len(content) > 2 * MAXIMUM_FRAME_BYTES:
-        raise DecodeError("The object is larger than this server decodes as a whole.")
-    more = 2 * len(content) + 3 * whole + HEADER_BYTES
+    length = file.seek(0, os.SEEK_END)
+    if whole > MAXIMUM_FRAME_BYTES or length > MAXIMUM_FILE_BYTES:
+        raise DecodeError(Why.OBJECT_TOO_LARGE)
+    file.seek(0)
+    content = file.read()
+    # Once as it came, once unpacked or with its bytes turned, and once as the pixels that are read from that.
+    more = 3 * length + 3 * whole + HEADER_BYTES
     fields = {"kind": "file", "number": number}
     return _in_child(fields, content, description=description, size=size, more_memory=more)
 
@@ -89,7 +99,7 @@ def _native(frame: bytes, *, transfer_syntax: str, options: dict[str, Any], pixe
         pixels, found = get_decoder(UID(syntax)).as_array(frame, index=0, **everything)
     # pydicom raises many kinds for a description that makes no sense.
     except Exception as error:
-        raise DecodeError("The pixel data does not decode.") from error
+        raise DecodeError(Why.DOES_NOT_DECODE) from error
     return Decoded(pixels=pixels, photometric_interpretation=str(found["photometric_interpretation"]))
 
 
@@ -108,9 +118,9 @@ def _in_child(
     try:
         pixels = np.frombuffer(answer, dtype=np.dtype(said["dtype"])).reshape(said["shape"])
     except (TypeError, ValueError) as error:
-        raise DecodeError("The pixel data does not decode.") from error
+        raise DecodeError(Why.DOES_NOT_DECODE) from error
     if pixels.shape[:2] != (description.rows, description.columns):
-        raise DecodeError("The frame has another size than the header says.")
+        raise DecodeError(Why.OTHER_SIZE)
     return Decoded(pixels=pixels, photometric_interpretation=str(said["photometric_interpretation"]))
 
 
@@ -131,7 +141,7 @@ def options_of(header: Dataset) -> dict[str, Any]:
         if samples > 1:
             options["planar_configuration"] = int(header.get("PlanarConfiguration") or 0)
     except (AttributeError, TypeError, ValueError) as error:
-        raise DecodeError("The description of the pixels is incomplete.") from error
+        raise DecodeError(Why.NOT_DESCRIBED) from error
     if codestreams.frame_bytes(description_of(options)) > MAXIMUM_FRAME_BYTES:
-        raise DecodeError("The frame is larger than this server decodes.")
+        raise DecodeError(Why.FRAME_TOO_LARGE)
     return options

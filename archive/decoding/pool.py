@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from archive.decoding import messages
-from archive.decoding.errors import Busy, DecodeError
+from archive.decoding.errors import Busy, DecodeError, Why
 
 MAXIMUM_DECODERS: Final = max(2, min(4, os.cpu_count() or 2))
 # The last one used stays for as long as the process lives. A timer ends the others once they were idle for this long.
@@ -33,12 +33,13 @@ START_SECONDS: Final = 60.0
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 MAXIMUM_TEXT_BYTES: Final = 1 << 16
 
-TOOK_TOO_LONG: Final = "The image takes longer to decode than an image of its size may. It was given up."
-DIED: Final = "The decoder stopped on this image, most likely for want of memory or time. The stored file is unchanged."
-
 
 class _Gone(Exception):
-    """The decoder ended or was silent for too long; the message is for people."""
+    """The decoder ended or was silent for too long; `why` says which."""
+
+    def __init__(self, why: Why) -> None:
+        self.why = why
+        super().__init__(why.value)
 
 
 class _Decoder:
@@ -95,11 +96,11 @@ class _Decoder:
             self._write(payload, deadline=deadline)
             text_bytes, payload_bytes = messages.HEAD.unpack(self._read(messages.HEAD.size, deadline=deadline))
             if text_bytes > MAXIMUM_TEXT_BYTES or payload_bytes > fields["answer_bytes"]:
-                raise _Gone(DIED)
+                raise _Gone(Why.DECODER_DIED)
             said = messages.unpack(bytes(self._read(text_bytes, deadline=deadline)))
             return said, self._read(payload_bytes, deadline=deadline)
         except (OSError, ValueError) as error:
-            raise _Gone(DIED) from error
+            raise _Gone(Why.DECODER_DIED) from error
 
     def _write(self, data: bytes, *, deadline: float) -> None:
         left = memoryview(data)
@@ -114,7 +115,7 @@ class _Decoder:
             self._wait(self._answers, select.POLLIN, deadline=deadline)
             got = os.readv(self._answers, [view])
             if got == 0:
-                raise _Gone(DIED)
+                raise _Gone(Why.DECODER_DIED)
             view = view[got:]
         return found
 
@@ -123,7 +124,7 @@ class _Decoder:
         poll.register(descriptor, event)
         left = deadline - time.monotonic()
         if left <= 0 or not poll.poll(left * 1000):
-            raise _Gone(TOOK_TOO_LONG)
+            raise _Gone(Why.TOO_SLOW)
 
     def end(self) -> None:
         with contextlib.suppress(OSError):
@@ -137,6 +138,14 @@ class _Decoder:
         for pipe in (self._requests, self._answers):
             with contextlib.suppress(OSError):
                 os.close(pipe)
+
+
+def _why(said: Any) -> Why:
+    """What the decoder says, which a broken file may have taken over: a code that is known, or none."""
+    try:
+        return Why(said)
+    except ValueError:
+        return Why.DOES_NOT_DECODE
 
 
 class Pool:
@@ -161,11 +170,11 @@ class Pool:
             except BaseException as error:
                 decoder.end()
                 if isinstance(error, _Gone):
-                    raise DecodeError(str(error)) from error
+                    raise DecodeError(error.why) from error
                 raise
             self._put(decoder)
         if "error" in said:
-            raise DecodeError(said["error"])
+            raise DecodeError(_why(said["error"]))
         return said, answer
 
     @contextlib.contextmanager

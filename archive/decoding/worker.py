@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from archive.decoding import codecs, messages
-from archive.decoding.errors import DecodeError
+from archive.decoding.errors import DecodeError, Why
 
 
 def main() -> None:
@@ -39,10 +39,10 @@ def _answer(fields: dict[str, Any], payload: bytes, answers: BinaryIO) -> None:
         pixels, photometric_interpretation = _decode(fields, payload)
         pixels = np.ascontiguousarray(pixels)
     except MemoryError:
-        _say(answers, {"error": "It needs more memory than an image of its size may."})
+        _say(answers, {"error": Why.TOO_MUCH_MEMORY.value})
         return
     except DecodeError as error:
-        _say(answers, {"error": str(error)})
+        _say(answers, {"error": error.why.value})
         return
     said = {
         "shape": pixels.shape,

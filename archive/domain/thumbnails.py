@@ -47,6 +47,9 @@ def render_thumbnail(file: BinaryIO, *, frame: int, side: int = SIDE, full_range
     """
     try:
         if transfer_syntax_of(file) == EXPLICIT_BIG:
+            if file.seek(0, io.SEEK_END) > decoding.MAXIMUM_FILE_BYTES:
+                raise NoPicture("the file is too large to be turned as a whole")
+            file.seek(0)
             # pydicom turns the numbers of a big-endian file, but not the words of its tables.
             file = io.BytesIO(as_explicit_little(file, with_pixels=True))
         file.seek(0)
@@ -82,10 +85,7 @@ def _decoded(file: BinaryIO, *, dataset: Dataset, options: dict[str, Any], index
         return decoding.decode_frame(frame=frame, transfer_syntax=syntax, options=options).pixels
     file.seek(0)
     if syntax == DeflatedExplicitVRLittleEndian:
-        content = file.read()
-        return decoding.decode_in_file(
-            content=content, options=options, number=index + 1, number_of_frames=frames
-        ).pixels
+        return decoding.decode_in_file(file=file, options=options, number=index + 1, number_of_frames=frames).pixels
     # From the file pydicom reads one frame of many.
     frame_pixels = pixel_array(file, index=index)
     if frame_pixels.shape[:2] != (options["rows"], options["columns"]):

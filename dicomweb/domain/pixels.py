@@ -6,15 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import get_j2k_parameters, pack_bits
-from pydicom.uid import UID
 
 from archive import decoding
-from archive.decoding import Decoded, DecodeError
+from archive.decoding import Decoded, DecodeError, Why
 from dicomweb.domain.media import EXPLICIT_VR_LITTLE_ENDIAN
 
-__all__ = ["DecodeError", "Frame"]
+__all__ = ["DecodeError", "Frame", "Why"]
 
 Frame = Decoded
 IMPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2"
@@ -35,13 +33,13 @@ DECODABLE: Final = NATIVE | JPEG_2000 | JPEG_XL | frozenset(
         "1.2.840.10008.1.2.5",
     }
 )  # fmt: skip
+LITTLE_ENDIAN: Final = frozenset({IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN})
 # Byte orders and packings that PS3.18 8.7.3.4 keeps off the web, whatever the client asks for.
 NEVER_ON_THE_WEB: Final = frozenset({IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, DEFLATED})
 # Brought into little endian as a whole before anything is read from them.
 REWRITTEN: Final = frozenset({EXPLICIT_VR_BIG_ENDIAN, DEFLATED})
 SUBSAMPLED: Final = "YBR_FULL_422"
 
-PIXEL_KEYWORDS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # Samples per Pixel, Photometric Interpretation, Planar Configuration, Bits Allocated and Stored, Pixel Representation.
 INDEXED_TAGS: Final = ("00280002", "00280004", "00280006", "00280100", "00280101", "00280103")
 HEADER_TAGS: Final = (
@@ -94,26 +92,10 @@ def decode(*, header: Dataset, frame: bytes, transfer_syntax: str, pixel_keyword
     """Decode one frame as stored (without item tags) to pixels; YBR becomes RGB. Raises `DecodeError`."""
     options = decoding.options_of(header)
     if transfer_syntax not in DECODABLE:
-        raise DecodeError(f"Frames in transfer syntax {transfer_syntax} cannot be decoded here.")
+        raise DecodeError(Why.SYNTAX_UNKNOWN, transfer_syntax)
     return decoding.decode_frame(
         frame=frame, transfer_syntax=transfer_syntax, options=options, pixel_keyword=pixel_keyword
     )
-
-
-def decode_from_dataset(*, dataset: Dataset, number: int) -> Frame:
-    """Decode frame `number` (from 1) of a whole data set that is not compressed: bit-packed, big endian."""
-    keyword = next((name for name in PIXEL_KEYWORDS if name in dataset), None)
-    if keyword is None:
-        raise DecodeError("The object has no pixel data.")
-    decoding.options_of(dataset)
-    transfer_syntax = str(dataset.file_meta.TransferSyntaxUID)
-    if transfer_syntax not in NATIVE:
-        raise DecodeError(f"Frames in transfer syntax {transfer_syntax} are not decoded as a whole.")
-    try:
-        pixels, found = get_decoder(UID(transfer_syntax)).as_array(dataset, index=number - 1)
-    except Exception as error:
-        raise DecodeError("The pixel data does not decode.") from error
-    return Frame(pixels=pixels, photometric_interpretation=str(found["photometric_interpretation"]))
 
 
 def to_little_endian(frame: Frame, *, bits_allocated: int) -> bytes:

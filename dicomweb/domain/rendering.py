@@ -25,7 +25,7 @@ from archive.domain.grey import (
     stored_window,
     stretch,
 )
-from dicomweb.domain.pixels import DecodeError, Frame
+from dicomweb.domain.pixels import DecodeError, Frame, Why
 
 MAXIMUM_SIDE: Final = 8192
 DEFAULT_QUALITY: Final = 90
@@ -114,7 +114,7 @@ def render(
     try:
         pixels = to_eight_bits(header=header, frame=frame, number=number, window=rendering.window)
     except (ValueError, TypeError, AttributeError, IndexError, KeyError, NotImplementedError) as error:
-        raise DecodeError("The image's description of its grey values or colours is damaged.") from error
+        raise DecodeError(Why.VALUES_UNCLEAR) from error
     image = Image.fromarray(pixels)
     if rendering.viewport is not None:
         image = _fit(image, rendering.viewport)

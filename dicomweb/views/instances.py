@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from archive.models import Archive, Instance
 from core.errors import NotFound
-from dicomweb import queries, seen, transcode
+from dicomweb import queries, reasons, seen, transcode
 from dicomweb.domain import media, multipart
 from dicomweb.domain.media import DICOM, Choice
 from dicomweb.domain.pixels import DecodeError
@@ -149,7 +149,7 @@ def _body(one: Instance, syntax: str) -> list[Piece]:
         first = next(stream)
     except DecodeError as error:
         logger.warning("instance_not_transcoded", instance=one.pk, why=str(error))
-        raise NotAcceptable(str(error), code="not-decodable") from error
+        raise NotAcceptable(reasons.sentence(error), code="not-decodable") from error
     return [first, Lazy(lambda: stream)]
 
 

@@ -14,7 +14,7 @@ from archive.models import Archive, Instance, Series
 from archive.services.derive import is_current
 from archive.storage import storage
 from core.errors import NotFound
-from dicomweb import frames, queries, seen
+from dicomweb import frames, queries, reasons, seen
 from dicomweb.domain import media, multipart, rendering
 from dicomweb.domain.pixels import DecodeError
 from dicomweb.domain.rendering import Rendering, Viewport
@@ -109,7 +109,7 @@ def _picture(instance: Instance, number: int, asked: Rendering, kind: MediaType)
         return rendering.render(header=header, frame=frame, number=number, rendering=asked, media_type=kind)
     except DecodeError as error:
         logger.info("instance_not_rendered", instance=instance.pk, why=str(error))
-        raise Unrenderable(str(error)) from error
+        raise Unrenderable(reasons.sentence(error)) from error
 
 
 def _many(

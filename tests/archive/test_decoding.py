@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -89,7 +90,7 @@ def test_a_deflated_bomb_is_not_unpacked_here(own_pool: pools.Pool) -> None:
 
     def attack() -> None:
         with pytest.raises(DecodeError):
-            decoding.decode_in_file(content=bomb, options=options(), number=1, number_of_frames=1)
+            decoding.decode_in_file(file=io.BytesIO(bomb), options=options(), number=1, number_of_frames=1)
 
     assert peak_bytes_of(attack) < 16 << 20
 
@@ -111,7 +112,7 @@ def test_a_decoder_that_takes_too_long_is_given_up(own_pool: pools.Pool, monkeyp
     (pid,) = own_pool.pids()
     os.kill(pid, signal.SIGSTOP)
     monkeypatch.setattr(frames, "BASE_SECONDS", 1)
-    with pytest.raises(DecodeError, match="longer"):
+    with pytest.raises(DecodeError, match="too-slow"):
         decode(jpeg_ls())
     assert not Path(f"/proc/{pid}").exists()
     assert decode(jpeg_ls()).shape == (64, 64)
@@ -122,7 +123,7 @@ def test_a_decoder_killed_at_work_gives_a_clear_error_and_is_replaced(own_pool: 
     (pid,) = own_pool.pids()
     os.kill(pid, signal.SIGSTOP)
     threading.Timer(0.3, os.kill, (pid, signal.SIGKILL)).start()
-    with pytest.raises(DecodeError, match="decoder stopped on this image"):
+    with pytest.raises(DecodeError, match="decoder-died"):
         decode(jpeg_ls())
     assert decode(jpeg_ls()).shape == (64, 64)
     assert own_pool.pids() != [pid]

@@ -7,12 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.utils.functional import Promise
 from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.pixels.utils import pack_bits
 
+from archive import decoding
+from archive import queries as archive_queries
+from archive.models import Instance
+from core.tenancy import tenant
+from dicomweb import frames, reasons
 from dicomweb.domain import rendering
-from tests.archive.factories import deliver, make_archive
+from dicomweb.errors import NotAcceptable
+from tests.archive.factories import deliver, make_archive, to_bytes
+from tests.dicomweb import zoo
 from tests.dicomweb.factories import Door, content, make_reader, parts, paths
 from tests.dicomweb.zoo import EXPLICIT, ZOO, Specimen, coded, grey, j2k
 
@@ -182,3 +191,117 @@ def test_a_window_by_table_gives_what_a_window_by_pixel_gives(kind: type[Any], f
             assert np.array_equal(found, rendering.apply_window(values, window).astype(np.uint8))
     few = generator.integers(0, 65535, (4, 4)).astype(np.uint16)
     assert rendering._by_table(header=Dataset(), pixels=few, number=1, window=rendering.Window(40, 400)) is None
+
+
+class Watched:
+    """A file that notes how much each reading takes."""
+
+    def __init__(self, file: Any, taken: list[int]) -> None:
+        self._file, self._taken = file, taken
+
+    def read(self, *arguments: Any) -> bytes:
+        data = bytes(self._file.read(*arguments))
+        self._taken.append(len(data))
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def __enter__(self) -> Watched:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._file.close()
+
+
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes each reading of a stored file takes, from now on."""
+    taken: list[int] = []
+    opened = archive_queries.open_instance
+    monkeypatch.setattr(archive_queries, "open_instance", lambda instance: Watched(opened(instance), taken))
+    return taken
+
+
+def many_big_endian_frames() -> zoo.Specimen:
+    images = [zoo.grey(64, 64, shift=number) for number in range(160)]
+    dataset = zoo.describe(images[0], frames=len(images))
+    dataset.PixelData = b"".join(image.astype(">i2").tobytes() for image in images)
+    dataset["PixelData"].VR = "OW"
+    return zoo.Specimen(to_bytes(dataset, transfer_syntax_uid=zoo.BIG), zoo.BIG, images)
+
+
+def many_packed_frames() -> zoo.Specimen:
+    images = [np.random.default_rng(number).integers(0, 2, (101, 101), dtype=np.uint8) for number in range(900)]
+    dataset = zoo.describe(images[0], frames=len(images), BitsAllocated=1, BitsStored=1, HighBit=0)
+    dataset.PixelData = pack_bits(np.concatenate([image.ravel() for image in images]))
+    dataset["PixelData"].VR = "OB"
+    return zoo.Specimen(to_bytes(dataset), zoo.EXPLICIT, images)
+
+
+def one_odd_big_endian_frame_of_three() -> zoo.Specimen:
+    """Frames of nine bytes in words of two: the first byte of the second stands before the last of the first."""
+    images = [(np.arange(9, dtype=np.uint8) + 20 * number).reshape(3, 3) for number in range(3)]
+    dataset = zoo.describe(images[0], frames=3)
+    raw = np.concatenate([image.ravel() for image in images] + [np.zeros(1, np.uint8)])
+    dataset.PixelData = raw.reshape(-1, 2)[:, ::-1].tobytes()
+    dataset["PixelData"].VR = "OW"
+    return zoo.Specimen(to_bytes(dataset, transfer_syntax_uid=zoo.BIG), zoo.BIG, images)
+
+
+@pytest.mark.parametrize("make", [many_big_endian_frames, many_packed_frames, one_odd_big_endian_frame_of_three])
+def test_one_frame_of_a_big_file_is_read_without_the_rest(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    specimen = make()
+    archive, other = make_archive(), make_archive()
+    for place in (archive, other):
+        deliver(place, [specimen.content])
+    with tenant(archive.organisation):
+        instance = Instance.objects.get(archive=archive)
+        taken = readings(monkeypatch)
+        for number in sorted({1, 2, 3, len(specimen.frames) // 2, len(specimen.frames)} - {0}):
+            assert (frames.decode(instance, number).pixels == specimen.frames[number - 1]).all(), number
+    if len(specimen.frames) > 3:
+        assert max(taken) < len(specimen.content) // 4, "no reading takes the file as a whole"
+    path = paths(dcmread(io.BytesIO(specimen.content), stop_before_pixels=True))[2]
+    assert Door(other, user=make_reader(archive)).get(f"{path}/frames/1").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["deflated", "odd big endian", "fragments"])
+def test_what_has_to_be_read_whole_has_one_limit_asked_before_reading(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, image = make_archive(), zoo.grey(64, 64)
+    specimen = {
+        "deflated": lambda: zoo.native([image], zoo.DEFLATED),
+        "odd big endian": one_odd_big_endian_frame_of_three,
+        "fragments": lambda: zoo.coded([image], [zoo.j2k(image)], f"{zoo.JPEG}90"),
+    }[kind]()
+    deliver(archive, [specimen.content])
+    with tenant(archive.organisation):
+        instance = Instance.objects.get(archive=archive)
+        # Nothing of it may be read: a file of this size exists only for who asks how long it is.
+        instance.size_bytes = decoding.MAXIMUM_FILE_BYTES + 1
+        monkeypatch.setattr(archive_queries, "open_instance", lambda _instance: Endless())
+        instance.frame_table = b""
+        read = frames._fragments_by_reading if kind == "fragments" else frames.decoded_bytes
+        with pytest.raises(NotAcceptable) as refusal:
+            read(instance, 1)
+    assert "larger than this server reads as a whole" in str(refusal.value.message)
+    assert refusal.value.code == "not-decodable"
+
+
+class Endless(io.BytesIO):
+    """A file that is too long by one byte, and must not be read."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return decoding.MAXIMUM_FILE_BYTES + 1 if whence == io.SEEK_END else offset
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise AssertionError("read although it is too large")
+
+
+def test_every_reason_has_a_sentence_that_can_be_translated() -> None:
+    assert set(reasons.SENTENCES) == set(decoding.Why)
+    assert all(isinstance(sentence, Promise) for sentence in reasons.SENTENCES.values())
+    for why in decoding.Why:
+        error = decoding.DecodeError(why, "for the log")
+        assert "for the log" not in str(reasons.sentence(error))

@@ -12,7 +12,7 @@ from archive.domain.elements.model import PIXEL_TAGS, Element, Elements, Source
 from archive.domain.elements.reading import read_elements, transfer_syntax_of
 from archive.domain.elements.representation import Context, context_of, item_context, vr_of
 from archive.domain.elements.whole import as_explicit_little, native_pixels
-from archive.domain.elements.writing import encode, encode_pieces, explicit_header, little_endian
+from archive.domain.elements.writing import encode, encode_pieces, explicit_header, little_endian, swapped
 
 __all__ = [
     "PIXEL_TAGS",
@@ -30,6 +30,7 @@ __all__ = [
     "little_endian",
     "native_pixels",
     "read_elements",
+    "swapped",
     "transfer_syntax_of",
     "vr_of",
 ]

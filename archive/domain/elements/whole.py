@@ -36,11 +36,24 @@ def native_pixels(pixel: Element, *, bits: int) -> Iterator[bytes]:
     yield explicit_header(pixel.tag, vr, length + length % 2)
     if pixel.is_big_endian:
         cell = {"OF": 4, "OD": 8}.get(vr, max(1, bits // 8))
-        yield swapped(pixel.value(), max(cell, 2) if vr == "OW" else cell)
+        yield from _turned(pixel, width=max(cell, 2) if vr == "OW" else cell)
     else:
         yield from pixel.source.pieces(pixel.offset, length)
     if length % 2:
         yield b"\0"
+
+
+def _turned(pixel: Element, *, width: int) -> Iterator[bytes]:
+    """The value with the bytes of each word turned, some of it at a time."""
+    if pixel.made is not None or pixel.length % width:
+        yield swapped(pixel.value(), width)
+        return
+    rest = b""
+    for piece in pixel.source.pieces(pixel.offset, pixel.length):
+        words = rest + piece
+        end = len(words) - len(words) % width
+        yield swapped(words[:end], width)
+        rest = words[end:]
 
 
 def _bits_allocated(elements: Elements) -> int:
