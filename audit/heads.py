@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -52,24 +52,38 @@ def size() -> int | None:
 
 def read(*, upto: int | None = None, file: Path | None = None) -> Record | None:
     """What can be believed of the first `upto` bytes of the file; None when there is none, or nothing in it."""
-    place = file or path()
     try:
-        with place.open("rb") as stream:
-            record = heads.read(_lines(stream, upto=upto), public=key().public)
-            return record if record.lines or record.broken_at is not None else None
+        record = heads.read(_File(file or path(), upto=upto), public=key().public)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise HeadsUnusable(reason=os.strerror(error.errno or errno.EIO)) from error
+    return record if record.lines or record.broken_at is not None else None
 
 
-def _lines(stream: object, *, upto: int | None) -> Iterator[bytes]:
-    done = 0
-    for line in stream:  # type: ignore[attr-defined]
-        done += len(line)
-        if upto is not None and done > upto:
-            return
-        yield line.rstrip(b"\n")
+class _File:
+    """The lines of a file as `heads.Source`."""
+
+    def __init__(self, place: Path, *, upto: int | None) -> None:
+        self._place, self._upto = place, upto
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        at = 0
+        with self._place.open("rb") as stream:
+            for line in stream:
+                if self._upto is not None and at + len(line) > self._upto:
+                    return
+                yield at, line.rstrip(b"\n")
+                at += len(line)
+
+    def at(self, places: Iterable[int]) -> Iterator[bytes]:
+        try:
+            with self._place.open("rb") as stream:
+                for place in places:
+                    stream.seek(place)
+                    yield stream.readline().rstrip(b"\n")
+        except OSError as error:
+            raise HeadsUnusable(reason=os.strerror(error.errno or errno.EIO)) from error
 
 
 class Writer:

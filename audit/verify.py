@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +17,9 @@ from django.utils.translation import gettext_noop
 from audit import heads, sealing
 from audit.domain import chain, findings, stamps
 from audit.domain.findings import Finding, Link, Walk
-from audit.domain.heads import Head, Record
+from audit.domain.heads import Changed, Head, Record
 from audit.domain.keys import AuditKey
+from audit.errors import HeadsUnusable
 from audit.models import ChainLink, Event, as_sealed, as_written
 from core.tenancy import all_tenants
 
@@ -58,10 +59,10 @@ class Snapshot:
     waiting: dict[int | None, Head] = field(default_factory=dict)
     """A head whose links were not committed yet, though they can be: its sealer died."""
 
-    def heads_of(self, organisation: int | None) -> list[Head]:
-        found = self.record.of(organisation) if self.record is not None else []
-        promised = self.waiting.get(organisation)
-        return [head for head in found if head is not promised]
+    def heads_of(self, organisation: int | None) -> Sequence[Head]:
+        found = self.record.of(organisation) if self.record is not None else ()
+        # What is promised is the last line of the file.
+        return found[:-1] if organisation in self.waiting else found
 
 
 def take_snapshot(*, copy: Path | None = None) -> Snapshot:
@@ -125,7 +126,10 @@ def verify_chain(
     """
     state = snapshot or take_snapshot()
     with all_tenants():
-        return _Check(organisation_id=organisation_id, snapshot=state).run(progress=progress)
+        try:
+            return _Check(organisation_id=organisation_id, snapshot=state).run(progress=progress)
+        except Changed as error:
+            raise HeadsUnusable(reason=_(str(error))) from error
 
 
 class _Check:
@@ -153,7 +157,7 @@ class _Check:
             head = link.digest.hex()
             if progress is not None and walk.last % CHUNK == 0:
                 progress(walk.last)
-        finding = walk.missing_at_the_end(self.heads)
+        finding = walk.missing_at_the_end()
         if finding is None and self.organisation_id is None:
             finding = file_finding(self.snapshot)
         if finding is not None:

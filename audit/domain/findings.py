@@ -63,7 +63,7 @@ class Walk:
     def __init__(self, *, heads: Sequence[Head], genesis: bytes, legacy: int, is_begun: bool) -> None:
         self._is_begun = is_begun
         self._heads = iter(heads)
-        self._known = _places(heads)
+        self._all = heads
         self._legacy = legacy
         self._head: Head | None = None
         self._previous = genesis
@@ -83,16 +83,16 @@ class Walk:
             self._drained_at = link.sealed_at
         return finding
 
-    def missing_at_the_end(self, heads: Sequence[Head]) -> Finding | None:
+    def missing_at_the_end(self) -> Finding | None:
         """After the last link: what the heads have and the database has no more."""
-        for head in heads:
-            if head.sequence > self.last:
-                event = _event_at(head, self.last + 1)
-                count = heads[-1].sequence - self.last
-                if self.last == 0:
-                    return Finding("removed", event, _("all %(count)s events were removed"), {"count": count})
-                return Finding("removed", event, _("the newest %(count)s events were removed"), {"count": count})
-        return None
+        head = self._head_over(self.last + 1)
+        if head is None:
+            return None
+        event = _event_at(head, self.last + 1)
+        count = self._all[-1].sequence - self.last
+        if self.last == 0:
+            return Finding("removed", event, _("all %(count)s events were removed"), {"count": count})
+        return Finding("removed", event, _("the newest %(count)s events were removed"), {"count": count})
 
     def _order(self, link: Link, *, place: int, expected: int | None) -> Finding | None:
         if link.sequence != place:
@@ -100,7 +100,7 @@ class Walk:
                 "removed", expected, _("the event at place %(place)s of the chain was removed"), {"place": place}
             )
         if expected is not None and link.event != expected:
-            if link.event not in self._known:
+            if not any(link.event in head.events for head in self._all):
                 return Finding("inserted", link.event, _("the event was inserted and the chain computed anew"))
             return Finding("removed", expected, _("the event was removed and the chain computed anew"))
         if link.computed is None:
@@ -173,10 +173,6 @@ def _clocks(link: Link) -> Finding | None:
     if abs(link.occurred_at - link.recorded_at) > CLOCKS_DIFFER:
         return Finding("back-dated", link.event, _("the event says another time than the one it was recorded at"))
     return None
-
-
-def _places(heads: Sequence[Head]) -> frozenset[int]:
-    return frozenset(event for head in heads for event in head.events)
 
 
 def _event_at(head: Head | None, place: int) -> int | None:

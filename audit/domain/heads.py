@@ -24,9 +24,10 @@ import base64
 import binascii
 import hashlib
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol, overload
 
 from audit.domain.chain import canonical_json
 from audit.domain.keys import AuditKey, is_signed, name_of
@@ -157,11 +158,64 @@ def spread(pairs: Iterable[Sequence[int]], *, limit: int = 1_000_000) -> Iterato
         yield from range(first, last + 1)
 
 
+class Changed(Exception):
+    """A line is not what it was when the file was checked."""
+
+
+class Source(Protocol):
+    """A file of heads, read as often as needed."""
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        """Each line without its end, and where it is."""
+
+    def at(self, places: Iterable[int]) -> Iterator[bytes]:
+        """The lines at these places."""
+
+
+class Lines(Sequence[Head]):
+    """The heads of one chain, oldest first. Where each is and what it was is held, 16 bytes a line; it is read when it is asked
+    for. Raises `Changed`."""
+
+    def __init__(self, source: Source, found: Iterable[tuple[int, int]] = ()) -> None:
+        self._source = source
+        self._places, self._digests = array("Q"), array("Q")
+        for place, digest in found:
+            self._places.append(place)
+            self._digests.append(digest)
+
+    def add(self, place: int, digest: str) -> None:
+        self._places.append(place)
+        self._digests.append(_short(digest))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Head]:
+        for line, digest in zip(self._source.at(self._places), self._digests, strict=True):
+            head = parse(line)
+            if head is None or _short(digest_of(line)) != digest:
+                raise Changed(_("it was changed while it was read"))
+            yield head
+
+    @overload
+    def __getitem__(self, index: int) -> Head: ...
+    @overload
+    def __getitem__(self, index: slice) -> Lines: ...
+    def __getitem__(self, index: int | slice) -> Head | Lines:
+        if isinstance(index, slice):
+            return Lines(self._source, zip(self._places[index], self._digests[index], strict=True))
+        return next(iter(Lines(self._source, [(self._places[index], self._digests[index])])))
+
+
+def _short(digest: str) -> int:
+    return int(digest[:16], 16)
+
+
 @dataclass
 class Record:
     """A file of heads as far as it can be believed."""
 
-    heads: dict[int | None, list[Head]] = field(default_factory=dict)
+    heads: dict[int | None, Lines] = field(default_factory=dict)
     legacy: int = 0
     lines: int = 0
     last: Head | None = None
@@ -173,63 +227,61 @@ class Record:
     """Marked for translation; it takes `values`."""
     values: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, organisation: int | None) -> list[Head]:
+    def of(self, organisation: int | None) -> Sequence[Head]:
         """The seals and adoptions of a chain, oldest first."""
-        return self.heads.get(organisation, [])
+        return self.heads.get(organisation, ())
 
 
-def read(lines: Iterable[bytes], *, public: bytes) -> Record:
+def read(source: Source, *, public: bytes) -> Record:
     """Check a file from its first line: every line continues the one before, and the last one is signed.
 
-    The last signature covers every line before it; each is asked only where one does not hold, to name the first.
+    The last signature covers every line before it; each is asked only where one does not hold, to name the first. No more
+    than a line is held at a time, and where each one is.
     """
+    record = _follow(source)
+    if record.last is None or _holds(record.last, public=public):
+        return record
+    for number, (_place, line) in enumerate(source, start=1):
+        head = parse(line) if line.strip() else None
+        if head is not None and not _holds(head, public=public):
+            record = _follow(source, before=number)
+            record.broken_at, record.reason = number, _("the line is not signed with the audit key")
+            if head.key != name_of(public):
+                record.reason = _("the line is not signed with the audit key (%(key)s) but with the key %(other)s")
+                record.values = {"key": name_of(public), "other": head.key}
+            break
+    return record
+
+
+def _follow(source: Source, *, before: int | None = None) -> Record:
+    """The lines as far as each continues the one before it; signatures are not looked at."""
     record = Record()
     previous, torn = NOTHING_BEFORE, 0
-    kept: list[tuple[int, Head]] = []
-    for number, line in enumerate(lines, start=1):
+    for number, (place, line) in enumerate(source, start=1):
+        if number == before:
+            break
         if not line.strip():
             continue
         head = parse(line)
         if head is None:
             torn = torn or number
             continue
-        if head.previous != previous or (head.kind == "begin") != (not kept):
-            _stop(record, at=torn or number, reason=_("the line does not continue the one before it"))
+        if head.previous != previous or (head.kind == "begin") != (record.last is None):
+            record.broken_at, record.reason = torn or number, _("the line does not continue the one before it")
             break
-        torn = 0
-        previous = digest_of(line)
-        kept.append((number, head))
-    kept = _signed_part(record, kept, public=public)
-    for number, head in kept:
+        torn, previous = 0, digest_of(line)
         record.lines, record.last = number, head
         record.is_begun |= head.kind in {"adopted", "seal"}
         if head.kind == "begin":
             record.legacy = head.legacy
         elif head.has_chain:
-            record.heads.setdefault(head.organisation, []).append(head)
+            if head.organisation not in record.heads:
+                record.heads[head.organisation] = Lines(source)
+            record.heads[head.organisation].add(place, previous)
     return record
-
-
-def _signed_part(record: Record, kept: list[tuple[int, Head]], *, public: bytes) -> list[tuple[int, Head]]:
-    if not kept or _holds(kept[-1][1], public=public):
-        return kept
-    for index, (number, head) in enumerate(kept):
-        if not _holds(head, public=public):
-            reason, values = _("the line is not signed with the audit key"), {}
-            if head.key != name_of(public):
-                reason = _("the line is not signed with the audit key (%(key)s) but with the key %(other)s")
-                values = {"key": name_of(public), "other": head.key}
-            _stop(record, at=number, reason=reason, values=values)
-            return kept[:index]
-    return kept
 
 
 def _holds(head: Head, *, public: bytes) -> bool:
     return head.key == name_of(public) and is_signed(
         public=public, content=canonical_json(head.content()), signature=head.signature
     )
-
-
-def _stop(record: Record, *, at: int, reason: str, values: Mapping[str, str] | None = None) -> None:
-    if record.broken_at is None or at < record.broken_at:
-        record.broken_at, record.reason, record.values = at, reason, values or {}

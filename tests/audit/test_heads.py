@@ -10,6 +10,8 @@ import stat
 import subprocess
 import sys
 import textwrap
+import tracemalloc
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,19 @@ KEY = AuditKey(bytes(range(32)))
 @given(st.lists(st.integers(min_value=1, max_value=60), unique=True, max_size=40))
 def test_ranges_keep_numbers_and_their_order(numbers: list[int]) -> None:
     assert list(form.spread(form.ranges(numbers))) == numbers
+
+
+class Held:
+    """Lines in memory as a file of heads."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self.lines = lines
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return iter(enumerate(self.lines))
+
+    def at(self, places: Iterable[int]) -> Iterator[bytes]:
+        return (self.lines[place] for place in places)
 
 
 def made(*bodies: Head) -> list[bytes]:
@@ -85,19 +100,55 @@ def test_no_byte_of_the_file_can_be_changed(data: st.DataObject) -> None:
     place = data.draw(st.integers(min_value=0, max_value=len(content) - 1))
     other = data.draw(st.integers(min_value=0, max_value=255).filter(lambda byte: byte != content[place]))
     content[place] = other
-    whole = form.read(three(), public=KEY.public)
-    read = form.read(bytes(content).split(b"\n"), public=KEY.public)
+    whole = form.read(Held(three()), public=KEY.public)
+    read = form.read(Held(bytes(content).split(b"\n")), public=KEY.public)
     # White space between values says nothing; whatever is read as a line is one that was signed.
     for organisation, found in read.heads.items():
-        assert found == whole.of(organisation)[: len(found)]
+        assert list(found) == list(whole.of(organisation)[: len(found)])
 
 
 @given(st.integers(min_value=1, max_value=40))
 def test_a_line_that_was_cut_belongs_to_nothing(kept: int) -> None:
     lines = three()
     torn = [*lines[:2], lines[2][:kept], lines[2]]
-    read = form.read(torn, public=KEY.public)
+    read = form.read(Held(torn), public=KEY.public)
     assert (read.broken_at, len(read.of(7))) == (None, 2)
+
+
+def test_a_line_that_is_changed_after_the_file_was_checked_is_not_believed() -> None:
+    lines = Held(three())
+    read = form.read(lines, public=KEY.public)
+    assert [head.sequence for head in read.of(7)] == [1, 2]
+    lines.lines[1] = lines.lines[1].replace(b'"sequence":1', b'"sequence":3')
+    with pytest.raises(form.Changed):
+        list(read.of(7))
+
+
+def test_a_long_file_of_heads_is_checked_without_being_held(tmp_path: Path, settings: Any) -> None:
+    """20,000 lines of 40 chains are 8 MB; where they are is held, 16 bytes each."""
+    file = tmp_path / "heads.jsonl"
+    key, time = heads.key(), "2026-01-01T00:00:00.000000+00:00"
+    begin = Head(kind="begin", time=time, previous=form.NOTHING_BEFORE, public_key=key.public.hex())
+    with file.open("wb") as stream:
+        line = form.signed(begin, key=key).line()
+        stream.write(line + b"\n")
+        for number in range(1, 20_001):
+            head = Head(
+                kind="seal", time=time, previous=form.digest_of(line), organisation=number % 40,
+                sequence=number // 40 + 1, digest="00" * 32, events=(number,), marks=b"mark",
+            )  # fmt: skip
+            line = form.signed(head, key=key).line()
+            stream.write(line + b"\n")
+    tracemalloc.start()
+    try:
+        record = heads.read(file=file)
+        assert record is not None
+        assert sum(1 for _head in record.of(7)) == 500
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (record.lines, record.broken_at) == (20_001, None)
+    assert peak < 2_000_000
 
 
 json_numbers = st.integers(min_value=-(10**15), max_value=10**15) | st.floats(
