@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO, Final
 
-from pydicom._dicom_dict import DicomDictionary
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from deid.domain import engine, files, screening
-from deid.domain.descriptors import VOCABULARY
-from deid.domain.identifiers import DEFINED_TERMS, PLACEHOLDERS, Identifiers, fold, squeeze, strings_of
+from deid.domain import engine, files, lexicon, moments, screening, texts
+from deid.domain.edits import AGE, is_beyond_oldest
+from deid.domain.identifiers import PLACEHOLDERS, Identifiers, fold, squeeze, strings_of
 from deid.domain.plan import Plan
 from deid.domain.profile import BASIC_PROFILE_CODE, OPTION_CODES, Option, Profile, load_table
 from deid.domain.pseudonyms import Subject
 from deid.domain.screening import Reason, Severity
+from deid.domain.statement import METHOD_NAME
 from deid.domain.uids import UidMapper
 from deid.domain.words import words
 
@@ -67,14 +67,34 @@ _TRIAL_WORDS: Final = words(
     mediolateral lateromedial projection projections
     """
 )
-_MEASURE: Final = re.compile(
-    r"\d+(?:[.,]\d+)?(?:mm|cm|ms|msec|s|sec|t|hz|khz|kv|kvp|mas|kev|deg|°|%|ml|hu|x)?", re.IGNORECASE
+#: Terms that are also the names of the people they were named after.
+_EPONYMS: Final = words(
+    """
+    parker rogers rogan logan shepp metz wiener gauss hann hamming hanning parzen fermi tukey butterworth landolt ant
+    pos has save spouse
+    """
 )
+#: Kernels, vertebrae and b values: "B60f", "L4", "b1500".
+_SHORT_CODE: Final = re.compile(r"[A-Za-z]\d{1,2}[a-z]?|[A-Z]?\d{1,2}[A-Z]|b\d{1,2}00")
+_SPACES: Final = re.compile(r"([\s_/+&,;:()\[\]]+)")
 _BREAKS: Final = re.compile(r"[\s_/+&,;:()\[\]*=|\\<>#\"'-]+")
 _LONGEST_NUMBER: Final = 4
-_LONGEST_CODE: Final = 8
-_LONGEST_CODE_LETTERS: Final = 5
-_LONGEST_CODE_DIGITS: Final = 3
+#: More letters in a row may be a name, also in a code.
+_LONGEST_LETTERS: Final = 3
+#: What codes of subjects begin with.
+_CODE_WORDS: Final = frozenset(word for word in PLACEHOLDERS if len(word) > _LONGEST_LETTERS) | words(
+    """
+    pilot pseudonym scan site study subj trial volunteer
+    abdomen bone brain breast cardiac cardio chest colon head heart kidney knee liver lung lungs neuro onco pancreas
+    pelvis prostate rectum spine thorax thyroid
+    """
+)
+_LETTERS: Final = re.compile(r"[A-Za-z]+")
+_DIGITS: Final = re.compile(r"\d+")
+_FULL_YEAR: Final = re.compile(r"(?<!\d)(?:18[89]\d|19\d\d|20[0-4]\d)(?!\d)")
+_PAIR_OF_WORDS: Final = re.compile(r"[A-Za-z]{2,}[\s_]+[A-Za-z]{2,}")
+#: Pseudonyms as `deid.domain.pseudonyms` makes them; chance may write four letters in a row.
+_OWN_PSEUDONYM: Final = re.compile(r"([A-Z][A-Z0-9]{0,7})-([0-9A-HJKMNP-TV-Z]{10})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +139,7 @@ def _in_header(dataset: Dataset) -> list[Found]:
     before = {path: (element.tag, str(element.VR), _values(element)) for path, element in _elements(dataset)}
     name, number = _one(dataset, "PatientName"), _one(dataset, "PatientID")
     subject = Subject(
-        patient_id=number if _is_code(number) else "",
+        patient_id=number if squeeze(number) in own else "",
         patient_name=name if _is_pseudonym(name, own=own) else "",
         shift_days=1,
     )
@@ -148,6 +168,8 @@ def _verdict(
     *, path: str, tag: int, vr: str, values: list[str], after: list[str] | None, own: frozenset[str]
 ) -> str | None:
     keyword = path.rsplit(".", 1)[-1]
+    if vr == "AS":
+        return IDENTITY if any(is_beyond_oldest(age) or not AGE.fullmatch(age.encode()) for age in values) else None
     if not values or values == after or vr in ("UI", "SQ") or keyword in _STATEMENT:
         return None
     if path.startswith("DeidentificationMethodCodeSequence[") and _METHODS.issuperset(values):
@@ -156,14 +178,18 @@ def _verdict(
         return PRIVATE if not Tag(tag).is_private_creator else None
     if keyword in _EQUIPMENT and not any(_NOT_A_PRODUCT.search(value) for value in values):
         return None
-    if vr == "PN":
-        return None if all(_is_placeholder(value) for value in values) else IDENTITY
-    if keyword.startswith("ClinicalTrial") or keyword in _SUBJECT_IDS:
-        # Of the trial and of the subject's pseudonym, as long as they read like codes.
+    if keyword in _SUBJECT_IDS:
+        return None if all(squeeze(value) in own or _is_placeholder(value) for value in values) else IDENTITY
+    if keyword.startswith("ClinicalTrial"):
+        # Of the trial, as long as they read like codes or say nothing but its words.
         is_id = keyword.endswith("ID")
-        sound = all(_is_code(value) if is_id else _is_plain(value, own=own) for value in values)
+        sound = all(
+            squeeze(value) in own or (is_id and _is_code(value)) or _is_plain(value, own=own) for value in values
+        )
         return None if sound else IDENTITY
-    if after is not None or _is_descriptor(tag):
+    if vr in ("DA", "DT"):
+        return IDENTITY
+    if vr != "PN" and (after is not None or _is_descriptor(tag)):
         return None if all(_is_plain(value, own=own) for value in values) else TEXT
     return None if all(_is_placeholder(value) for value in values) else IDENTITY
 
@@ -179,9 +205,28 @@ def _profile() -> Profile:
 
 
 def _own_ids(dataset: Dataset) -> frozenset[str]:
-    """The pseudonym's own codes, squeezed: text may repeat them."""
-    keywords = (*_SUBJECT_IDS, "ClinicalTrialProtocolID", "ClinicalTrialSiteID", "ClinicalTrialTimePointID")
-    return frozenset(squeeze(value) for keyword in keywords if _is_code(value := _one(dataset, keyword))) - {""}
+    """The codes of the trial and of the subject that are sound, squeezed: text may repeat them."""
+    protocol, site = _one(dataset, "ClinicalTrialProtocolID"), _one(dataset, "ClinicalTrialSiteID")
+    # A protocol is called what its makers like ("KEYNOTE-189"); its subjects' codes may begin with that.
+    known = frozenset(fold(word) for code in (protocol, site) for word in _LETTERS.findall(code))
+    found = {code for code in (protocol,) if _is_code(code, known=known)}
+    found |= {code for code in (site, _one(dataset, "ClinicalTrialTimePointID")) if _is_code(code)}
+    known = frozenset(fold(word) for code in found for word in _LETTERS.findall(code))
+    numbers = {_one(dataset, keyword) for keyword in _SUBJECT_IDS}
+    found |= {number for number in numbers if _is_code(number, known=known)}
+    if _is_own_pseudonym(dataset):
+        found.add(_one(dataset, "PatientID"))
+    return frozenset(map(squeeze, found)) - {""}
+
+
+def _is_own_pseudonym(dataset: Dataset) -> bool:
+    """Whether the patient's name and number are one pseudonym of ours, in a data set that says who made it."""
+    found = _OWN_PSEUDONYM.fullmatch(_one(dataset, "PatientID"))
+    return (
+        found is not None
+        and _one(dataset, "PatientName") == f"{found[1]}^{found[2]}"
+        and _one(dataset, "DeidentificationMethod").startswith(METHOD_NAME)
+    )
 
 
 def _is_pseudonym(name: str, *, own: frozenset[str]) -> bool:
@@ -190,65 +235,66 @@ def _is_pseudonym(name: str, *, own: frozenset[str]) -> bool:
 
 
 def _is_placeholder(value: str) -> bool:
-    """Words that name nobody, counters and initials of one letter."""
+    """Words that name nobody, a counter and initials of one letter."""
     tokens = [token for token in _BREAKS.split(fold(value).replace("^", " ")) if token.strip(". ")]
-    return all(
-        token.strip(".") in PLACEHOLDERS
-        or len(token.strip(".")) < 2
-        or (token.isdigit() and len(token) <= _LONGEST_NUMBER)
-        for token in tokens
-    )
+    if sum(len(token) for token in tokens if token.isdigit()) > _LONGEST_NUMBER:
+        return False
+    return all(token.strip(".") in PLACEHOLDERS or len(token.strip(".")) < 2 or token.isdigit() for token in tokens)
 
 
-def _is_code(value: str) -> bool:
-    """Reads like a code, not like a name: has a digit in its last part and no long word in small letters."""
+def _is_code(value: str, *, known: frozenset[str] = frozenset()) -> bool:
+    """Reads like a code: has a digit, and no word, date, age or long number.
+
+    `known` are words that it may hold, folded, beside those that codes of subjects begin with.
+    """
     value = value.strip(" \0")
     if not value or _is_placeholder(value):
         return True
-    if "^" in value or "@" in value or "," in value:
+    if not value.isascii() or any(mark in value for mark in "^@,"):
         return False
-    return any(character.isdigit() for character in value) and not re.search(r"[^\W\d_]{3,}\s+[^\W\d_]{3,}", value)
+    if not 1 <= sum(map(str.isdigit, value)) <= texts.MOST_DIGITS or _tells_a_date(value):
+        return False
+    allowed = _CODE_WORDS | known
+    others = [word for word in _LETTERS.findall(value) if fold(word) not in allowed]
+    if any(len(word) > _LONGEST_LETTERS for word in others):
+        return False
+    if any(len(word) == _LONGEST_LETTERS for word in others) and _FULL_YEAR.search(value):
+        return False
+    return _PAIR_OF_WORDS.search(value) is None
+
+
+def _tells_a_date(code: str) -> bool:
+    """Whether a code holds a date or an age, also a packed one (120361, 19610203) or the beginning of a longer number."""
+    if moments.tells(code) or any(year > 9 for token in code.split() for year, _month, _day in moments.written(token)):
+        return True
+    runs = _DIGITS.findall(code)
+    # Counters are filled up with zeros.
+    starts = [run[:length] for run in runs for length in (6, 8) if len(run) >= length and not run.startswith("00")]
+    if any(True for start in starts for _moment in moments.written(start)):
+        return True
+    # Four and four figures side by side: "1961-0203".
+    joined = [match[1] + match[2] for match in re.finditer(r"(?<!\d)(?=(\d{4})[\s._/-]*[\s._/-](\d{4})(?!\d))", code)]
+    return any(moments.tells(digits) for digits in joined)
 
 
 def _is_plain(text: str, *, own: frozenset[str]) -> bool:
-    """Only words of technique, anatomy and trials, measures, short numbers and short codes."""
-    if "^" in text or "@" in text:
-        return False
+    """Only words of technique, anatomy and trials, measures, few numbers and short codes; no date and no age."""
     if squeeze(text) in own:
         return True
-    for identifier in own:
+    if "^" in text or "@" in text or moments.tells(text):
+        return False
+    for identifier in sorted(own, key=len, reverse=True):
         if len(identifier) >= _LONGEST_NUMBER:
             text = re.sub("[^0-9A-Za-z]*".join(map(re.escape, identifier)), " ", text, flags=re.IGNORECASE)
-    numbers = 0
-    for raw in _BREAKS.split(text):
-        token = raw.strip(".,!? \0")
-        if not token or fold(token) in _vocabulary():
-            continue
-        if token.replace(".", "").isdigit():
-            # Three numbers in a row make a date.
-            numbers += 1
-            if numbers > 2 or len(token.replace(".", "")) > _LONGEST_NUMBER:
-                return False
-        elif not (_MEASURE.fullmatch(token) or _is_short_code(token)):
-            return False
-    return True
-
-
-def _is_short_code(token: str) -> bool:
-    """A letter, two capitals, or letters with digits as kernels and coils have them ("B60f"); never a word."""
-    if not token.isascii() or len(token) > _LONGEST_CODE:
-        return False
-    letters = sum(map(str.isalpha, token))
-    if letters == len(token):
-        return letters == 1 or (letters == 2 and token.isupper())
-    return letters <= _LONGEST_CODE_LETTERS and len(token) - letters <= _LONGEST_CODE_DIGITS
+    rest = "".join(part for part in _SPACES.split(text) if not _SHORT_CODE.fullmatch(part))
+    return texts.is_technical(rest, has_codes=False, vocabulary=_vocabulary())
 
 
 @lru_cache(maxsize=1)
 def _vocabulary() -> frozenset[str]:
-    """Descriptor words, and those of the names of all elements of PS3.6: no surname is among the terms of technique."""
-    terms = {word for entry in DicomDictionary.values() for word in re.findall(r"[a-z]{3,}", fold(entry[2]))}
-    return frozenset(VOCABULARY | DEFINED_TERMS | PLACEHOLDERS | _TRIAL_WORDS | terms)
+    """Words of technique, anatomy and trials, and those that stand for a name; no surname is among them."""
+    placeholders = frozenset(word for word in PLACEHOLDERS if len(word) > _LONGEST_LETTERS)
+    return (lexicon.technical_words() | placeholders | _TRIAL_WORDS) - _EPONYMS
 
 
 def _one(dataset: Dataset, keyword: str) -> str:

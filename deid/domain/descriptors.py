@@ -50,8 +50,11 @@ VOCABULARY: Final = words(
     """
 )
 
-_MEASURE: Final = re.compile(
-    r"\d{1,4}(?:\.\d{1,3})?(?:mm|cm|ms|msec|s|sec|t|hz|khz|kv|kvp|mas|kev|deg|°|%|ml|hu|x)", re.IGNORECASE
+#: A number with its unit. A unit of one letter takes three figures at most: "1961s" is a year.
+MEASURE: Final = re.compile(
+    r"\d{1,4}(?:\.\d{1,3})?(?:mm|cm|ms|msec|sec|hz|khz|mhz|kv|kvp|mas|kev|deg|ml|hu|mw|db)"
+    r"|\d{1,3}(?:\.\d{1,3})?[stxw°%]",
+    re.IGNORECASE,
 )
 _VERTEBRA: Final = re.compile(r"[ctls]\d{1,2}", re.IGNORECASE)
 _SMALL: Final = re.compile(r"\d{1,2}")
@@ -92,4 +95,4 @@ def clean_text(text: str, *, identifiers: Identifiers) -> str:
 
 
 def _is_known(token: str) -> bool:
-    return bool(fold(token) in VOCABULARY or _MEASURE.fullmatch(token) or _VERTEBRA.fullmatch(token))
+    return bool(fold(token) in VOCABULARY or MEASURE.fullmatch(token) or _VERTEBRA.fullmatch(token))

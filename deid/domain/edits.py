@@ -63,8 +63,8 @@ class Edits:
                 self.replace(dataset, tag=tag, vr=vr, value="", action=Action.EMPTY, path=path, rule=RULE_IDENTIFIER)
                 return
             ages = raw.decode("ascii").split("\\") if vr == "AS" else []
-            if any(map(_is_beyond_oldest, ages)):
-                spared = [f"{OLDEST_AGE:03d}Y" if _is_beyond_oldest(age) else age.strip(" \0") for age in ages]
+            if any(map(is_beyond_oldest, ages)):
+                spared = [f"{OLDEST_AGE:03d}Y" if is_beyond_oldest(age) else age.strip(" \0") for age in ages]
                 value = spared if len(spared) > 1 else spared[0]
                 self.replace(dataset, tag=tag, vr=vr, value=value, action=Action.CLEAN, path=path, rule=rule)
                 return
@@ -157,7 +157,8 @@ class Edits:
         return (row.keyword if row is not None and row.mask == 0xFFFFFFFF else "") or f"{tag:08X}"
 
 
-def _is_beyond_oldest(age: str) -> bool:
+def is_beyond_oldest(age: str) -> bool:
+    """Whether an age of VR AS is over `OLDEST_AGE` years, which stands for all beyond."""
     text = age.strip(" \0")
     years = {"Y": 1.0, "M": 1 / 12, "W": 1 / 52.2, "D": 1 / 365.25}
     return len(text) == 4 and text[3] in years and int(text[:3]) * years[text[3]] > OLDEST_AGE

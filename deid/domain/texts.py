@@ -13,6 +13,7 @@ from typing import Final
 from pydicom.charset import python_encoding
 
 from deid.domain import lexicon, moments
+from deid.domain.descriptors import MEASURE
 from deid.domain.identifiers import Identifiers, fold
 from deid.domain.words import words
 
@@ -70,10 +71,12 @@ _CODE: Final = re.compile(
 )
 _SIZE: Final = re.compile(r"\d{1,3}(?:cm|in|mm)?x\d{1,3}(?:cm|in|mm)?")
 _YEAR_OF_RELEASE: Final = re.compile(r"20[0-4]\d[a-z]?")
-_MEASURE: Final = re.compile(r"\d{1,4}(?:\.\d{1,3})?(?:mm|cm|ms|s|t|hz|khz|mhz|kv|kvp|mas|kev|deg|°|%|ml|hu|x|w|mw|db)")
 MOST_DIGITS: Final = 9
 MOST_DIGITS_IN_A_WORD: Final = 5
 MOST_BARE_NUMBERS: Final = 2
+#: Of all bare numbers together: a telephone number in groups has more.
+MOST_BARE_DIGITS: Final = 6
+_LONG_NUMBER: Final = re.compile(r"\d{4}")
 
 
 def is_kept(*, keyword: str, vr: str, value: str, identifiers: Identifiers) -> bool:
@@ -119,22 +122,35 @@ def is_technical(text: str, *, has_codes: bool, vocabulary: frozenset[str] | Non
     """Whether every word of a text is of the lexicon and no number in it can be a person's, a date or an age."""
     if moments.tells(text) or sum(character.isdigit() for character in text) > MOST_DIGITS:
         return False
+    # Without codes there are no versions, so "2.3.61" is a date.
+    if not has_codes and any(year > 9 for word in text.split() for year, _month, _day in moments.written(word)):
+        return False
     known = lexicon.technical_words() if vocabulary is None else vocabulary
-    bare = 0
+    bare: list[str] = []
     for raw in _JOINTS.split(text):
         token = raw.strip(".,")
         if not token:
             continue
         folded = fold(token)
-        if _NUMBER.fullmatch(folded):
-            bare += 1
+        if _NUMBER.fullmatch(folded) or _LONG_NUMBER.fullmatch(folded):
+            if folded not in known and not _is_word(folded, vocabulary=known, has_codes=has_codes):
+                return False
+            bare.append(folded)
         elif not _is_word(folded, vocabulary=known, has_codes=has_codes) and not _is_compound(token, known, has_codes):
             return False
-    return bare <= (2 * MOST_BARE_NUMBERS if has_codes else MOST_BARE_NUMBERS)
+    return _are_few(bare, most=2 * MOST_BARE_NUMBERS if has_codes else MOST_BARE_NUMBERS)
+
+
+def _are_few(numbers: list[str], *, most: int) -> bool:
+    """Whether numbers without a unit are too few and too short to be somebody's: "0171 5551" is a telephone number."""
+    if sum(character.isdigit() for number in numbers for character in number) > MOST_BARE_DIGITS:
+        return False
+    has_long = any(_LONG_NUMBER.fullmatch(number) for number in numbers)
+    return len(numbers) <= (1 if has_long else most)
 
 
 def _is_word(folded: str, *, vocabulary: frozenset[str], has_codes: bool) -> bool:
-    if folded in vocabulary or any(form.fullmatch(folded) for form in (_MEASURE, _NUMBER, _SIZE)):
+    if folded in vocabulary or any(form.fullmatch(folded) for form in (MEASURE, _NUMBER, _SIZE)):
         return True
     if folded.isdecimal():
         return len(folded) <= 4 and not 1900 <= int(folded) <= 2050

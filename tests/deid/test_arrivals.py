@@ -14,11 +14,13 @@ from archive.models import Instance, Study
 from core.tenancy import tenant
 from deid import services, tasks
 from deid.domain import arrival
-from deid.domain.profile import Option
+from deid.domain.profile import DEFAULT_OPTIONS, Option
+from deid.domain.pseudonyms import subject
 from deid.models import DeidentificationRun
 from tests.archive.factories import deliver, make_archive
 from tests.deid.builders import make_dataset, process, to_bytes
 from tests.deid.conftest import House
+from tests.deid.test_kept import COMMON, HEADERS
 
 OPTIONS = [
     (),
@@ -26,6 +28,7 @@ OPTIONS = [
     (Option.RETAIN_MODIFIED_DATES, Option.CLEAN_DESCRIPTORS),
     (Option.RETAIN_MODIFIED_DATES, Option.CLEAN_DESCRIPTORS, Option.RETAIN_PATIENT_CHARACTERISTICS),
 ]
+OPTIONS_OF_RUNS = DEFAULT_OPTIONS | {Option.CLEAN_DESCRIPTORS}
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -58,7 +61,9 @@ def test_words_of_technique_anatomy_and_trials_pass(words: str) -> None:
     "words",
     [
         "CT chest Baker", "Müller", "Мария", "张伟", "12.03.1965", "1965 03 12", "77120041", "Room Anna 12", "a@b.org",
-        "SCHMIDT^ANNA", "CT chest SCHMIDT1",
+        "SCHMIDT^ANNA", "CT chest SCHMIDT1", "CT Abdomen Meyer61", "CT Abdomen 3MAR61", "CT Abdomen 1961 0203",
+        "CT Abdomen LI HO", "Smith5 Klaus1 80J", "Meyer61", "Lee61", "CT Abdomen 2.3.61", "CT 2/3.61", "0171 5551 phase",
+        "171 555 12 phase", "93-year-old", "Chest Parker", "CT Abdomen 1961s", "Kim 5", "LiHo CT", "Dr Ben",
     ],
 )  # fmt: skip
 def test_words_that_can_be_a_name_a_number_or_a_date_do_not(words: str) -> None:
@@ -86,6 +91,66 @@ def test_words_that_can_be_a_name_a_number_or_a_date_do_not(words: str) -> None:
 def test_a_patient_goes_by_a_code_or_by_nothing(name: str, number: str, passes: bool) -> None:
     found = _kinds(PatientName=name, PatientID=number, SpecificCharacterSet="ISO_IR 192")
     assert found == (set() if passes else {arrival.IDENTITY})
+
+
+NO_CODES = (
+    "MUELLER_HANS_19610203", "MuellerHans1961", "Meyer61", "120361-4321", "P-120361", "S19610203", "1961-0203", "3MAR61",
+    "LI HO 1", "KIM1961", "9434765919", "0171-5551234", "61020312345", "S-093Y", "\u5f20\u4f1f1", "P-MEYERHANS1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("keyword", ["PatientID", "ClinicalTrialSubjectID", "ClinicalTrialSiteID"])
+@pytest.mark.parametrize("number", NO_CODES)
+def test_a_code_with_a_name_a_date_or_a_long_number_is_none(keyword: str, number: str) -> None:
+    header = {"PatientName": number, keyword: number, "SpecificCharacterSet": "ISO_IR 192"}
+    assert _kinds(**header) == {arrival.IDENTITY}
+    assert _kinds(**{**header, "PatientName": ""}) == {arrival.IDENTITY}
+
+
+@pytest.mark.parametrize(
+    ("number", "protocol"),
+    [
+        ("LUNG-01-001", ""), ("01-001", ""), ("X7F3K2", ""), ("DH-000123", ""), ("SUBJ0012", ""), ("ABC-12-0003", ""),
+        ("S-2024-001", ""), ("KEYNOTE-189-0042", "KEYNOTE-189"), ("NLST100012", "NLST-1"),
+    ],
+)  # fmt: skip
+def test_codes_of_trials_pass(number: str, protocol: str) -> None:
+    more = {"ClinicalTrialProtocolID": protocol} if protocol else {}
+    found = _kinds(
+        PatientName=number, PatientID=number, ClinicalTrialSubjectID=number, StudyDescription=f"{number} CT", **more
+    )
+    assert found == set()
+
+
+def test_a_word_of_another_protocol_is_a_name() -> None:
+    assert _kinds(PatientName="", PatientID="KEYNOTE-189-0042", ClinicalTrialProtocolID="ABC-1") == {arrival.IDENTITY}
+
+
+@pytest.mark.parametrize(("age", "passes"), [("089Y", True), ("090Y", True), ("093Y", False), ("999W", True)])
+def test_a_great_age_is_a_finding(age: str, passes: bool) -> None:
+    """090Y is what de-identification writes for every age beyond (45 CFR 164.514(b)(2)(i)(C): "90 or older")."""
+    assert _kinds(PatientAge=age) == (set() if passes else {arrival.IDENTITY})
+
+
+def test_a_part_of_a_birth_date_or_of_a_telephone_number_is_a_finding() -> None:
+    assert _kinds(PatientBirthDate="1961") == {arrival.IDENTITY}
+    assert _kinds(AccessionNumber="0171 5551 234") & {arrival.IDENTITY, arrival.TEXT}
+
+
+@pytest.mark.parametrize("kind", HEADERS)
+def test_a_header_of_a_machine_passes_after_a_run_and_on_its_own(kind: str) -> None:
+    header = {**COMMON, **HEADERS[kind]}
+    dataset = make_dataset(PatientName="Quixano^Alonso", **header)
+    _outcome, content = process(dataset, options=OPTIONS_OF_RUNS)
+    assert arrival.examine(io.BytesIO(content)) == []
+    assert _kinds(**header) == set()
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_a_pseudonym_of_a_run_passes_whatever_chance_writes_into_it(number: int) -> None:
+    who = subject(key=bytes(32), patient_key=str(number), prefix="TEACHING")
+    _outcome, content = process(make_dataset(), who=who)
+    assert arrival.examine(io.BytesIO(content)) == []
 
 
 def _kinds(**elements: Any) -> set[str]:

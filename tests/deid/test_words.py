@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydicom.dataset import Dataset
 
-from deid.domain import codes, engine
+from deid.domain import codes, engine, texts
 from deid.domain import profile as profiles
 from deid.domain.descriptors import clean_text
 from deid.domain.identifiers import Identifiers
@@ -182,3 +182,21 @@ def test_great_age_is_given_as_ninety() -> None:
         dataset = make_dataset(PatientAge=age)
         clean(dataset, options=DEFAULT_OPTIONS | {Option.RETAIN_PATIENT_CHARACTERISTICS})
         assert dataset.PatientAge == expected
+
+
+@pytest.mark.parametrize("has_codes", [False, True])
+@pytest.mark.parametrize(
+    "text", ["0171 5551 phase", "171 555 12 34 phase", "0203 61", "phase 1024 1024", "phase 1961s"]
+)
+def test_numbers_in_groups_may_be_a_telephone_number_or_a_date(text: str, has_codes: bool) -> None:
+    assert not texts.is_technical(text, has_codes=has_codes)
+
+
+@pytest.mark.parametrize("text", ["phase 2 1.25 mm", "TR 2000ms TE 30", "matrix 512 512", "phase 1024", "2.5 mm axial"])
+def test_few_short_numbers_beside_words_of_technique_stay(text: str) -> None:
+    assert texts.is_technical(text, has_codes=False)
+
+
+def test_without_codes_figures_with_points_are_a_date_and_with_them_a_version() -> None:
+    assert not texts.is_technical("phase 2.3.61", has_codes=False)
+    assert texts.is_technical("version 2.3.61", has_codes=True)
