@@ -48,7 +48,7 @@ def register() -> None:
     actions.register("study.exported", _("{actor} exported study {target}"), event_type=actions.EXPORT)
     actions.register("study.deleted", _("{actor} deleted study {target}"), event_type=actions.STUDY_DELETED)
     actions.register(
-        "quarantine.released", _("{actor} stored the quarantined file {target}"), event_type=actions.IMPORT
+        "quarantine.released", _("{actor} released the quarantined file {target}"), event_type=actions.IMPORT
     )
     actions.register(
         "quarantine.finding_overruled",

@@ -115,7 +115,7 @@ class SourceForm(forms.Form):
         label=_("Address or range"),
         max_length=49,
         required=False,
-        help_text=_("An AE title is a claim that anybody can make; it counts from these addresses only. 10.1.2.0/24"),
+        help_text=_("Anyone can claim an AE title. It may connect from these addresses only, such as 10.1.2.0/24."),
         widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocomplete": "off"}),
     )
     person = forms.CharField(

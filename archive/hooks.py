@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
+from django.utils.translation import gettext as _
 
-from archive.domain.screening import UNCHECKED, Finding
+from archive.domain.screening import NOT_SCREENED, Finding
 from archive.models import Archive, Delivery, Study
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def register_deidentification(*, screener: Screener, ledger: RunLedger, clearanc
 def screen(*, path: Path) -> Finding | None:
     """Whether a file may go into a de-identified archive. A check that cannot be made, or fails, holds it."""
     if not _screener:
-        return UNCHECKED
+        return unchecked()
     try:
         return _screener[0](path=path)
     except OSError:
@@ -83,7 +84,16 @@ def screen(*, path: Path) -> Finding | None:
     # A file that the check stumbles over is not a file without identity.
     except Exception as error:  # noqa: BLE001
         logger.warning("arrival_not_screened", kind=type(error).__name__)
-        return UNCHECKED
+        return unchecked()
+
+
+def unchecked() -> Finding:
+    """What holds a file that could not be checked."""
+    return Finding(
+        code=NOT_SCREENED,
+        reason=_("Nothing here can check the file for identity, so this archive does not take it."),
+        comment="Cannot be checked for identity",
+    )
 
 
 def outputs_of_run(*, delivery: Delivery, digests: Collection[bytes]) -> set[bytes]:

@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+
 from archive.domain import screening as answers
 from archive.domain.screening import Finding
-from archive.hooks import Clearance
+from archive.hooks import Clearance, unchecked
 from archive.models import Delivery, Instance, Study
 from deid.domain import arrival
 from deid.domain.screening import Reason
@@ -32,26 +34,39 @@ def _finding(found: list[arrival.Found]) -> Finding:
         path for one in found if one.kind in (arrival.IDENTITY, arrival.TEXT, arrival.PRIVATE) for path in one.paths
     ]
     if places:
-        more = f" and {len(places) - PLACES_SHOWN} more" if len(places) > PLACES_SHOWN else ""
-        shown = ", ".join(places[:PLACES_SHOWN])
-        return Finding(
-            code=answers.IDENTITY_FOUND,
-            reason=f"The header names the patient or may do so, in: {shown}{more}.",
-            comment=f"Identity found: {', '.join(places)}",
-        )
+        said = {"places": ", ".join(places[:PLACES_SHOWN]), "n": len(places) - PLACES_SHOWN}
+        if said["n"] > 0:
+            reason = _("The header names the patient or may do so, in: %(places)s and %(n)s more.") % said
+        else:
+            reason = _("The header names the patient or may do so, in: %(places)s.") % said
+        return Finding(code=answers.IDENTITY_FOUND, reason=reason, comment=_comment(places))
     held = [one.kind for one in found if one.kind in _REASONS]
     if held:
         words = EXPLANATIONS[Reason(held[0])]
         return Finding(
-            code=answers.HELD, reason=f"{words.title}. {words.sentence}", comment=f"Held by screening: {held[0]}"
+            code=answers.HELD,
+            reason=f"{words.title}. {words.sentence}",
+            comment=answers.as_comment(f"Held by screening: {held[0]}"),
         )
     if arrival.UNDECLARED in kinds:
         return Finding(
             code=answers.NOT_DECLARED,
-            reason="The file does not state that identity was removed: Patient Identity Removed (0012,0062) is not YES.",
+            reason=_(
+                "The file does not state that identity was removed: Patient Identity Removed (0012,0062) is not YES."
+            ),
             comment="Patient Identity Removed (0012,0062) is not YES",
         )
-    return answers.UNCHECKED
+    return unchecked()
+
+
+def _comment(places: list[str]) -> str:
+    """As many places as an Error Comment holds, and how many more there are; each whole."""
+    for shown in range(len(places), 0, -1):
+        more = f" and {len(places) - shown} more" if shown < len(places) else ""
+        words = f"Identity found: {', '.join(places[:shown])}{more}"
+        if len(words) <= answers.LONGEST_COMMENT:
+            return words
+    return f"Identity found in {len(places)} places" if len(places) > 1 else "Identity found in one place"
 
 
 def outputs_of_run(*, delivery: Delivery, digests: Collection[bytes]) -> set[bytes]:

@@ -63,9 +63,6 @@ def note(
         _make_room(organisation_id)
 
 
-LOCK_NAMESPACE = 0x0CA11
-
-
 def _lookup(key: dict[str, Any]) -> dict[str, Any]:
     return {
         name if value is not None else f"{name}__isnull": value if value is not None else True

@@ -35,7 +35,7 @@ def caller_allow(request: Any, organisation: str, archive: str, caller: str) -> 
     found = queries.archive_of(user=request.user, slug=archive)
     row = queries.refused_caller(archive=found, public_id=caller)
     refusals.allow(actor=request.user, caller=row, request=request)
-    messages.success(request, _("%(title)s is let in with its next association.") % {"title": row.calling_ae_title})
+    messages.success(request, _("%(title)s can connect from its next association.") % {"title": row.calling_ae_title})
     return redirect("dimse:callers", organisation=organisation, archive=archive)
 
 

@@ -47,6 +47,6 @@ def sentence(question: Question, *, trial: Trial) -> str:
         matching.SUBJECT_LEFT: _("%(subject)s has completed the trial or was withdrawn."),
         matching.OTHER_SITE_SENT: _("Staff of %(sender)s sent the images, but %(subject)s is a subject of %(site)s."),
         matching.NOT_SETTLED: _("Images may still be arriving. The study is matched once it is complete."),
-        "": _("Nothing speaks against %(subject)s: somebody took the study off its subject."),
+        "": _("Unassigned by hand; nothing contradicts %(subject)s."),
     }
     return sentences[question.code] % words

@@ -14,6 +14,9 @@ NOT_OF_A_RUN: Final = "not-of-a-run"
 #: Codes of files that only a person who looked at them may store.
 SCREENING_CODES: Final = frozenset({IDENTITY_FOUND, NOT_DECLARED, HELD, NOT_SCREENED})
 
+#: Error Comment (0000,0902) is of VR LO.
+LONGEST_COMMENT: Final = 64
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -26,9 +29,15 @@ class Finding:
     reason: str
     comment: str = ""
 
+    def __post_init__(self) -> None:
+        if len(self.comment) > LONGEST_COMMENT:
+            raise ValueError(f"an Error Comment has at most {LONGEST_COMMENT} characters")
 
-UNCHECKED: Final = Finding(
-    code=NOT_SCREENED,
-    reason="Nothing here can check the file for identity, so this archive does not take it.",
-    comment="Cannot be checked for identity",
-)
+
+def as_comment(text: str, *, longest: int = LONGEST_COMMENT) -> str:
+    """As many whole words of a text as an Error Comment holds."""
+    if len(text) <= longest:
+        return text
+    room = text[: longest - 3]
+    words = room if text[longest - 3] == " " else room.rpartition(" ")[0]
+    return (words.rstrip(" ,;:.") or room) + "..."

@@ -14,18 +14,22 @@ from django.utils.translation import gettext_lazy as _
 from core.models import TenantModel, TimeStampedModel, new_public_id
 
 
-def validate_network(value: str) -> None:
-    """An address or a range in CIDR notation, of either family."""
+def network_of(words: str) -> str:
+    """An address or a range of either family in CIDR notation. Raises `ValidationError`."""
     try:
-        ipaddress.ip_network(value, strict=False)
+        return str(ipaddress.ip_network(words.strip(), strict=False))
     except ValueError as error:
         raise ValidationError(_("Enter an IP address or a range such as 10.1.2.0/24.")) from error
+
+
+def validate_network(value: str) -> None:
+    network_of(value)
 
 
 class IntakeSource(TenantModel, TimeStampedModel):
     """One source of an archive's intake policy. Whatever it sends is screened on arrival all the same.
 
-    A calling AE title is a claim that anybody can make, so it counts only from the addresses given with it.
+    Anyone can claim a calling AE title, so it counts only from the addresses given with it.
     """
 
     class Kind(models.TextChoices):

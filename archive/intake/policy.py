@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from access.models import ContainerRole, RoleGrant, User
 from access.people import members
 from access.queries import unexpired
 from archive import hooks
-from archive.domain.screening import NOT_OF_A_RUN, Finding
+from archive.domain.screening import NOT_OF_A_RUN, Finding, as_comment
 from archive.errors import NotASource
 from archive.models import Archive, Delivery, IntakeSource
 from archive.services.inspect import Inspected, inspect
@@ -82,7 +83,7 @@ def examine(*, delivery: Delivery, files: Sequence[Inspected]) -> list[Finding |
     """What the screener says of each readable file."""
     if delivery.admission == Admission.DEIDENTIFIED:
         proven = hooks.outputs_of_run(delivery=delivery, digests=[file.digest for file in files])
-        return [None if file.digest in proven else _STRAY for file in files]
+        return [None if file.digest in proven else _stray() for file in files]
     return [hooks.screen(path=file.path) for file in files]
 
 
@@ -90,15 +91,16 @@ def look_at(*, path: Path) -> Finding | None:
     """Why a file that is just arriving does not go in, for a door whose sender still listens. Touches no database."""
     file = inspect(path=path, name=path.name)
     if file.header is None:
-        return Finding(code=file.code, reason=file.reason, comment=file.reason)
+        return Finding(code=file.code, reason=file.reason, comment=as_comment(file.reason))
     return hooks.screen(path=path)
 
 
-_STRAY = Finding(
-    code=NOT_OF_A_RUN,
-    reason="The de-identification run has no record of this file; it makes it again.",
-    comment="Not written by a de-identification run",
-)
+def _stray() -> Finding:
+    return Finding(
+        code=NOT_OF_A_RUN,
+        reason=_("The de-identification run has no record of this file; it makes it again."),
+        comment="Not written by a de-identification run",
+    )
 
 
 def roles_that_may_send(archive: Archive) -> list[ContainerRole]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from access.models import ContainerRole, User
 from access.queries import container_of, require
+from archive.intake.models import network_of
 from archive.models import Archive, IntakeSource, validate_ae_title
 from archive.permissions import CHANGE
 from audit import services as audit
@@ -76,28 +76,36 @@ def name_source(
             created_by=actor,
         )
         _validate(row)
-        same = IntakeSource.objects.filter(
-            archive=archive,
-            kind=row.kind,
-            calling_ae_title=row.calling_ae_title,
-            network=row.network,
-            user=user,
-            role=role,
-        ).first()
+        same = _same_as(row)
         if same is not None:
-            known: IntakeSource = same
-            return known
+            return same
         if IntakeSource.objects.filter(archive=archive).count() >= MOST_SOURCES:
             raise Conflict(_("An archive has at most %(n)s sources.") % {"n": MOST_SOURCES})
         try:
             with transaction.atomic():
                 row.save()
         except IntegrityError as error:
-            raise Conflict from error
+            # Somebody named it at the same moment.
+            same = _same_as(row)
+            if same is None:
+                raise Conflict from error
+            return same
         _tell("archive.source_added", row=row, actor=actor, request=request)
         # Listeners remember who may call an archive.
         archive.save(update_fields=["updated_at"])
     return row
+
+
+def _same_as(row: IntakeSource) -> IntakeSource | None:
+    same: IntakeSource | None = IntakeSource.objects.filter(
+        archive=row.archive,
+        kind=row.kind,
+        calling_ae_title=row.calling_ae_title,
+        network=row.network,
+        user=row.user,
+        role=row.role,
+    ).first()
+    return same
 
 
 def remove_source(*, actor: User, source: IntakeSource, request: Any = None) -> None:
@@ -135,13 +143,10 @@ def role_words(role: ContainerRole) -> str:
 
 
 def _network(words: str) -> str:
-    words = words.strip()
-    if not words:
-        return ""
     try:
-        return str(ipaddress.ip_network(words, strict=False))
-    except ValueError as error:
-        raise Invalid(fields={"network": [_("Enter an IP address or a range such as 10.1.2.0/24.")]}) from error
+        return network_of(words) if words.strip() else ""
+    except ValidationError as error:
+        raise Invalid(fields={"network": [str(message) for message in error.messages]}) from error
 
 
 def _validate(row: IntakeSource) -> None:
@@ -152,7 +157,7 @@ def _validate(row: IntakeSource) -> None:
         except ValidationError as error:
             wrong["calling_ae_title"] = [str(words) for words in error.messages]
         if not row.network:
-            wrong["network"] = [_("An AE title is a claim that anybody can make: say from which addresses it counts.")]
+            wrong["network"] = [_("Anyone can claim an AE title. Enter the addresses it may connect from.")]
     elif row.kind == Kind.PERSON and row.user is None:
         wrong["user"] = [_("Choose a person or a service account.")]
     elif row.kind == Kind.ROLE and row.role is None:

@@ -30,7 +30,8 @@ def release(*, actor: User, file: QuarantinedFile, reason: str = "", request: An
 
     A file that screening on arrival holds needs a manager who has looked at it and says why the finding is a false
     alarm; its study is then still not called de-identified. Raises `NeedsReason`, and `StillQuarantined` with the
-    present reason; the file then stays as it is.
+    present reason; the file then stays as it is. The decision is in the audit trail before the image is in the archive,
+    and once more, as failed, when it does not get in.
     """
     with tenant(file.organisation):
         archive = file.archive
@@ -43,25 +44,38 @@ def release(*, actor: User, file: QuarantinedFile, reason: str = "", request: An
             require(actor, ADD, archive)
         if file.delivery.actor_id != actor.pk:
             require(actor, VIEW, archive)
-        _claim(file, state=QuarantinedFile.State.RELEASED, actor=actor, note=said)
-        try:
-            outcome = _try_again(actor=actor, file=file, request=request)
-        except BaseException:
-            _give_back(file, code=file.code, why=file.reason)
-            raise
-        if not outcome.is_success:
-            _give_back(file, code=outcome.code, why=outcome.reason)
-            raise StillQuarantined(outcome.reason)
-        with transaction.atomic():
-            removal.note(organisation_id=archive.organisation_id, keys=[file.storage_key])
+        action = "quarantine.finding_overruled" if file.is_held else "quarantine.released"
+        detail = {"archive": archive.slug, "code": file.code, **({"reason": said} if file.is_held else {})}
+
+        def tell(outcome: str) -> None:
             audit.record(
-                action="quarantine.finding_overruled" if file.is_held else "quarantine.released",
+                action=action,
                 organisation=archive.organisation,
                 actor=actor,
                 target=file,
-                detail={"archive": archive.slug, "code": file.code, **({"reason": said} if file.is_held else {})},
+                detail=detail,
                 request=request,
+                outcome=outcome,
             )
+
+        # Written down before the image goes in: no crash in between leaves an image that nobody let in.
+        with transaction.atomic():
+            _claim(file, state=QuarantinedFile.State.RELEASED, actor=actor, note=said)
+            tell("success")
+        try:
+            outcome = _try_again(actor=actor, file=file, request=request)
+        except BaseException:
+            with transaction.atomic():
+                _give_back(file, code=file.code, why=file.reason)
+                tell("failed")
+            raise
+        if not outcome.is_success:
+            with transaction.atomic():
+                _give_back(file, code=outcome.code, why=outcome.reason)
+                tell("failed")
+            raise StillQuarantined(outcome.reason)
+        with transaction.atomic():
+            removal.note(organisation_id=archive.organisation_id, keys=[file.storage_key])
         removal.purge(organisation_id=archive.organisation_id)
 
 

@@ -62,7 +62,7 @@ def source_add(request: Any, organisation: str, archive: str) -> HttpResponse:
                 error.fields["person"] = error.fields.pop("user")
             add_errors(form, error)
         else:
-            messages.success(request, _("The source may send. Whatever it sends is screened on arrival."))
+            messages.success(request, _("Source added. Files it sends are screened on arrival."))
             return redirect("archive:sources", organisation=organisation, archive=archive)
     context = page_context(request, found, tab="sources") | {"form": form}
     return render(request, "archive/source_add.html", context, status=422 if request.method == "POST" else 200)

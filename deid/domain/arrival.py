@@ -84,7 +84,7 @@ _LONGEST_LETTERS: Final = 3
 #: What codes of subjects begin with.
 _CODE_WORDS: Final = frozenset(word for word in PLACEHOLDERS if len(word) > _LONGEST_LETTERS) | words(
     """
-    pilot pseudonym scan site study subj trial volunteer
+    demo example pilot pseudonym scan site study subj teach teaching trial
     abdomen bone brain breast cardiac cardio chest colon head heart kidney knee liver lung lungs neuro onco pancreas
     pelvis prostate rectum spine thorax thyroid
     """

@@ -76,6 +76,7 @@ MOST_DIGITS_IN_A_WORD: Final = 5
 MOST_BARE_NUMBERS: Final = 2
 #: Of all bare numbers together: a telephone number in groups has more.
 MOST_BARE_DIGITS: Final = 6
+_YEAR: Final = re.compile(r"19\d\d[a-z]?")
 _LONG_NUMBER: Final = re.compile(r"\d{4}")
 
 
@@ -155,7 +156,8 @@ def _is_word(folded: str, *, vocabulary: frozenset[str], has_codes: bool) -> boo
     if folded.isdecimal():
         return len(folded) <= 4 and not 1900 <= int(folded) <= 2050
     return has_codes and (
-        folded in _SHORT_CODES or (_CODE.fullmatch(folded) is not None and not moments.is_age(folded))
+        folded in _SHORT_CODES
+        or (_CODE.fullmatch(folded) is not None and not moments.is_age(folded) and not _YEAR.fullmatch(folded))
     )
 
 

@@ -110,7 +110,8 @@ def test_a_code_with_a_name_a_date_or_a_long_number_is_none(keyword: str, number
 @pytest.mark.parametrize(
     ("number", "protocol"),
     [
-        ("LUNG-01-001", ""), ("01-001", ""), ("X7F3K2", ""), ("DH-000123", ""), ("SUBJ0012", ""), ("ABC-12-0003", ""),
+        ("LUNG-01-001", ""), ("TEACH-US-01", ""),
+        ("01-001", ""), ("X7F3K2", ""), ("DH-000123", ""), ("SUBJ0012", ""), ("ABC-12-0003", ""),
         ("S-2024-001", ""), ("KEYNOTE-189-0042", "KEYNOTE-189"), ("NLST100012", "NLST-1"),
     ],
 )  # fmt: skip

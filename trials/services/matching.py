@@ -175,7 +175,9 @@ def match_study(
     if senders.is_across(subject.site_id):
         if not reason.replace("\x00", "").strip():
             raise AcrossSites(
-                _("Staff of %(sender)s sent these images; the subject is of site %(site)s. Say why they are theirs.")
+                _(
+                    "Staff of %(sender)s sent these images; the subject is of site %(site)s. Enter the reason for assigning them."
+                )
                 % {"sender": senders.site_words, "site": f"{subject.site.number} {subject.site.name}"}
             )
         said = common.reason_of(reason)
