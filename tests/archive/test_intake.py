@@ -365,7 +365,7 @@ def test_a_manager_adds_and_removes_sources_on_the_page_and_strangers_do_not(cli
     form = {"kind": "ae", "calling_ae_title": "CT9", "network": ""}
     refused = client.post(base + "add/", form)
     assert refused.status_code == 422
-    assert "from which addresses" in refused.content.decode()
+    assert "Enter the addresses" in refused.content.decode()
     assert client.post(base + "add/", form | {"network": "10.9.0.0/16"}).status_code == 302
     assert "CT9 (10.9.0.0/16)" in client.get(base).content.decode()
     with tenant(house.organisation):

@@ -254,7 +254,7 @@ def test_the_page_shows_sender_site_and_reason_and_asks_for_one_across_sites(hou
     form = {"subject": house.subject.public_id, "time_point": ""}
     asked = client.post(page, form)
     assert asked.status_code == 422
-    assert "Say why" in asked.content.decode()
+    assert "Enter the reason" in asked.content.decode()
     assert subject_of(study) == ""
     assert client.post(page, form | {"reason": "Moved"}).status_code == 302
     assert subject_of(study) == "S-01-001"
