@@ -34,8 +34,9 @@ def _finding(found: list[arrival.Found]) -> Finding:
         path for one in found if one.kind in (arrival.IDENTITY, arrival.TEXT, arrival.PRIVATE) for path in one.paths
     ]
     if places:
-        said = {"places": ", ".join(places[:PLACES_SHOWN]), "n": len(places) - PLACES_SHOWN}
-        if said["n"] > 0:
+        more = len(places) - PLACES_SHOWN
+        said = {"places": ", ".join(places[:PLACES_SHOWN]), "n": more}
+        if more > 0:
             reason = _("The header names the patient or may do so, in: %(places)s and %(n)s more.") % said
         else:
             reason = _("The header names the patient or may do so, in: %(places)s.") % said
