@@ -1,7 +1,9 @@
 """The residue check: read what came out afresh and look for the patient in it.
 
-It shares no code with the engine beyond the list of what to look for: every value of every element, every byte of the
-header and the bytes of the pixel data. One hit and the instance is not stored.
+It looks at every value of every element, every byte of the header and the bytes of the pixel data. One hit and the instance
+is not stored. It uses none of the engine's rules, edits and mappings, and asks nothing of what the engine decided. What both
+use is how files are read, the identifiers and the profile, and the tables of the standard: meanings of codes, defined terms,
+attributes that name products, registered UIDs. A mistake in these is a mistake of both.
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -274,3 +276,24 @@ def test_screening_comes_first_and_reads_no_pixels() -> None:
     dataset = make_dataset(BurnedInAnnotation="YES")
     findings = screening.screen(dataset, transfer_syntax="1.2.840.10008.1.2.1")
     assert [finding.reason for finding in findings] == [Reason.BURNED_IN]
+
+
+def test_the_residue_check_uses_nothing_by_which_the_engine_decides() -> None:
+    """What it says of itself: beside reading, identifiers and profile only tables of the standard are shared."""
+    shared = {
+        "codes": {"is_standard_item"},
+        "texts": {"PRODUCTS", "is_defined"},
+        "uids": {"DERIVED_ROOT", "clean", "is_registered"},
+    }
+    tree = ast.parse(Path(verify.__file__).read_text(encoding="utf-8"))
+    modules: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("deid"):
+            inner = (node.module or "").removeprefix("deid.domain").removeprefix(".")
+            modules |= {inner} if inner else {alias.name for alias in node.names}
+    assert modules == {*shared, "files", "identifiers", "profile"}
+    used: dict[str, set[str]] = {name: set() for name in shared}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in shared:
+            used[node.value.id].add(node.attr)
+    assert used == shared
