@@ -10,8 +10,8 @@ from archive.domain import pixel_notes
 
 TEXTS: dict[str, Any] = {
     pixel_notes.DAMAGED: _(
-        "The pixel data is damaged: it is not the image that the header describes. The file is kept as it came and is "
-        "not decoded; send the image again from its source."
+        "The pixel data is damaged: it is not the image that the header describes, or has no end. The file is kept as it "
+        "came, and damaged frames are not decoded; send the image again from its source."
     ),
     pixel_notes.PRIVATE: _(
         "The pixels are in a private element of the manufacturer. The file is kept as it came; there is no picture of it."

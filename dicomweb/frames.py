@@ -118,7 +118,7 @@ def pieces(instance: Instance, number: int, form: Form) -> list[Piece]:
     """Frame `number` (from 1) in the form chosen. Raises `NotFound`, `NotAcceptable` when it does not decode."""
     if not 1 <= number <= instance.number_of_frames:
         raise NotFound
-    if instance.is_damaged:
+    if instance.is_damaged and not _is_sound(instance, number):
         # A browser's decoder would allocate what the codestream asks for as well.
         raise NotAcceptable(reasons.DAMAGED, code="pixels-damaged")
     if not form.decoded:
@@ -131,6 +131,25 @@ def pieces(instance: Instance, number: int, form: Form) -> list[Piece]:
         if not pixels.is_native(instance.transfer_syntax_uid):
             return [_fragments_by_reading(instance, number)]
     return [decoded_bytes(instance, number)]
+
+
+def _is_sound(instance: Instance, number: int) -> bool:
+    """Whether a frame of an image that is marked as damaged is none of the damaged ones.
+
+    The mark is the image's; one bad frame of many sets it. A frame whose place is known is looked at by itself, as it was
+    on arrival. What lacks frames has no such places.
+    """
+    syntax = instance.transfer_syntax_uid
+    if codestreams.family_of(syntax) in (None, codestreams.Family.VIDEO):
+        return False
+    try:
+        extents = archive_queries.frame_extents(instance, number)
+        description = decoding.description_of(decoding.options_of(_description(instance)))
+        with archive_queries.open_instance(instance) as file:
+            codestreams.check(codestreams.of_file(file, extents), transfer_syntax=syntax, description=description)
+    except (LookupError, NotAnImage, DecodeError, codestreams.Damaged):
+        return False
+    return True
 
 
 def decoded_bytes(instance: Instance, number: int) -> bytes:
@@ -154,7 +173,7 @@ def decode(instance: Instance, number: int, header: Dataset | None = None) -> Fr
 def _decode(instance: Instance, number: int, header: Dataset | None) -> Frame:
     if not 1 <= number <= instance.number_of_frames:
         raise NotFound
-    if instance.is_damaged:
+    if instance.is_damaged and not _is_sound(instance, number):
         raise DecodeError(Why.DAMAGED)
     syntax = instance.transfer_syntax_uid
     try:

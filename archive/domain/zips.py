@@ -21,11 +21,25 @@ READ_BYTES = 1 << 20
 MAX_RATIO = 200
 RATIO_FLOOR_BYTES = 1 << 20
 SYSTEM_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", "dicomdir", "ehthumbs.db", ".localized"})
+# What the viewers on patients' discs are made of. Nothing that could be a document: those are refused, and kept.
+PROGRAM_ENDINGS = frozenset(
+    {
+        "bat", "cab", "chm", "class", "cmd", "com", "css", "dll", "dylib", "exe", "hlp", "htm", "html", "ico", "inf", "ini",
+        "jar", "js", "lnk", "manifest", "msi", "ocx", "ps1", "sh", "so", "sys", "url", "vbs",
+    }
+)  # fmt: skip
+PROGRAM_STARTS = (b"MZ", b"\x7fELF", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"#!")
 SYSTEM_FOLDERS = frozenset({"__macosx", "$recycle.bin", "system volume information"})
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 SKIP_SYSTEM = ("companion", "A file of the operating system or of the disc, not an image: left out.")
 SKIP_DICOMDIR = ("dicomdir", "A DICOMDIR is the table of contents of a disc; its images are taken, not it.")
+SKIP_PROGRAM = ("companion", "A program or a part of one, as discs bring them to show their images: left out.")
+BEHIND_PROGRAM = (
+    "zip-behind-program",
+    "This is a zip file that unpacks itself: a program stands in front of it. Unpack it on your computer and send the "
+    "folder, or pack that as a plain zip file.",
+)
 UNSAFE_PATH = ("unsafe-path", "The name of this entry leads out of the zip file.")
 LINK = ("symbolic-link", "This entry is a link, not a file.")
 ENCRYPTED = ("zip-encrypted", "This entry is encrypted; upload it without a password.")
@@ -46,6 +60,7 @@ class BadZip(Exception):
 # Of an entry of the central directory: its signature, and the lengths of name, extra field and comment.
 DIRECTORY_ENTRY = struct.Struct("<4s24x3H12x")
 END_BYTES = 22
+LONGEST_END = END_BYTES + 0xFFFF
 # The end record of zip64 and its locator.
 ZIP64_BYTES = 56 + 20
 
@@ -79,9 +94,34 @@ def is_companion(name: str) -> tuple[str, str] | None:
     return None
 
 
-def looks_like_zip(head: bytes) -> bool:
-    """By its first 132 bytes; a DICOM file may begin with anything before its DICM."""
-    return head.startswith(ZIP_STARTS) and head[128:132] != b"DICM"
+def stranger(name: str, *, head: bytes, tail: bytes) -> tuple[str, str] | None:
+    """(code, reason) for a file that proved to be no DICOM, when more can be said of it than that.
+
+    A program is left out where it lies among others, in a folder or in a zip file: by itself somebody chose to send it.
+    `head` and `tail` are its first and last bytes, of the latter as many as a zip file's end record can take.
+    """
+    is_program = head.startswith(PROGRAM_STARTS)
+    if is_program and _ends_zip(tail):
+        return BEHIND_PROGRAM
+    path = PurePosixPath(name.replace("\\", "/"))
+    if len(path.parts) > 1 and (is_program or path.suffix.lower().lstrip(".") in PROGRAM_ENDINGS):
+        return SKIP_PROGRAM
+    return None
+
+
+def _ends_zip(tail: bytes) -> bool:
+    """Whether an end record with entries stands at the end (APPNOTE 4.3.16), its comment as long as it says."""
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) - at < END_BYTES:
+        return False
+    entries: int = struct.unpack_from("<H", tail, at + 10)[0]
+    comment: int = struct.unpack_from("<H", tail, at + 20)[0]
+    return entries > 0 and at + END_BYTES + comment <= len(tail)
+
+
+def looks_like_zip(head: bytes, *, name: str = "") -> bool:
+    """By its first 132 bytes; a DICOM file may begin with anything before its DICM. A program in Java is no zip of images."""
+    return head.startswith(ZIP_STARTS) and head[128:132] != b"DICM" and not name.lower().endswith(".jar")
 
 
 def open_zip(
@@ -126,7 +166,7 @@ def _check_directory(path: Path, *, size: int, max_entries: int) -> None:
 
 def _directory(file: BinaryIO, *, size: int) -> tuple[int, int] | None:
     """(offset, end) of the central directory (APPNOTE 4.3.12 to 4.3.16)."""
-    start = max(0, size - END_BYTES - 0xFFFF)
+    start = max(0, size - LONGEST_END)
     file.seek(start)
     tail = file.read()
     at = tail.rfind(b"PK\x05\x06")

@@ -186,7 +186,7 @@ class _Import:
         delivery, writer = self._open()
         with opened as content:
             spooled = write_one(writer=writer, chunks=content, name=shown, durable=False)
-        if is_zip(spooled.path):
+        if is_zip(spooled.path, name=shown):
             make_durable(writer=writer)
             self.flush()
             set_aside_zip(delivery.pk, spooled.name)

@@ -15,7 +15,7 @@ from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID
 
 from archive import spool
-from archive.domain import part10
+from archive.domain import part10, zips
 from archive.domain.header import Header, read_header, require_storable
 from archive.domain.part10 import Layout, Unreadable
 
@@ -68,6 +68,10 @@ def inspect(*, path: Path, name: str, original_name: str = "") -> Inspected:
             found.header = None
             if fault.code != "dicomdir":
                 found.sop_class_uid, found.sop_instance_uid = part10.names_of(buffer, size)
+            if fault.code == "not-dicom":
+                tail = bytes(buffer[max(0, size - zips.LONGEST_END) :])
+                known = zips.stranger(original_name, head=bytes(buffer[:8]), tail=tail)
+                found.code, found.reason = known or (fault.code, fault.reason)
             _digest(found, file=file, offset=0)
         layout = None
     if needs_meta and found.header is not None:

@@ -85,10 +85,10 @@ class _Unpacking:
         self.names, self.unkept, self.size = [], [], 0
 
 
-def is_zip(path: Path) -> bool:
+def is_zip(path: Path, *, name: str = "") -> bool:
     """Whether a spooled file is a zip file by its first bytes."""
     with path.open("rb") as file:
-        return zips.looks_like_zip(file.read(132))
+        return zips.looks_like_zip(file.read(132), name=name)
 
 
 def unpack(
@@ -182,7 +182,7 @@ def _take(work: _Unpacking, *, opened: zipfile.ZipFile, entry: zips.Entry, name:
     try:
         pieces = zips.read_entry(opened, entry)
         first = next(pieces, b"")
-        if refusal is None and zips.looks_like_zip(first[:132]):
+        if refusal is None and zips.looks_like_zip(first[:132], name=shown):
             refusal = zips.NESTED
         spooled = write_one(
             writer=work.writer,

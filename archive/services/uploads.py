@@ -80,7 +80,7 @@ def take_files(
                 answers[reference] = Received(reference, outcome)
                 continue
             file = write_one(writer=writer, chunks=chunks, name=name, durable=False)
-            if unpacking.is_zip(file.path):
+            if unpacking.is_zip(file.path, name=name):
                 zipped[file.name] = reference
             else:
                 spooled[file.name] = reference

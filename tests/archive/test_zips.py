@@ -17,7 +17,7 @@ from archive.models import Archive, Delivery, Instance, QuarantinedFile
 from archive.services import sweep, unpack
 from archive.services.commit import Outcome
 from core.tenancy import all_tenants, tenant
-from tests.archive.factories import make_archive, make_file, make_series
+from tests.archive.factories import deliver, make_archive, make_file, make_series
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +65,48 @@ def test_a_disc_in_a_zip_goes_in_and_its_companions_are_left_out() -> None:
     }
     assert (delivery.state, delivery.stored, delivery.skipped, delivery.refused) == ("indexed", 2, 4, 1)
     assert not spool.folder_of(delivery.pk).exists()
+
+
+PROGRAM = b"MZ\x90\0\x03" + bytes(300)
+
+
+def test_the_programs_of_a_patients_disc_are_left_out_and_named_and_documents_are_kept_aside() -> None:
+    archive = make_archive()
+    delivery, outcomes = send_zip(archive, make_zip({
+        "IM1": make_file(), "really/an/image.dll": make_file(), "viewer.exe": PROGRAM, "bin/viewer": b"\x7fELF" + bytes(300),
+        "autorun.inf": b"[autorun]\nopen=viewer.exe", "VIEWER/JRE/rt.jar": make_zip({"a": b"b"}), "VIEWER/lib.DLL": b"x" * 200,
+        "setup.exe": PROGRAM + make_zip({"a.dcm": make_file()}), "report.pdf": b"%PDF-1.4" + bytes(300),
+    }))  # fmt: skip
+    assert by_name(outcomes) == {
+        "IM1": ("stored", ""),
+        "really/an/image.dll": ("stored", ""),
+        "viewer.exe": ("skipped", "companion"),
+        "bin/viewer": ("skipped", "companion"),
+        "autorun.inf": ("skipped", "companion"),
+        "VIEWER/JRE/rt.jar": ("skipped", "companion"),
+        "VIEWER/lib.DLL": ("skipped", "companion"),
+        "setup.exe": ("refused", "zip-behind-program"),
+        "report.pdf": ("refused", "not-dicom"),
+    }
+    assert (delivery.received, delivery.stored, delivery.skipped, delivery.refused) == (9, 2, 5, 2)
+    with tenant(archive.organisation):
+        kept = {row.original_name.removeprefix("disc.zip/") for row in QuarantinedFile.objects.all()}
+        assert kept == {"setup.exe", "report.pdf"}
+
+
+def test_a_zip_that_unpacks_itself_is_called_that_and_a_program_alone_is_refused() -> None:
+    archive = make_archive()
+    unpacks_itself = PROGRAM + make_zip({"a.dcm": make_file()})
+    _delivery, outcomes = deliver(archive, [unpacks_itself, PROGRAM])
+    assert [(outcome.status, outcome.code) for outcome in outcomes] == [
+        ("refused", "zip-behind-program"),
+        ("refused", "not-dicom"),
+    ]
+    assert "unpacks itself" in outcomes[0].reason
+    with tenant(archive.organisation):
+        assert sorted(row.size_bytes for row in QuarantinedFile.objects.all()) == sorted(
+            map(len, (unpacks_itself, PROGRAM))
+        )
 
 
 def test_names_that_lead_out_and_links_are_refused_and_nothing_is_written_there(tmp_path: Path) -> None:

@@ -101,6 +101,67 @@ def test_one_bad_frame_of_many_marks_the_image() -> None:
     assert instance.is_damaged
 
 
+ENDED = ["JPEG", "JPEG lossless", "JPEG-LS", "JPEG 2000"]
+
+
+@pytest.mark.parametrize("name", ENDED)
+def test_one_bad_frame_hides_itself_and_no_other(name: str) -> None:
+    good = bombs.FRAMES[name][1](64)
+    archive = make_archive()
+    file = bomb(name, frames=[good, b"\0\0" + good, good])
+    (instance,) = stored(archive, [file])
+    assert instance.is_damaged
+    door, path = Door(archive, user=make_reader(archive)), paths(dcmread(io.BytesIO(file), stop_before_pixels=True))[2]
+    answers = {
+        (address, accept): door.get(f"{path}/{address}", accept=accept).status_code
+        for address, accept in (
+            *((f"frames/{numbers}", accept) for numbers in ("1", "3", "3,1") for accept in (AS_STORED, DECODED)),
+            *((f"frames/{numbers}", accept) for numbers in ("2", "1,2") for accept in (AS_STORED, DECODED)),
+            *((f"frames/{number}/rendered", "image/jpeg") for number in (1, 2, 3)),
+        )
+    }
+    bad = {key for key, status in answers.items() if status != 200}
+    assert bad == {key for key in answers if "2" in key[0].split("/")[1]}
+    assert {answers[key] for key in bad} == {406}
+    other = make_archive()
+    assert Door(other, user=make_reader(other)).get(f"{path}/frames/1", accept=AS_STORED).status_code == 404
+
+
+@pytest.mark.parametrize("name", ENDED)
+def test_an_image_without_its_end_is_damaged_for_every_door_and_what_stands_behind_an_end_is_not(name: str) -> None:
+    whole = bombs.FRAMES[name][1](64)
+    files = [bomb(name, frames=[frame]) for frame in (whole[:-2], whole[:-2] + bytes(8), whole + b"\xff junk" * 30)]
+    archive = make_archive()
+    cut, padded, followed = stored(archive, files)
+    assert (cut.notes, padded.notes, followed.notes) == ([pixel_notes.DAMAGED], [pixel_notes.DAMAGED], [])
+    door = Door(archive, user=make_reader(archive))
+    for file, status in zip(files, (406, 406, 200), strict=True):
+        path = paths(dcmread(io.BytesIO(file), stop_before_pixels=True))[2]
+        assert door.get(f"{path}/rendered", accept="image/jpeg").status_code == status
+        assert door.get(f"{path}/frames/1", accept=AS_STORED).status_code == status
+
+
+@pytest.mark.parametrize("name", ENDED)
+def test_compressed_pixels_of_defined_length_are_called_what_they_are(name: str) -> None:
+    syntax, make, _bits = bombs.FRAMES[name]
+    archive = make_archive()
+    native = [make(64), encapsulate([make(64)]), bytes(range(1, 129))]
+    files = [with_syntax(to_bytes(make_dataset(PixelData=value + bytes(len(value) % 2))), syntax) for value in native]
+    _delivery, outcomes = deliver(archive, files)
+    assert {outcome.code for outcome in outcomes} == {"transfer-syntax-mismatch"}
+    said = ["compressed (" in outcome.reason and "not encapsulated" in outcome.reason for outcome in outcomes]
+    assert said == [True, True, False]
+    assert "not compressed" in outcomes[2].reason
+
+
+def with_syntax(file: bytes, syntax: str) -> bytes:
+    """The same bytes under another transfer syntax; group 0002 ends where it ends, whatever its length says."""
+    value = syntax.encode() + b"\0" * (len(syntax) % 2)
+    old = b"\x02\0\x10\0UI\x14\0" + b"1.2.840.10008.1.2.1\0"
+    assert old in file
+    return file.replace(old, b"\x02\0\x10\0UI" + struct.pack("<H", len(value)) + value)
+
+
 def test_an_image_that_agrees_is_not_marked_and_other_organisations_see_neither() -> None:
     mine, theirs = make_archive(), make_archive()
     good = coded([grey()], [j2k(grey())], f"{bombs.SYNTAX}90")

@@ -49,10 +49,10 @@ def read_header(source: Source, *, transfer_syntax: str) -> Codestream | None:
 
 
 def check(source: Source, *, transfer_syntax: str, description: Description) -> None:
-    """Raise `Damaged` unless the frame is the image described and of a size that may be decoded.
+    """Raise `Damaged` unless the frame is the image described, of a size that may be decoded, and has its end.
 
-    Reads the header of the codestream only. Precision may differ from Bits Stored (encoders pad, PS3.5 8.2.1), but not
-    exceed Bits Allocated; subsampled colour is as large as the image (PS3.3 C.7.6.3.1.2).
+    Reads the header of the codestream and where its end should be. Precision may differ from Bits Stored (encoders pad,
+    PS3.5 8.2.1), but not exceed Bits Allocated; subsampled colour is as large as the image (PS3.3 C.7.6.3.1.2).
     """
     family = family_of(transfer_syntax)
     if family is None or family is Family.VIDEO:
@@ -86,6 +86,11 @@ def check(source: Source, *, transfer_syntax: str, description: Description) -> 
             f"The compressed image has {found.precision} bits a sample, the header allocates "
             f"{description.bits_allocated}.",
         )
+    if family is not Family.JPEG_XL:
+        start = 0 if family is Family.JPEG_2000 else marker_segments.coded_data(source)
+        if not marker_segments.has_end(source, start=start):
+            # No decoder here shows it, and nobody knows how much of it is missing.
+            raise malformed("it has no end of image")
 
 
 def check_native(*, length: int, description: Description, frames: int = 1) -> None:

@@ -12,6 +12,7 @@ from archive.domain.codestreams.stream import Codestream, Damaged, malformed
 
 SOI, EOI, SOS, COM, TEM, LSE, DNL = 0xD8, 0xD9, 0xDA, 0xFE, 0x01, 0xF8, 0xDC
 SOF_JPEG_LS: Final = 0xF7
+END_OF_IMAGE: Final = bytes((0xFF, EOI))
 FRAME_MARKERS: Final = frozenset({*range(0xC0, 0xD0), SOF_JPEG_LS}) - {0xC4, 0xC8, 0xCC}
 APPLICATION: Final = range(0xE0, 0xF0)
 # Quantisation and Huffman tables, arithmetic conditioning, restart interval, JPEG-LS parameters.
@@ -76,6 +77,22 @@ def end_of_scan(source: Source, position: int, *, is_jpeg_ls: bool) -> int:
         if found is not None:
             return at + found.start()
     raise malformed("it has no end of image")
+
+
+def has_end(source: Source, *, start: int) -> bool:
+    """Whether an end of image stands behind position `start`, where the coded data begins.
+
+    JPEG, JPEG-LS and JPEG 2000 write it alike (T.81 B.1.1.3, T.800 A.4.4), and no coded data can hold it. It is nearly
+    always the last thing but padding; what some writers put behind it is looked through only where it is not.
+    """
+    if source.read(max(start, source.size - 64), 64).rstrip(b"\0").endswith(END_OF_IMAGE):
+        return True
+    return any(END_OF_IMAGE in chunk for _at, chunk in source.chunks(start, overlap=1))
+
+
+def coded_data(source: Source) -> int:
+    """Where the first scan begins. Raises `Damaged`."""
+    return max(segment.end for segment in segments(source))
 
 
 def read_header(source: Source) -> Codestream:

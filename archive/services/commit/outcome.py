@@ -23,13 +23,14 @@ DICOM_STATUS = {
     "series-elsewhere": 0xA903,
     "patient-mismatch": 0xA904,
     "dicomdir": 0x0122,
+    "companion": 0x0122,
     "outcome-unknown": 0x0110,
     # PS3.7 C.5.12: the archive's policy does not let the sender store this object there.
     **dict.fromkeys((*SCREENING_CODES, NOT_OF_A_RUN), 0x0124),
 }
 
 #: Left out without being put into quarantine: nothing that anybody would have to decide on.
-NEVER_KEPT = frozenset({"dicomdir", NOT_OF_A_RUN})
+NEVER_KEPT = frozenset({"dicomdir", "companion", NOT_OF_A_RUN})
 
 
 CANNOT_UNDERSTAND = 0xC000
