@@ -62,6 +62,14 @@ class WrongProof(Invalid):
     default_message = _("This did not prove that it is you. Try again.")
 
 
+class DirectoryAway(WrongProof):
+    """The password could not be compared: nothing was right or wrong."""
+
+    code = "directory-away"
+    status_code = 503
+    default_message = _("Your organisation's directory is not answering. Use a passkey or a code, or try again later.")
+
+
 class NotYetProven(WrongProof):
     code = "not-yet-proven"
     default_message = _("You have not signed in there yet, or it was more than five minutes ago.")
@@ -70,7 +78,7 @@ class NotYetProven(WrongProof):
 class TooManyAttempts(Forbidden):
     status_code = 429
     code = "too-many-attempts"
-    default_message = _("Too many attempts failed. Wait a quarter of an hour, then try again.")
+    default_message = _("Too many failed attempts. Wait 15 minutes, then try again.")
 
 
 class ProofNeeded(Forbidden):

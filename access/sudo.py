@@ -23,7 +23,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 
 from access import throttle
-from access.errors import NotYetProven, ProofNeeded, TooManyAttempts, WrongProof
+from access.errors import DirectoryAway, NotYetProven, ProofNeeded, TooManyAttempts, WrongProof
 from access.models import User
 from access.sign_in import factors, sessions
 from access.single_sign_on import binding, directories, stepping_up
@@ -68,7 +68,12 @@ def prove(*, user: User, method: str, secret: str, purpose: str = SENSITIVE, req
     attempt = throttle.attempt(request=request, name=throttle.name_of(user))
     if not attempt.is_admitted:
         raise TooManyAttempts
-    shown = _check(user=user, method=method, secret=secret, request=request)
+    try:
+        shown = _check(user=user, method=method, secret=secret, request=request)
+    except DirectoryAway:
+        if not user.has_usable_password():  # nothing was compared with it, so nothing was guessed
+            attempt.was_none()
+        raise
     if shown is None:
         sessions.tell(
             action="identity.refused", user=user, request=request, detail={"purpose": purpose}, outcome="refused"

@@ -78,17 +78,16 @@ class Attempt:
 def attempt(*, request: HttpRequest, name: str) -> Attempt:
     """Count an attempt at a secret that belongs to `name` (for accounts: see `name_of`)."""
     by_name, by_address = _name_key(name), _address_key(request)
-    number = count(by_name)
-    at_address = count(by_address)
-    if number > FAILURES_PER_NAME:
-        # Refused unseen; it must not push the count of the address any further.
+    # Each is counted only where the other lets it through: a closed address must not close accounts, nor a closed account
+    # the address of everybody behind it.
+    if count(by_address) > FAILURES_PER_ADDRESS:
         _uncount(by_address)
-    return Attempt(
-        by_name=by_name,
-        by_address=by_address,
-        number=number,
-        is_admitted=number <= FAILURES_PER_NAME and at_address <= FAILURES_PER_ADDRESS,
-    )
+        return Attempt(by_name=by_name, by_address=by_address, number=0, is_admitted=False)
+    number = count(by_name)
+    if number > FAILURES_PER_NAME:
+        _uncount(by_name)
+        _uncount(by_address)
+    return Attempt(by_name=by_name, by_address=by_address, number=number, is_admitted=number <= FAILURES_PER_NAME)
 
 
 def name_of(user: User | None, *, typed: str = "") -> str:

@@ -65,7 +65,7 @@ class ClearanceOf(Protocol):
 _screener: list[Screener] = []
 _ledger: list[RunLedger] = []
 _clearance: list[ClearanceOf] = []
-_stewards: list[Callable[[Archive], Iterable[Any]]] = []
+_stewards: list[Callable[[Archive], Iterable[tuple[Any, str]]]] = []
 
 
 def register_deidentification(*, screener: Screener, ledger: RunLedger, clearance: ClearanceOf) -> None:
@@ -106,11 +106,12 @@ def clearance_of(studies: Collection[Study]) -> dict[int, Clearance]:
     return {study.pk: known.get(study.pk, Clearance.UNKNOWN) for study in studies}
 
 
-def register_stewards(find: Callable[[Archive], Iterable[Any]]) -> None:
-    """Further people who are told when files for an archive are held: `find(archive)` gives them."""
+def register_stewards(find: Callable[[Archive], Iterable[tuple[Any, str]]]) -> None:
+    """Further people who are told when files for an archive are held: `find(archive)` gives each with the address where
+    they can see it."""
     if find not in _stewards:
         _stewards.append(find)
 
 
-def stewards_of(archive: Archive) -> list[User]:
-    return [person for find in _stewards for person in find(archive)]
+def stewards_of(archive: Archive) -> list[tuple[User, str]]:
+    return [steward for find in _stewards for steward in find(archive)]

@@ -13,6 +13,7 @@ from access.models import ContainerRole
 from access.queries import containers_with, ready_for_plain
 from core.errors import NotFound
 from core.ready import ready
+from practice.domain import order
 from practice.models import Attempt, Card
 from teaching import queries as teaching
 from teaching import vocabulary
@@ -107,7 +108,12 @@ def diagnosis_of(version: CaseVersion) -> str:
 
 
 def next_version(user: Any) -> CaseVersion | None:
-    """What to read next: under way, assigned (earliest due date first), due for repetition, then never read."""
+    """What to read next: under way, assigned (earliest due date first), never read, then due for repetition.
+
+    While a diagnosis is due, what was never read comes in an order of chance, in which unread cases of that diagnosis come
+    up more often: repetition tests the diagnosis, not the picture. Nothing says which they are, and asking again gives the
+    same case until something is committed.
+    """
     readable = readable_versions(user)
     under_way = Attempt.objects.filter(user=user, state=Attempt.State.STARTED).order_by("started_at").first()
     if under_way is not None and readable.filter(pk=under_way.version_id).exists():
@@ -117,10 +123,18 @@ def next_version(user: Any) -> CaseVersion | None:
             if not item["done"] and item["version"] is not None:
                 found: CaseVersion = item["version"]
                 return found
+    unread = readable.exclude(pk__in=_read_versions(user)).order_by("published_at", "pk")
     due = due_versions(user)
-    if due:
+    if not due:
+        return unread.first()
+    keys = list(unread.values_list("pk", flat=True))
+    if not keys:
         return due[0][1]
-    return readable.exclude(pk__in=_read_versions(user)).order_by("published_at", "pk").first()
+    siblings = list(
+        unread.filter(diagnosis_group__in=[card.diagnosis_group for card, _v in due]).values_list("pk", flat=True)
+    )
+    committed = Attempt.objects.filter(user=user, state__in=Attempt.REVEALED_STATES).count()
+    return readable.get(pk=order.drawn(keys, siblings=siblings, seed=f"{user.pk}:{committed}"))
 
 
 def _read_versions(user: Any) -> QuerySet[Any]:
@@ -170,11 +184,16 @@ def assigned_rows(user: Any) -> list[dict[str, Any]]:
 
 
 def due_versions(user: Any, *, moment: datetime | None = None) -> list[tuple[Card, CaseVersion]]:
-    """Diagnoses due by `moment` (now), each with the case to read: a sibling not read yet, else the one read longest ago."""
+    """Diagnoses due by `moment` (now), each with the case of it that was read longest ago.
+
+    Only cases that the person has read: to name an unread one would tell its diagnosis.
+    """
     until = moment or timezone.now()
     cards = list(Card.objects.filter(user=user, due_at__lte=until).order_by("due_at"))
     by_group: dict[str, list[CaseVersion]] = {}
-    siblings = readable_versions(user).filter(diagnosis_group__in=[card.diagnosis_group for card in cards])
+    siblings = readable_versions(user).filter(
+        has_committed(user), diagnosis_group__in=[card.diagnosis_group for card in cards]
+    )
     for version in siblings.defer("content", "learner_search", "case__search"):
         by_group.setdefault(version.diagnosis_group, []).append(version)
     last_read = dict(
@@ -207,7 +226,8 @@ def _unread(user: Any, *, at: datetime) -> QuerySet[AssignmentCase]:
 @ready_for_plain
 def _due(user: Any, *, at: datetime) -> QuerySet[Card]:
     """The cards of `due_versions`."""
-    versions = readable_versions(user, at=at).filter(diagnosis_group=OuterRef("diagnosis_group"))
+    read = Attempt.objects.filter(user=user, version__case=OuterRef("case"), state__in=Attempt.REVEALED_STATES)
+    versions = readable_versions(user, at=at).filter(Exists(read), diagnosis_group=OuterRef("diagnosis_group"))
     rows: QuerySet[Card] = Card.objects.filter(Exists(versions), user=user, due_at__lte=at)
     return rows.only("pk").order_by()
 

@@ -12,13 +12,13 @@ from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from archive import lists as archive_lists
 from archive import reading
-from archive.models import Study
+from archive.models import QuarantinedFile, Study
 from audit import services as audit
-from core.tables import Choice, Column, Flag, Table
+from core.tables import Choice, Column, DateRange, Flag, Table
 from trials import queries, reasons
 from trials.models import Site, Subject, Trial
 from trials.services.matching import said_by_each
-from trials.services.waiting import questions_of
+from trials.services.waiting import questions_of, sites_of_deliveries
 
 
 class TrialTable(Table):
@@ -203,3 +203,45 @@ class WaitingTable(Table):
             question = questions[row.pk]
             row.sender_words, row.site_words = ", ".join(question.senders.names), question.senders.site_words
             row.why = reasons.label(question)
+
+
+class HeldTable(Table):
+    """Files that were not let into the trial's archive. Names of files are left out: they often name a patient."""
+
+    key = "trial-held"
+    noun = ngettext_lazy("%(n)s file", "%(n)s files", "n")
+    columns = (
+        Column(
+            "received", gettext_lazy("Received"), sort="received_at", value="received_at", kind="date", primary=True
+        ),
+        Column("sender", gettext_lazy("Sender"), value="sender_words"),
+        Column("site", gettext_lazy("Sending site"), value="site_words"),
+        Column("reason", gettext_lazy("Why it was held"), value="reason", template="archive/cells/reason.html"),
+        Column("code", gettext_lazy("Code"), value="code", sort="code", shown=False),
+        Column("size", gettext_lazy("Size"), value="size_bytes", sort="size_bytes", kind="size"),
+        Column(
+            "state",
+            gettext_lazy("State"),
+            template="archive/cells/quarantine_state.html",
+            csv=lambda row: row.get_state_display(),
+        ),
+    )
+    filters = (
+        Choice("state", gettext_lazy("State"), choices=QuarantinedFile.State.choices),
+        Choice("code", gettext_lazy("Reason")),
+        DateRange("received", gettext_lazy("Received"), field="received_at", is_moment=True),
+    )
+    search_fields = ("reason", "delivery__calling_ae_title", "delivery__actor__display_name")
+    search_label = gettext_lazy("Reason or sender")
+    default_sort = "-received"
+    empty_template = "trials/held_empty.html"
+
+    def row_label(self, row: QuarantinedFile) -> str:
+        return row.public_id
+
+    def prepare(self, rows: Sequence[Any]) -> None:
+        sites = sites_of_deliveries({row.delivery for row in rows}, trial=self.context["trial"])
+        for row in rows:
+            sent = row.delivery
+            row.sender_words = sent.calling_ae_title or str(sent.actor or "")
+            row.site_words = sites[sent.pk]

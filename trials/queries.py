@@ -6,11 +6,11 @@ from typing import Any
 
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.urls import reverse
 
 from access.models import RoleGrant
 from access.queries import containers_with, may, people_with_role, unexpired, visible_to
-from archive.models import Archive, Study
-from archive.permissions import ADD
+from archive.models import Archive, QuarantinedFile, Study
 from archive.permissions import MANAGE as MANAGE_ARCHIVE
 from archive.permissions import VIEW as VIEW_ARCHIVE
 from trials.domain import lifecycle
@@ -148,9 +148,23 @@ def find_subjects(rows: QuerySet[Subject], words: str) -> QuerySet[Subject]:
     return rows.filter(subject_id__icontains=words.strip()[:64]).order_by("subject_id")
 
 
-def stewards(archive: Archive) -> list[Any]:
-    """Coordinators who decide on what is held in their trial's archive: those who may open its quarantine."""
-    trial = Trial.objects.filter(archive=archive).first()
+def held(user: Any, *, trial: Trial) -> QuerySet[QuarantinedFile]:
+    """Files sent to the trial's archive that were not let in, for those who see the subjects of all sites."""
+    if not may(user, VIEW_SUBJECTS, trial):
+        return QuarantinedFile.objects.none()
+    rows: QuerySet[QuarantinedFile] = QuarantinedFile.objects.filter(archive=trial.archive_id)
+    return rows.select_related("delivery__actor", "delivery__intake_source__role")
+
+
+def held_open(user: Any, *, trial: Trial) -> QuerySet[QuarantinedFile]:
+    """Of these, what nobody has decided on."""
+    return held(user, trial=trial).filter(state=QuarantinedFile.State.KEPT)
+
+
+def stewards(archive: Archive) -> list[tuple[Any, str]]:
+    """The coordinators of the archive's trial, with the page that shows what is held."""
+    trial = Trial.objects.select_related("organisation").filter(archive=archive).first()
     if trial is None:
         return []
-    return [person for person in people_with_role(container=trial, role="coordinator") if may(person, ADD, archive)]
+    page = reverse("trials:held", kwargs={"organisation": trial.organisation.slug, "trial": trial.slug})
+    return [(person, page) for person in people_with_role(container=trial, role="coordinator")]

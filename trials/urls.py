@@ -30,6 +30,7 @@ urlpatterns = [
     path(SUBJECT + "studies/<slug:study>/", subjects.subject_study, name="subject-study"),
     path(SUBJECT + "images/<slug:study>/", images.SubjectImages.as_view(), name="images"),
     path(TRIAL + "waiting/", matching.waiting, name="waiting"),
+    path(TRIAL + "held/", matching.held, name="held"),
     path(TRIAL + "waiting/<slug:study>/", matching.match, name="match"),
     path(TRIAL + "waiting/<slug:study>/images/", images.WaitingImages.as_view(), name="waiting-images"),
 ]

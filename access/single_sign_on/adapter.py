@@ -193,7 +193,7 @@ class ProtocolAdapter(OpenIDConnectOAuth2Adapter):
             self.state["session_there"] = claiming.kept_name(claims["sid"])
         if found.reads_userinfo:
             more = oidc.read_userinfo(document=document, access_token=token.token, subject=claims["sub"])
-            claims = {**more, **claims}  # what is signed goes before what is not
+            claims = claiming.merged(signed=claims, more=more)
         self.provider.claims = claims
         login: SocialLogin = self.provider.sociallogin_from_response(request, {"sub": claims["sub"]})
         if found.signs_out and document.get("end_session_endpoint"):

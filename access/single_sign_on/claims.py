@@ -73,6 +73,24 @@ def text_at(claims: Mapping[str, Any], path: str, *, longest: int) -> str:
     return " ".join(plain.split())[:longest]
 
 
+# Claims that mean something only beside each other, or only when signed: all from one document, or not at all.
+TOGETHER = (("email", "email_verified"),)
+SIGNED_ONLY = frozenset({"amr", "acr", "auth_time"})
+
+
+def merged(*, signed: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """The claims of an ID token with those that the userinfo address adds. What is signed goes before what is not.
+
+    An address and the word that it is verified come from the same document: one about "a@x" says nothing of "b@x".
+    """
+    added = {name: value for name, value in more.items() if name not in SIGNED_ONLY}
+    for names in TOGETHER:
+        if any(name in signed for name in names):
+            for name in names:
+                added.pop(name, None)
+    return {**added, **signed}
+
+
 def verified_email(claims: Mapping[str, Any]) -> str:
     """The address, if the provider says in so many words that it is verified."""
     email = claims.get("email")

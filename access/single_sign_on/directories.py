@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from access import hooks, throttle
-from access.errors import PeopleQuotaReached
+from access.errors import DirectoryAway, PeopleQuotaReached
 from access.models import RoleGrant, User
 from access.single_sign_on import arriving, exchange, queries, rights
 from access.single_sign_on.errors import ProviderUnreachable, SecretUnreadable, SignOnRefused, TooManyGuesses
@@ -51,10 +51,12 @@ def arrive(*, username: str, password: str, request: Any) -> Arrival | None:
             with exchange.with_provider(directory):
                 entry = ldap.authenticate(directory, name=name, password=password, admit=guessing.admit)
         except exchange.Busy as error:
+            guessing.was_none()
             # Anybody can bring this about by asking much; it must not push what matters out of the list.
             silent = error
             continue
         except (ProviderUnreachable, SecretUnreadable) as error:
+            guessing.was_none()
             logger.warning("directory_unreachable", directory=directory.public_id, code=error.code)
             arriving.note(sign_on=directory, outcome=error.code)
             silent = error
@@ -97,6 +99,11 @@ class _Guessing:
         if self._attempt is not None:
             self._attempt.succeeded()
 
+    def was_none(self) -> None:
+        """The directory fell silent: the password was not looked at."""
+        if self._attempt is not None:
+            self._attempt.was_none()
+
 
 def linked(user: User) -> list[tuple[Directory, str]]:
     """The directories in use that the account is a person of, with the identifier there."""
@@ -111,18 +118,24 @@ def linked(user: User) -> list[tuple[Directory, str]]:
 
 
 def takes_password(*, user: User, password: str) -> bool:
-    """Whether a directory says that this is the person's password; false too when none answers."""
+    """Whether a directory says that this is the person's password. Raises `DirectoryAway` when none could be asked."""
     name = user.username.rpartition("@")[0]
     from access.single_sign_on import ldap
 
+    is_away = False
     for directory, identifier in linked(user):
         try:
             with exchange.with_provider(directory):
                 entry = ldap.authenticate(directory, name=name, password=password)
-        except (SignOnRefused, SecretUnreadable):
+        except (ProviderUnreachable, SecretUnreadable):
+            is_away = True
+            continue
+        except SignOnRefused:
             continue
         if entry is not None and entry.identifier == identifier:
             return True
+    if is_away:
+        raise DirectoryAway
     return False
 
 

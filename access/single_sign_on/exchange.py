@@ -191,9 +191,11 @@ class _Exchange:
         self._lock = threading.Lock()
         self._clock: Clock | None = None
 
-    @property
-    def clock(self) -> Clock:
-        """Raises `Busy` when the exchange may not begin."""
+    def begin(self) -> Clock:
+        """The clock, which runs from the first call on. That one takes a place, and waits a moment if none is free.
+
+        Raises `Busy` when the exchange may not begin.
+        """
         if self._clock is None:
             if self._heeds_silence and cache.get(self._silence):
                 raise Busy(code="silent", retry_after=SILENT_SECONDS)
@@ -210,8 +212,8 @@ class _Exchange:
         return f"sign-on-silent:{self._sign_on.public_id}"
 
     def note_silence(self) -> None:
-        """It did not answer in time: for a while nobody waits for it."""
-        if not self._is_long:
+        """It did not answer in time: for a while nobody waits for it. (What an administrator tries may be wrong.)"""
+        if self._heeds_silence:
             cache.set(self._silence, 1, SILENT_SECONDS)
 
     def hold(self) -> None:
@@ -243,7 +245,7 @@ def _running() -> _Exchange:
 
 def clock() -> Clock:
     """The clock of the exchange that runs. Raises `Busy`."""
-    return _running().clock
+    return _running().begin()
 
 
 @contextmanager
@@ -267,7 +269,7 @@ def in_time(work: Callable[[], Answer]) -> Answer:
     `work` asks the network and nothing else: it runs in a thread that has no database connection.
     """
     running = _running()
-    opened = running.clock
+    opened = running.begin()
     outcome: list[Answer] = []
     failure: list[BaseException] = []
     done = threading.Event()
@@ -283,7 +285,11 @@ def in_time(work: Callable[[], Answer]) -> Answer:
 
     running.hold()
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(run,), name="exchange", daemon=True).start()
+    try:
+        threading.Thread(target=context.run, args=(run,), name="exchange", daemon=True).start()
+    except RuntimeError as error:  # the system gives no more threads
+        running.leave()
+        raise Busy(code="busy", retry_after=2) from error
     is_done = done.wait(max(opened.remaining, 0))
     if opened.is_too_large:
         raise ProviderUnreachable(code="answer-too-large", hint="the answer is too large")

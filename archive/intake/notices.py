@@ -33,18 +33,22 @@ def tell_held(files: Sequence[QuarantinedFile], *, delivery: Delivery) -> None:
         return
     archive = delivery.archive
     before = QuarantinedFile.objects.filter(delivery=delivery).count()
-    notifications.send(
-        kind=FILES_HELD,
-        organisation=archive.organisation,
-        persons=_deciders(archive),
-        subject=str(delivery.pk),
-        url=reverse("archive:quarantine", kwargs={"organisation": archive.organisation.slug, "archive": archive.slug})
-        + f"?delivery={delivery.pk}",
-        detail={"count": max(before, held), "archive": archive.name},
+    quarantine = reverse(
+        "archive:quarantine", kwargs={"organisation": archive.organisation.slug, "archive": archive.slug}
     )
+    places = dict.fromkeys(_deciders(archive), f"{quarantine}?delivery={delivery.pk}")
+    for person, place in hooks.stewards_of(archive):
+        places.setdefault(person, place)
+    for place in dict.fromkeys(places.values()):
+        notifications.send(
+            kind=FILES_HELD,
+            organisation=archive.organisation,
+            persons=[person for person, where in places.items() if where == place],
+            subject=str(delivery.pk),
+            url=place,
+            detail={"count": max(before, held), "archive": archive.name},
+        )
 
 
 def _deciders(archive: Archive) -> list[User]:
-    managers = list(people_with_role(container=archive, role="manager"))
-    known = {person.pk for person in managers}
-    return managers + [person for person in hooks.stewards_of(archive) if person.pk not in known]
+    return list(people_with_role(container=archive, role="manager"))

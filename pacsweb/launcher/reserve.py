@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 from core import room
@@ -17,6 +18,8 @@ from pacsweb.launcher.messages import complain, say
 
 LARGEST_BYTES = 256 * room.MIB
 SHARE_OF_DISK = 6
+# The reserve is looked at several times a second; what failed is tried again after this.
+AGAIN_SECONDS = 60.0
 
 
 class Reserve:
@@ -25,6 +28,8 @@ class Reserve:
     def __init__(self, *, path: Path) -> None:
         self.path = path
         self._told = room.State.OK
+        self._complaints: set[str] = set()
+        self._not_before = 0.0
 
     @property
     def size_bytes(self) -> int:
@@ -35,16 +40,31 @@ class Reserve:
         try:
             self._look()
         except OSError as error:
-            complain(f"the room on the disk of {self.path.parent} cannot be told: {error.strerror}")
+            self._complain_once(f"the free space on the disk of {self.path.parent} is unknown: {error.strerror}")
 
     def _look(self) -> None:
         free = room.free_bytes(self.path.parent)
         if self.path.exists():
             if free < room.FULL_BYTES:
                 self.give_up()
-        elif free >= room.LOW_BYTES + self.size_bytes:
-            self._take()
+        elif free >= room.LOW_BYTES + self.size_bytes and time.monotonic() >= self._not_before:
+            self._try_to_take()
         self._tell(room.judge(free=free).state)
+
+    def _try_to_take(self) -> None:
+        """A quota, or a file system that reserves nothing, may stand in the way though there is room."""
+        try:
+            self._take()
+        except OSError as error:
+            self._not_before = time.monotonic() + AGAIN_SECONDS
+            self._complain_once(f"no reserve for a full disk could be made in {self.path.parent}: {error.strerror}")
+        else:
+            self._complaints.clear()
+
+    def _complain_once(self, words: str) -> None:
+        if words not in self._complaints:
+            self._complaints.add(words)
+            complain(words)
 
     def give_up(self) -> None:
         self.path.unlink(missing_ok=True)

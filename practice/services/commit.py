@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from practice import queries
 from practice.domain import order, responses
 from practice.errors import AttemptClosed, Incomplete
 from practice.models import Answer, Attempt
@@ -54,6 +55,7 @@ def commit_attempt(
     claimed = Attempt.objects.filter(pk=locked.pk, state=Attempt.State.STARTED).update(
         state=Attempt.State.COMMITTED,
         committed_at=now,
+        reason=_reason(locked),
         draft=responses.clean_draft(locked.draft if draft is None else draft, questions=questions),
         **({} if marks is None else {"marks": [mark.to_json() for mark in marks]}),
     )
@@ -68,6 +70,14 @@ def commit_attempt(
     finish_if_scored(attempt=locked, moment=now)
     attempt.refresh_from_db()
     return attempt
+
+
+def _reason(attempt: Attempt) -> str:
+    """Why the read was made, now that it may be said: a diagnosis that was due when it began."""
+    group = attempt.version.diagnosis_group
+    if attempt.assignment_id is None and queries.is_due(user=attempt.user, group=group, moment=attempt.started_at):
+        return str(Attempt.Reason.DUE)
+    return attempt.reason
 
 
 def _keep_answers(

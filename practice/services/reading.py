@@ -73,14 +73,13 @@ def _active(*, user: Any, version: CaseVersion) -> Attempt | None:
 
 
 def _reason(*, user: Any, version: CaseVersion, assignment: Assignment | None) -> tuple[Assignment | None, str]:
-    """Why this read: the assignment named or found for it, else the repetition that is due, else free choice."""
+    """Why this read: the assignment named or found for it, else free choice. Whether it was a repetition that was due is
+    said by the commit (`practice.services.commit`): before, it would tell the diagnosis."""
     open_ones = queries.open_assignments(user).filter(assignment_cases__case_id=version.case_id)
     chosen = open_ones.order_by("due_at") if assignment is None else open_ones.filter(pk=assignment.pk)
     found = chosen.first()
     if found is not None and not queries.has_read_for(user=user, case_id=version.case_id, assignment=found):
         return found, Attempt.Reason.ASSIGNED
-    if queries.is_due(user=user, group=version.diagnosis_group, moment=timezone.now()):
-        return None, Attempt.Reason.DUE
     return None, Attempt.Reason.FREE
 
 

@@ -26,7 +26,7 @@ MACHINE_DOORS = [(route, arguments) for route, arguments in INSIDE if MACHINE_AP
 #: Not even to read without the scope `admin`.
 ADMINISTRATION = {
     f"access-api:{name}" for name in ("settings", "containers", "people", "person", "suspension", "roles", "role")
-}
+} | {"dimse-api:refused-caller-allow"}
 GUARDS = {
     "X-Content-Type-Options": ("nosniff",),
     "X-Frame-Options": ("DENY",),

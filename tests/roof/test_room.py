@@ -139,8 +139,13 @@ def test_reserve_is_held_given_up_and_made_anew(tmp_path: Path, monkeypatch: pyt
 def test_reserve_that_cannot_be_made_is_no_error(tiny_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "free_bytes", lambda _folder: 2 << 30)
     monkeypatch.setattr(Reserve, "size_bytes", 2 << 20)
-    Reserve(path=tiny_disk / "reserve").look()
+    said: list[str] = []
+    monkeypatch.setattr("pacsweb.launcher.reserve.complain", said.append)
+    reserve = Reserve(path=tiny_disk / "reserve")
+    for _look in range(50):
+        reserve.look()
     assert list(tiny_disk.iterdir()) == []
+    assert len(said) == 1 and "no reserve" in said[0], "said once, and not that the room is unknown"
 
 
 def test_folder_with_a_database_starts_on_a_nearly_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

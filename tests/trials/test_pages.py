@@ -13,9 +13,10 @@ from django.urls import reverse
 from access.models import User
 from access.services import grant_role
 from audit.models import Event
+from core.models import Notification
 from core.tenancy import tenant
 from tests.access.factories import make_member
-from tests.archive.factories import make_archive
+from tests.archive.factories import deliver, make_archive, make_file
 from tests.trials.factories import House, make_images
 from trials import services
 from trials.models import Site, SubjectStudy
@@ -363,3 +364,36 @@ def test_a_coordinator_who_administers_checks_what_the_staff_of_a_site_see(house
     blind = signed_in(other)
     blind.post(reverse("access:view-as-start", kwargs=start))
     assert blind.get(url(house, "trial")).status_code == 403
+
+
+def test_coordinators_see_what_was_held_who_sent_it_and_why_but_no_identity(house: House, stranger: House) -> None:
+    assert "Nothing is held" in words(signed_in(house.coordinator), url(house, "held"))
+    for place in (house, stranger):
+        grant_role(actor=None, container=place.trial.archive, role="contributor", user=place.staff)
+        values = {"PatientName": "Quixano^Alonso", "PatientIdentityRemoved": "YES"}
+        deliver(place.trial.archive, [make_file(**values)], actor=place.staff)
+    for person in (house.coordinator, house.monitor):
+        page = words(signed_in(person), url(house, "held"))
+        assert "1 file" in page and str(house.staff) in page and "01 Hospital 01" in page
+        assert "Quixano" not in page and str(stranger.staff) not in page
+        table = signed_in(person).get(url(house, "held"), {"format": "csv"})
+        assert "Quixano" not in table.content.decode() and "01 Hospital 01" in table.content.decode()
+    for person, status in ((house.staff, 403), (house.reader, 403), (house.member, 403), (stranger.coordinator, 404)):
+        assert signed_in(person).get(url(house, "held")).status_code == status
+    with tenant(house.organisation):
+        notice = Notification.objects.get(person=house.coordinator, kind="archive.files_held")
+        assert notice.url == url(house, "held")
+
+
+def test_the_list_of_held_files_costs_the_same_for_many(house: House) -> None:
+    client = signed_in(house.coordinator)
+    grant_role(actor=None, container=house.trial.archive, role="contributor", user=house.staff)
+    counts = []
+    for _round in range(2):
+        for number in range(3):
+            deliver(house.trial.archive, [make_file(PatientName=f"Quixano^{number}")], actor=house.staff)
+        client.get(url(house, "held"))
+        with CaptureQueriesContext(connection) as caught:
+            client.get(url(house, "held"))
+        counts.append(len(caught))
+    assert counts[0] == counts[1]

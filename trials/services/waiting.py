@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 
 from access.models import RoleGrant
-from archive.models import Instance, Study
+from archive.models import Delivery, Instance, Study
 from trials.domain import lifecycle, matching
 from trials.domain.matching import Said
 from trials.models import Site, Subject, Trial
@@ -79,6 +79,20 @@ def senders_of(studies: Collection[Study], *, trial: Trial) -> dict[int, Senders
         if theirs:
             senders.of_each.append(frozenset(theirs))
             senders.sites |= {pk: sites[pk] for pk in sorted(theirs)}
+    return found
+
+
+def sites_of_deliveries(deliveries: Collection[Delivery], *, trial: Trial) -> dict[Any, str]:
+    """By delivery: the sites it was sent for, in words; by the same rules as `senders_of`. "" when it is of none."""
+    sites = {site.pk: site for site in Site.objects.filter(trial=trial)}
+    staff = _staff({one.actor_id for one in deliveries} - {None}, sites=sites)
+    found = {}
+    for one in deliveries:
+        theirs = {site for site, ended in staff[one.actor_id] if ended > one.opened_at}
+        role = one.intake_source.role if one.intake_source is not None and one.actor_id is None else None
+        if role is not None and role.container_kind == Site.container_kind() and role.container_id in sites:
+            theirs.add(role.container_id)
+        found[one.pk] = Senders(sites={pk: sites[pk] for pk in sorted(theirs)}).site_words
     return found
 
 

@@ -88,6 +88,7 @@ def page_context(request: Any, trial: Trial, *, tab: str = "") -> dict[str, Any]
         "rights": rights,
         "tab": tab,
         "waiting_count": queries.waiting(request.user, trial=trial).count() if rights.view_subjects else None,
+        "held_count": queries.held_open(request.user, trial=trial).count() if rights.view_subjects else None,
     }
 
 

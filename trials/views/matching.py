@@ -40,6 +40,15 @@ def waiting(request: Any, organisation: str, trial: str) -> HttpResponse:
     return table.respond("trials/waiting.html", context)
 
 
+@require_GET
+def held(request: Any, organisation: str, trial: str) -> HttpResponse:
+    """What senders sent and the archive did not take, and why. Deciding on it is the archive's own page."""
+    found, context = _load(request, trial)
+    context["tab"] = "held"
+    table = lists.HeldTable(request=request, queryset=queries.held(request.user, trial=found), context=context)
+    return table.respond("trials/held.html", context)
+
+
 def _waiting_study(request: Any, trial: Trial, public_id: str) -> Study:
     found = queries.waiting(request.user, trial=trial).filter(public_id=public_id).first()
     if found is None:

@@ -32,6 +32,7 @@ from access.sign_in import addresses, factors, sessions
 from access.sign_in.forms import AskResetForm, CodeForm
 from access.sign_in.stages import ChoosePasswordStage
 from access.single_sign_on import queries as single_sign_on
+from access.single_sign_on.errors import ProviderUnreachable
 from access.single_sign_on.words import sentence_of
 from core.callers import client_address
 from core.errors import Conflict, PacswebError
@@ -58,7 +59,7 @@ def organisation_meant(request: HttpRequest) -> str:
 
 
 def _too_many() -> str:
-    return _("Too many attempts failed. Wait a quarter of an hour, then try again.")
+    return _("Too many failed attempts. Wait 15 minutes, then try again.")
 
 
 @never_cache
@@ -88,9 +89,11 @@ def sign_in(request: HttpRequest) -> HttpResponse:
                         action="account.closed", user=aimed_at, request=request, outcome="refused", is_actor=False
                     )
                 problem = getattr(request, "sign_on_problem", None)
+                if isinstance(problem, ProviderUnreachable) and not _has_own_password(aimed_at):
+                    attempt.was_none()
                 form.add_error(
                     None,
-                    str(sentence_of(problem)) if problem else _("User name and password do not belong together."),
+                    str(sentence_of(problem)) if problem else _("Incorrect user name or password."),
                 )
                 status = _status_of(problem)
     elif request.method == "GET":
@@ -98,9 +101,16 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return sign_in_page(request, form=form, status=status)
 
 
+def _has_own_password(user: User | None) -> bool:
+    """Whether the password was compared with one that is kept here, whatever became of the directory."""
+    return user is not None and user.has_usable_password()
+
+
 def _status_of(problem: PacswebError | None) -> int:
-    """422, unless the password was not looked at because a directory is busy (503) or guessed at (429)."""
-    return problem.status_code if problem is not None and problem.status_code in (429, 503) else 422
+    """422, unless the password was not looked at because a directory is away (503) or guessed at (429)."""
+    if isinstance(problem, ProviderUnreachable):
+        return 503
+    return 429 if problem is not None and problem.status_code == 429 else 422
 
 
 def sign_in_page(request: HttpRequest, *, form: SignInForm, status: int = 200) -> HttpResponse:

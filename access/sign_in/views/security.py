@@ -92,7 +92,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     user = signed_in_person(request)
     attempt = throttle.attempt(request=request, name=throttle.name_of(user))
     if not attempt.is_admitted:
-        messages.error(request, _("Too many attempts failed. Wait a quarter of an hour, then try again."))
+        messages.error(request, _("Too many failed attempts. Wait 15 minutes, then try again."))
         return _back("password")
     form = ChangePasswordForm(request.POST, user=user)
     if not form.is_valid():
@@ -171,7 +171,7 @@ def app_add(request: HttpRequest) -> HttpResponse:
         name = f"new app of {user.pk}"
         attempt = throttle.attempt(request=request, name=name)
         if not attempt.is_admitted:
-            form.add_error(None, _("Too many attempts failed. Wait a quarter of an hour, then try again."))
+            form.add_error(None, _("Too many failed attempts. Wait 15 minutes, then try again."))
         else:
             try:
                 codes = factors.add_app(request=request, user=user, secret=secret, code=form.cleaned_data["code"])

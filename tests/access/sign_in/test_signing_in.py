@@ -115,6 +115,23 @@ def test_many_attempts_at_once_are_no_more_than_one_after_another(hospital: Orga
     assert len(tried) == throttle.FAILURES_PER_NAME
 
 
+def test_a_closed_address_closes_nobody_else_and_a_closed_account_not_its_address(
+    member: User, hospital: Organisation
+) -> None:
+    for number in range(throttle.FAILURES_PER_ADDRESS + 1):
+        try_to_sign_in(Client(), username=f"nobody{number}@hospital", password="wrong")
+    for _attempt in range(throttle.FAILURES_PER_NAME + 1):
+        assert try_to_sign_in(Client(), username=member.username, password="wrong").status_code == 429
+    elsewhere = Client(REMOTE_ADDR="192.0.2.7")
+    assert try_to_sign_in(elsewhere, username=member.username).status_code == 302
+    other = make_member(hospital, username="other@hospital")
+    third = Client(REMOTE_ADDR="192.0.2.8")
+    for _attempt in range(throttle.FAILURES_PER_ADDRESS + throttle.FAILURES_PER_NAME):
+        try_to_sign_in(third, username=other.username, password="wrong")
+    assert try_to_sign_in(third, username=other.username).status_code == 429
+    assert try_to_sign_in(Client(REMOTE_ADDR="192.0.2.8"), username=member.username).status_code == 302
+
+
 def test_an_unknown_name_closes_like_a_known_one() -> None:
     client = Client()
     for _attempt in range(throttle.FAILURES_PER_NAME):

@@ -21,7 +21,7 @@ from tests.access.single_sign_on.directory import change, sign_in
 from tests.access.single_sign_on.outcome import is_in, outcomes
 
 pytestmark = pytest.mark.django_db
-WRONG = "User name and password do not belong together"
+WRONG = "Incorrect user name or password"
 
 
 # Coming in -----------------------------------------------------------------------------------------------------------

@@ -15,15 +15,18 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 
-from access.models import Directory, IdentityProvider
+from access import throttle
+from access.models import Directory, IdentityProvider, User
 from access.single_sign_on import exchange, fetching
 from access.single_sign_on.errors import ProviderUnreachable
 from core.tenancy import tenant
+from tests.access.factories import PASSWORD
 from tests.access.single_sign_on.directory import change, sign_in
 from tests.access.single_sign_on.outcome import outcomes
 
 SECONDS = 0.8
-SLACK = 1.2
+# A busy machine takes its time; what is not bounded takes for ever.
+SLACK = 4.0
 ENDLESS = b"x" * 65536
 
 
@@ -186,14 +189,53 @@ def test_few_wait_at_a_time_and_other_organisations_are_let_in(monkeypatch: Any)
         asking = [threading.Thread(target=ask, args=(port,)) for _one in range(17)]
         for one in asking:
             one.start()
-        time.sleep(1)
+        until = time.monotonic() + 2.2
+        while len(codes) < 17 - exchange.AT_ONCE and time.monotonic() < until:
+            time.sleep(0.02)
         assert codes == ["busy"] * (17 - exchange.AT_ONCE), "a refusal has to be quick"
-        assert max(took) < 0.3 + SLACK / 2
+        assert max(took) < 2.5
         with exchange.with_provider(some_sign_on(2)):
             assert exchange.clock().remaining > 0
         for one in asking:
             one.join()
     assert codes.count("timeout") == exchange.AT_ONCE
+
+
+def test_all_organisations_together_leave_threads_for_those_who_ask_no_provider(monkeypatch: Any) -> None:
+    """Three hostile organisations: the third gets what is left of the process, a fourth nothing."""
+    cache.clear()
+    monkeypatch.setattr(exchange, "SECONDS", 3)
+    codes: list[str] = []
+
+    def ask(organisation_id: int, port: int) -> None:
+        try:
+            with exchange.with_provider(some_sign_on(organisation_id)):
+                fetching.get_json(f"http://127.0.0.1:{port}/keys")
+        except ProviderUnreachable as error:
+            codes.append(error.code)
+
+    with peer(silent) as port:
+        asking = [threading.Thread(target=ask, args=(number // 2, port)) for number in range(8)]
+        for one in asking:
+            one.start()
+        until = time.monotonic() + 2.5
+        while len(codes) < 8 - exchange.AT_ONCE_IN_ALL and time.monotonic() < until:
+            time.sleep(0.02)
+        assert codes == ["busy"] * (8 - exchange.AT_ONCE_IN_ALL)
+        for one in asking:
+            one.join()
+
+
+def test_a_place_is_free_again_when_no_thread_could_be_begun(monkeypatch: Any) -> None:
+    cache.clear()
+
+    def no_more(_self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    for _time in range(exchange.AT_ONCE + 2):
+        with pytest.raises(exchange.Busy), exchange.with_provider(some_sign_on()):
+            fetching.get_json("https://login.example/keys")
 
 
 def test_who_kept_silent_is_not_asked_again_for_a_while() -> None:
@@ -210,6 +252,16 @@ def test_who_kept_silent_is_not_asked_again_for_a_while() -> None:
     assert tried.value.code == "timeout"
 
 
+def test_what_an_administrator_tries_closes_nothing_for_the_others() -> None:
+    cache.clear()
+    with peer(silent) as port:
+        with pytest.raises(ProviderUnreachable), exchange.with_provider(some_sign_on(), is_trial=True):
+            fetching.get_json(f"http://127.0.0.1:{port}/keys")
+        with pytest.raises(ProviderUnreachable) as asked, exchange.with_provider(some_sign_on()):
+            fetching.get_json(f"http://127.0.0.1:{port}/keys")
+    assert asked.value.code == "timeout"
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("behave", [silent, drips_ldap, endless_ldap])
 def test_a_directory_is_held_to_the_same_clock(behave: Any, directory: Directory) -> None:
@@ -217,7 +269,7 @@ def test_a_directory_is_held_to_the_same_clock(behave: Any, directory: Directory
     with peer(behave) as port:
         change(directory, address=f"ldap://127.0.0.1:{port}")
         began = time.monotonic()
-        assert sign_in(Client(), "ada@hospital").status_code in (422, 503)
+        assert sign_in(Client(), "ada@hospital").status_code == 503
         assert time.monotonic() - began < SECONDS + SLACK
     assert set(outcomes(directory)) <= {"timeout", "answer-too-large", "tls"}
 
@@ -233,3 +285,31 @@ def test_a_busy_provider_says_when_to_come_again(provider: IdentityProvider) -> 
         answer = Client().get(there)
     assert answer.status_code == 503 and answer["Retry-After"] == str(exchange.SILENT_SECONDS)
     assert "not answering" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_silent_directory_locks_nobody_out(directory: Directory, administrator: User) -> None:
+    """What nobody looked at is no guess: neither the name nor the address it comes from is counted."""
+    cache.clear()
+    with peer(silent) as port:
+        change(directory, address=f"ldap://127.0.0.1:{port}")
+        for number in range(throttle.FAILURES_PER_ADDRESS + 5):
+            name = "ada@hospital" if number < throttle.FAILURES_PER_NAME + 3 else f"person{number}@hospital"
+            answer = sign_in(Client(), name)
+            assert answer.status_code == 503, number
+        assert sign_in(Client(), administrator.username, PASSWORD).status_code == 302
+    change(directory, address=directory.address)
+    cache.delete(f"sign-on-silent:{directory.public_id}")
+    assert sign_in(Client(), "ada@hospital").status_code == 302
+
+
+@pytest.mark.django_db
+def test_a_silent_directory_hides_no_guesses_at_a_password_that_is_kept_here(
+    directory: Directory, administrator: User
+) -> None:
+    cache.clear()
+    with peer(silent) as port:
+        change(directory, address=f"ldap://127.0.0.1:{port}")
+        for _attempt in range(throttle.FAILURES_PER_NAME):
+            sign_in(Client(), administrator.username, "wrong")
+        assert sign_in(Client(), administrator.username, PASSWORD).status_code == 429

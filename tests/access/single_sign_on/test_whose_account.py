@@ -131,3 +131,27 @@ def test_the_last_way_in_cannot_be_let_go(provider: IdentityProvider, liar: Liar
     account = SocialAccount.objects.get()
     answer = client.post(reverse("access:sign-on-disconnect", kwargs={"account": account.pk}))
     assert answer.status_code == 409 and SocialAccount.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("token", "userinfo"),
+    [
+        ({"email_verified": True}, {"email": "ada@hospital.org", "email_verified": False}),
+        ({"email_verified": True}, {"email": "ada@hospital.org"}),
+        ({"email": "ada@hospital.org"}, {"email": "eve@hospital.org", "email_verified": True}),
+        ({"email": "ada@hospital.org"}, {"email_verified": True}),
+    ],
+)
+def test_an_address_from_one_document_is_not_verified_by_another(
+    provider: IdentityProvider, liar: Liar, hospital: Organisation, token: dict[str, Any], userinfo: dict[str, Any]
+) -> None:
+    member = make_member(hospital, username="ada@hospital")
+    prove(member, "ada@hospital.org")
+    enter_domains(provider, "hospital.org", trusts_email=True)
+    prove_domain(provider, "hospital.org")
+    with tenant(hospital):
+        IdentityProvider.objects.filter(pk=provider.pk).update(reads_userinfo=True)
+    liar.person, liar.userinfo = {"sub": "1", **token}, {"sub": "1", **userinfo}
+    client = Client()
+    assert come(client, provider, liar).status_code == 302
+    assert client.session["_auth_user_id"] != str(member.pk)
