@@ -44,7 +44,9 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     ),
     Reason.SCREEN_SAVE: Explanation(
         _("Saved screen"),
-        _("The image type says that this is a saved screen, a report page or a protocol sheet."),
+        _(
+            "Its image type or the name of its series says that this is a saved screen, a report page or a protocol sheet."
+        ),
         _FROM_THE_MODALITY,
     ),
     Reason.DIGITIZED_FILM: Explanation(
@@ -172,6 +174,14 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     Reason.UNUSUAL_IMAGE: Explanation(
         _("Unusual kind of image"),
         _("Images of this kind are not known to be free of text."),
+        _LOOK,
+    ),
+    Reason.NOT_ACQUIRED: Explanation(
+        _("Not shown to be from the scanner"),
+        _(
+            "The object is of a scanner's class, but its image type, bits and position are not those of an image that "
+            "the scanner acquired; it may be a saved screen."
+        ),
         _LOOK,
     ),
     Reason.UNREADABLE: Explanation(

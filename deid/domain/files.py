@@ -131,10 +131,23 @@ def write(*, dataset: Dataset, source: Source, target: BinaryIO, scratch: str | 
 
 def _pixel_bytes(source: Source, *, pixels: PixelElement) -> Iterator[bytes]:
     if not pixels.is_encapsulated:
-        return read_range(source.stream, start=pixels.start, end=pixels.end)
+        return _native_bytes(source, pixels=pixels)
     if source.coded is None:
         raise Unreadable("The compressed pixel data was not taken apart.")
     return source.coded.write(source.stream)
+
+
+def _native_bytes(source: Source, *, pixels: PixelElement) -> Iterator[bytes]:
+    """The element as it stands, with the length of what is taken of it: padding may have been left out."""
+    head = b"".join(read_range(source.stream, start=pixels.start, end=pixels.value_start))
+    order = ">" if source.transfer_syntax == "1.2.840.10008.1.2.2" else "<"
+    yield head[:-4] + struct.pack(order + "L", pixels.value_length)
+    yield from read_range(source.stream, start=pixels.value_start, end=pixels.end)
+
+
+def is_zero(stream: BinaryIO, *, start: int, end: int) -> bool:
+    """Whether all bytes of a range are zero."""
+    return all(not content.strip(b"\0") for content in read_range(stream, start=start, end=end))
 
 
 def read_range(stream: BinaryIO, *, start: int, end: int, chunk: int = CHUNK) -> Iterator[bytes]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from deid.domain import coded, files, uids
+from deid.domain import acquired, coded, files, screens, uids
 from deid.domain.identifiers import fold, strings_of
 from deid.domain.words import words
 
@@ -63,6 +63,7 @@ class Reason(StrEnum):
     FACE = "face-could-be-reconstructed"
     BURNED_IN_UNSTATED = "burned-in-annotation-not-stated"
     CONTOURS = "drawn-contours"
+    NOT_ACQUIRED = "acquisition-not-shown"
 
 
 class Severity(StrEnum):
@@ -132,6 +133,7 @@ RELEASABLE: Final = frozenset(
         Reason.COLOUR,
         Reason.SECONDARY_IMAGE,
         Reason.UNUSUAL_IMAGE,
+        Reason.NOT_ACQUIRED,
     }
 )
 
@@ -149,14 +151,6 @@ MAY_BE_BURNED_IN: Final = words(
 PHOTOGRAPH_MODALITIES: Final = frozenset(["ES", "XC", "GM", "DMS", "SMR"])
 FACE_MODALITIES: Final = frozenset(["CT", "MR", "PT"])
 
-_SCREEN_WORDS: Final = re.compile(
-    r"SCREEN ?SAVE|SCREEN ?SHOT|SCREEN|SECONDARY CAPTURE|REPORT|DOSE ?INFO|PROT|PASTED|GRAPH|TABLE|SUMMARY|FORM"
-)
-_SHEET_WORDS: Final = re.compile(
-    r"screen ?(?:save|shot|capture)|snapshot|dosis|rdsr|"
-    r"dose (?:report|info|sheet|record|summary|page)|(?:rapport|informe|relatorio|scheda) de? ?(?:la )?dos|"
-    r"patient(?:en)? ?protocol|patientenprotokoll|exam(?:ination)? (?:report|summary|protocol)|protocol page"
-)
 _HEAD: Final = words(
     """
     head brain skull cranium cranial face facial orbit orbits sinus sinuses maxilla mandible tmj iac sella pituitary
@@ -174,6 +168,8 @@ def screen(dataset: Dataset, *, transfer_syntax: str) -> list[Finding]:
             found.append(Finding(reason=reason, severity=Severity.HOLD_BACK))
     if not found and _unusual(dataset):
         found.append(Finding(reason=Reason.UNUSUAL_IMAGE, severity=Severity.HOLD_BACK))
+    if not found and _not_acquired(dataset):
+        found.append(Finding(reason=Reason.NOT_ACQUIRED, severity=Severity.HOLD_BACK))
     for reason, applies in _WARN:
         if applies(dataset, transfer_syntax):
             found.append(Finding(reason=reason, severity=Severity.WARNING))
@@ -205,8 +201,13 @@ def screen_pixels(source: files.Source) -> list[Finding]:
                 del source.dataset[tag]
         return []
     expected = _native_length(source.dataset)
-    if expected is None or not expected <= pixels.value_length <= expected + 1:
+    if expected is None or pixels.value_length < expected:
         return [Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK)]
+    if pixels.value_length > expected + 1:
+        # Zeros that a sender filled up with say nothing, and are not taken over; whatever else stands there may.
+        if not files.is_zero(source.stream, start=pixels.value_start + expected, end=pixels.end):
+            return [Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK)]
+        source.pixels = replace(pixels, end=pixels.value_start + expected + expected % 2)
     return []
 
 
@@ -249,16 +250,17 @@ def _secondary_capture(dataset: Dataset, syntax: str) -> bool:
         sop_class == _STORAGE + "7"
         or sop_class.startswith(_STORAGE + "7.")
         or (_text(dataset, "ConversionType") not in ("", "DF", "DRW", "SYN") and _has_pixels(dataset))
+        or (_has_pixels(dataset) and acquired.was_captured(dataset))
     )
 
 
 def _screen_save(dataset: Dataset, syntax: str) -> bool:
-    if any(_SCREEN_WORDS.search(value.replace("_", " ")) for value in _values(dataset, "ImageType")):
+    if screens.is_screen_type(_values(dataset, "ImageType")):
         return True
     if not _has_pixels(dataset):
         return False
     # Dose sheets and protocol pages often say what they are in their series' name only.
-    return any(_SHEET_WORDS.search(fold(_text(dataset, key))) for key in ("SeriesDescription", "ImageComments"))
+    return any(screens.is_sheet_name(_text(dataset, key)) for key in ("SeriesDescription", "ImageComments"))
 
 
 def _digitized(dataset: Dataset, syntax: str) -> bool:
@@ -381,6 +383,13 @@ def _unusual(dataset: Dataset) -> bool:
     if not _has_pixels(dataset) or sop_class in ACQUIRED_CLASSES or sop_class in SLIDE_CLASSES:
         return False
     return not (sop_class.startswith(_STORAGE + "77.1.5.") and _text(dataset, "BurnedInAnnotation") == "NO")
+
+
+def _not_acquired(dataset: Dataset) -> bool:
+    """Pixels in a scanner's class that do not show that the scanner made them."""
+    if not _has_pixels(dataset) or _sop_class(dataset) not in acquired.SCANNER_CLASSES:
+        return False
+    return not acquired.is_shown(dataset)
 
 
 def _private_syntax(dataset: Dataset, syntax: str) -> bool:

@@ -50,6 +50,7 @@ def make_dataset(**elements: Any) -> Dataset:
         "StudyTime": "101500",
         "AccessionNumber": f"A{number}",
         "Modality": "MR",
+        "ImageType": ["ORIGINAL", "PRIMARY", "OTHER"],
         "StudyDescription": "Knee left",
         "SeriesDescription": "PD TSE sagittal",
         "BodyPartExamined": "KNEE",

@@ -61,7 +61,8 @@ HEADERS: dict[str, dict[str, Any]] = {
         "ScanOptions": "PFP", "BodyPartExamined": "BRAIN", "ComplexImageComponent": "MAGNITUDE",
     },
     "pet": {
-        "SOPClassUID": STORAGE + "128", "Modality": "PT", "Units": "BQML", "CountsSource": "EMISSION",
+        "SOPClassUID": STORAGE + "128", "Modality": "PT", "ImageType": ["ORIGINAL", "PRIMARY"],
+        "Units": "BQML", "CountsSource": "EMISSION",
         "SeriesType": ["WHOLE BODY", "IMAGE"], "CorrectedImage": ["NORM", "DTIM", "ATTN", "SCAT", "DECY", "RAN"],
         "DecayCorrection": "START", "ReconstructionMethod": "OSEM3D 4i8s", "AttenuationCorrectionMethod": "CT-derived mu-map",
         "RandomsCorrectionMethod": "DLYD", "CollimatorType": "NONE", "Manufacturer": "SIEMENS", "DoseCalibrationFactor": "1.5",

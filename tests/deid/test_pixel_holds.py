@@ -24,6 +24,10 @@ jpeg.register()
 
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 CT = {"Modality": "CT", "SOPClassUID": STORAGE + "2", "BurnedInAnnotation": "NO"}
+CR = {"Modality": "CR", "SOPClassUID": STORAGE + "1", "BurnedInAnnotation": "NO"}
+MR = {"BurnedInAnnotation": "NO"}
+EIGHT = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelData": bytes(256)}
+PLANE = {"ImagePositionPatient": [0, 0, 5], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
 RGB = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0, "BitsAllocated": 8,
        "BitsStored": 8, "HighBit": 7, "PixelData": bytes(768)}  # fmt: skip
 SLIDE = {"Modality": "SM", "SOPClassUID": STORAGE + "77.1.6", "ImageType": ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]}
@@ -41,6 +45,14 @@ def nested_region() -> list[Dataset]:
     return [item]
 
 
+def frames_with_planes() -> dict[str, Any]:
+    position, orientation, frame, shared = Dataset(), Dataset(), Dataset(), Dataset()
+    position.ImagePositionPatient = PLANE["ImagePositionPatient"]
+    orientation.ImageOrientationPatient = PLANE["ImageOrientationPatient"]
+    frame.PlanePositionSequence, shared.PlaneOrientationSequence = [position], [orientation]
+    return {"PerFrameFunctionalGroupsSequence": [frame], "SharedFunctionalGroupsSequence": [shared]}
+
+
 # Every one says BurnedInAnnotation NO, or something else that proves nothing.
 HELD: dict[str, tuple[dict[str, Any], Reason]] = {
     "ultrasound regions in a CT": ({**CT, "SequenceOfUltrasoundRegions": region()}, Reason.ULTRASOUND_REGIONS),
@@ -55,6 +67,55 @@ HELD: dict[str, tuple[dict[str, Any], Reason]] = {
     "patient protocol": ({**CT, "SeriesDescription": "Patient Protocol"}, Reason.SCREEN_SAVE),
     "Dosisbericht": ({**CT, "SeriesDescription": "Dosisbericht"}, Reason.SCREEN_SAVE),
     "rapport de dose": ({**CT, "SeriesDescription": "Rapport de dose"}, Reason.SCREEN_SAVE),
+    **{
+        f"{keyword} in a CT": ({**CT, keyword: value}, Reason.SECONDARY_CAPTURE)
+        for keyword, value in {
+            "SecondaryCaptureDeviceID": "SC1",
+            "HardcopyCreationDeviceID": "HC1",
+            "DateOfSecondaryCapture": "20240131",
+            "TimeOfSecondaryCapture": "101500",
+            "SecondaryCaptureDeviceManufacturer": "ACME",
+            "SecondaryCaptureDeviceManufacturerModelName": "Grab 3",
+            "SecondaryCaptureDeviceSoftwareVersions": "1.0",
+            "HardcopyDeviceManufacturer": "ACME",
+            "HardcopyDeviceSoftwareVersion": "1.0",
+            "HardcopyDeviceManufacturerModelName": "Print 3",
+            "VideoImageFormatAcquired": "NTSC",
+            "DigitalImageFormatAcquired": "DVI",
+        }.items()
+    },
+    "empty capture device in an MR": ({**MR, "SecondaryCaptureDeviceManufacturer": ""}, Reason.SECONDARY_CAPTURE),
+    **{
+        f"image type {value}": ({**CT, "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL", value]}, Reason.SCREEN_SAVE)
+        for value in (
+            "SAVE", "SCREEN SAVE", "SCREEN_SAVE", "SCREENSAVE", "SAVED", "SNAPSHOT", "CSA REPORT", "CT_SOM5 PROT",
+            "PASTED", "GRAPH", "TABLE", "RESULT_TABLE", "FORM", "DOSE REPORT", "DOSEINFO", "PROTOCOL",
+        )
+    },
+    **{
+        f"series {name}": ({**CT, "SeriesDescription": name}, Reason.SCREEN_SAVE)
+        for name in (
+            "SAVED IMAGES", "Saved_Image", "Screen Save", "ScreenSaves", "Snapshot", "SNAPSHOT 1", "Dose", "Dosis 997",
+            "Dose Info", "Bildschirmfoto", "Bildschirmkopie 2", "Dosisprotokoll", "Patientenprotokoll",
+            "Gespeicherte Bilder", "Capture d'écran", "Images sauvegardées", "Fiche de dose", "Compte rendu",
+            "Captura de pantalla", "Imágenes guardadas", "Informe de dosis", "Resumo da dose", "Captura de tela",
+            "Schermata", "Immagini salvate", "Scheda di dose", "Schermafdruk", "Dosisrapport", "Skärmbild",
+            "Skjermbilde", "Skærmbillede", "Kuvakaappaus", "Zrzut ekranu", "Raport dawki", "Snímek obrazovky",
+            "Képernyőkép", "Ekran görüntüsü", "Отчет о дозе", "ОТЧЁТ О ДОЗЕ", "Снимок экрана", "Скриншот",
+            "Сохраненные изображения", "Στιγμιότυπο οθόνης", "線量レポート", "線量 レポート", "スクリーンショット", "保存画像",
+            "剂量报告", "劑量報告", "屏幕截图", "선량 보고서", "화면 캡처",
+        )
+    },
+    "8-bit CT without Image Type": ({**CT, **EIGHT, "ImageType": None}, Reason.NOT_ACQUIRED),
+    "8-bit CT": ({**CT, **EIGHT}, Reason.NOT_ACQUIRED),
+    "CT of 8 bits in 16": ({**CT, "BitsStored": 8, "HighBit": 7}, Reason.NOT_ACQUIRED),
+    **{
+        f"class {end} without Image Type": ({**MR, "SOPClassUID": STORAGE + end, "ImageType": None}, Reason.NOT_ACQUIRED)
+        for end in ("2", "2.1", "2.2", "4", "4.1", "4.4", "20", "128", "128.1", "130")
+    },
+    "Image Type of one value": ({**MR, "ImageType": "ORIGINAL"}, Reason.NOT_ACQUIRED),
+    "Image Type of no defined value": ({**MR, "ImageType": ["COPY", "PRIMARY"], **PLANE}, Reason.NOT_ACQUIRED),
+    "derived and nowhere": ({**MR, "ImageType": ["DERIVED", "PRIMARY", "OTHER"]}, Reason.NOT_ACQUIRED),
     "RT image": (
         {"Modality": "RTIMAGE", "SOPClassUID": STORAGE + "481.1", "BurnedInAnnotation": "NO"},
         Reason.RT_IMAGE,
@@ -112,6 +173,49 @@ def test_what_a_picture_does_not_show_is_released_by_nobody() -> None:
         CT,
         {**CT, "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"]},
         {**CT, "SeriesDescription": "Thorax low dose 1.0"},
+        *(
+            {**MR, "ImageType": ["ORIGINAL", "PRIMARY", value]}
+            for value in (
+                "PROTON_DENSITY",
+                "PROTON DENSITY",
+                "UNIFORM",
+                "PERFORMED",
+                "ANGIOGRAPHY",
+                "TOMOGRAPHY",
+                "WAVEFORM",
+                "STABLE",
+                "TABLE_MOVE",
+                "MOVING_TABLE",
+                "M_SE",
+                "TOMO_PROJ",
+                "SCREENING",
+            )
+        ),
+        {**CT, "ImageType": ["DERIVED", "PRIMARY", "REFORMATTED"], **PLANE},
+        *(
+            {**CT, "SeriesDescription": name}
+            for name in (
+                "SnapShot Freeze 75%",
+                "SNAPSHOT PULSE",
+                "SnapShot 70-80%",
+                "SnapShot Segment 40%",
+                "Low Dose Chest",
+                "Baja dosis",
+                "Niedrigdosis Thorax",
+                "Lung screening",
+                "Whole spine screen",
+                "低線量CT",
+                "低剂量胸部",
+                "저선량 흉부",
+                "T2 uniform",
+                "Proton density",
+                "Protocol 3 TOF",
+                "ANGIO TABLE",
+                "Scanner dosimétrie",
+                "Reported pain left",
+            )
+        ),
+        {"SOPClassUID": STORAGE + "4.1", "ImageType": ["MIXED", "PRIMARY", "M", "NONE"], **frames_with_planes()},
         {**SLIDE, "BurnedInAnnotation": "NO", "SpecimenLabelInImage": "NO"},
     ],
 )
@@ -131,7 +235,7 @@ def grey(shift: int = 0) -> np.ndarray[Any, Any]:
 def rle(image: np.ndarray[Any, Any]) -> bytes:
     from pydicom.uid import RLELossless
 
-    dataset = make_dataset(BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=image.tobytes())
+    dataset = make_dataset(**CR, BitsAllocated=8, BitsStored=8, HighBit=7, PixelData=image.tobytes())
     dataset["PixelData"].VR = "OB"
     to_bytes(dataset)
     dataset.compress(RLELossless)
@@ -156,7 +260,7 @@ def coded(
 ) -> bytes:
     """`raw` is the whole value of the pixel data where it is not to be written properly."""
     dataset = make_dataset(
-        BitsAllocated=8, BitsStored=8, HighBit=7, NumberOfFrames=number or len(frames), PixelData=b"", **elements
+        BitsAllocated=8, BitsStored=8, HighBit=7, NumberOfFrames=number or len(frames), PixelData=b"", **CR, **elements
     )
     dataset.PixelData = encapsulate(frames) if raw is None else raw
     dataset["PixelData"].VR = "OB"

@@ -88,7 +88,11 @@ def test_an_overlay_in_the_pixels_is_held_back() -> None:
     [
         {},
         {"Modality": "CT", "SOPClassUID": STORAGE + "2", "BodyPartExamined": "CHEST"},
-        {"ImageType": ["DERIVED", "PRIMARY", "ADC"]},
+        {
+            "ImageType": ["DERIVED", "PRIMARY", "ADC"],
+            "ImagePositionPatient": [0, 0, 5],
+            "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+        },
         {"Modality": "MG", "SOPClassUID": STORAGE + "1.2", "BurnedInAnnotation": "NO"},
     ],
 )
@@ -154,6 +158,29 @@ class TestEncodings:
         outcome, _output = process(make_dataset(PixelData=bytes(512) + b"Alonso Quixano"))
         assert outcome.reasons == (Reason.PIXEL_LENGTH,)
 
+    @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])
+    @pytest.mark.parametrize("surplus", [2, 6, 512])
+    def test_zeros_behind_the_image_come_off(self, syntax: Any, surplus: int) -> None:
+        image = np.arange(256, dtype=np.uint16).tobytes()
+        content = _encoded(make_dataset(PixelData=image + bytes(surplus)), syntax=syntax)
+        outcome, output = process(content)
+        assert outcome.verdict is Verdict.PASS, outcome.reasons
+        after = read(output)
+        assert after.PixelData == read(content).PixelData[:512]
+        assert output.endswith(after.PixelData) or syntax == DeflatedExplicitVRLittleEndian
+
+    def test_zeros_behind_an_odd_number_of_bytes_leave_the_one_of_the_standard(self) -> None:
+        eight = {"Modality": "CR", "SOPClassUID": STORAGE + "1", "BurnedInAnnotation": "NO", "BitsAllocated": 8,
+                 "BitsStored": 8, "HighBit": 7, "Rows": 3, "Columns": 3}  # fmt: skip
+        outcome, output = process(make_dataset(**eight, PixelData=bytes(range(1, 10)) + bytes(7)))
+        assert outcome.verdict is Verdict.PASS, outcome.reasons
+        assert read(output).PixelData == bytes(range(1, 10)) + b"\0"
+
+    def test_one_letter_among_the_zeros_holds_the_image_back(self) -> None:
+        for behind in (b"Q" + bytes(63), bytes(63) + b"Q"):
+            outcome, _output = process(make_dataset(PixelData=bytes(512) + behind))
+            assert outcome.reasons == (Reason.PIXEL_LENGTH,)
+
     def test_a_private_transfer_syntax_is_held_back(self) -> None:
         content = to_bytes(make_dataset()).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.113619.5.2\0\0")
         assert Reason.PRIVATE_TRANSFER_SYNTAX in process(content)[0].reasons
@@ -196,7 +223,14 @@ def _encoded(dataset: Dataset, *, syntax: Any) -> bytes:
 
 def _compressed(frames: list[bytes], *, syntax: Any) -> bytes:
     dataset = make_dataset(
-        BitsAllocated=8, BitsStored=8, HighBit=7, NumberOfFrames=len(frames), PixelData=encapsulate(frames)
+        Modality="CR",
+        SOPClassUID=STORAGE + "1",
+        BurnedInAnnotation="NO",
+        BitsAllocated=8,
+        BitsStored=8,
+        HighBit=7,
+        NumberOfFrames=len(frames),
+        PixelData=encapsulate(frames),
     )
     dataset["PixelData"].VR = "OB"
     dataset["PixelData"].is_undefined_length = True
