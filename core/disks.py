@@ -1,4 +1,4 @@
-"""The disks that this installation writes to: the data folder's, and the images' where they lie on another one."""
+"""The disks that this installation writes to: the data folder's, and those of spool and images where they lie elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from core.room import Room
 
 def least_room() -> Room:
     """The room of the fullest disk. `ARCHIVE_LIMITS["free_bytes"]` says where it begins to be short."""
-    folders = [Path(settings.DATA_DIR)]
+    data = Path(settings.DATA_DIR)
+    # `archive.spool.spool_root`: often a fast disk of its own, mounted or linked into the data folder.
+    folders = [data, data / "spool"]
     address = storage_address.parse(settings.STORAGE_URL)
     if isinstance(address, storage_address.Folder):
         folders.append(address.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -153,7 +154,7 @@ class Association:
             raise ProtocolError("The first PDU is not an association request.", reason=AbortReason.UNEXPECTED_PDU)
         request = pdu.parse_associate_request(bytes(body))
         self.summary.called_ae_title = printable(request.called_ae_title)
-        self.summary.calling_ae_title = printable(request.calling_ae_title)
+        self.summary.calling_ae_title = printable(request.calling_ae_title) or callers.NO_TITLE
         judged = self._judge(request)
         if isinstance(judged, Rejection):
             self._reject(judged)
@@ -164,6 +165,8 @@ class Association:
     def _judge(self, request: AssociateRequest) -> Rejection | Destination:
         if (rejection := handshake.fault_of(request)) is not None:
             self.summary.reason = callers.PROTOCOL
+            if self._must_refuse is None:
+                self._note_destination(request.called_ae_title)
             return rejection
         self.summary.reason = callers.BUSY
         if self._must_refuse is not None:
@@ -181,6 +184,13 @@ class Association:
             return pdu.CALLED_AE_NOT_RECOGNISED
         self.summary.reason = self._objection(request, destination=destination)
         return pdu.CALLING_AE_NOT_RECOGNISED if self.summary.reason else destination
+
+    def _note_destination(self, called_ae_title: str) -> None:
+        """For a request that is refused whatever it asks for: the archive it meant, so that its manager sees it."""
+        if not pdu.is_sound_ae_title(called_ae_title):
+            return
+        with contextlib.suppress(DatabaseAway):
+            self.summary.destination = self._directory.find(called_ae_title)
 
     def _objection(self, request: AssociateRequest, *, destination: Destination) -> str:
         """Why the caller may not do what it asks for; empty when it may do some of it."""

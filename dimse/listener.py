@@ -223,6 +223,8 @@ class Listener:
                 must_refuse=rejection,
                 is_draining=self._stopping.is_set,
             )
+            with contextlib.suppress(OSError):
+                association.summary.own_address = str(secured.getsockname()[0])
             with self._lock:
                 self._open[thread] = (address, association)
             self._trail.tell(association.run())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_scopes import ScopedManager
 
@@ -70,3 +71,14 @@ class RefusedCaller(models.Model):
     def is_curable(self) -> bool:
         """Whether letting the calling AE title in would mend it."""
         return bool(self.calling_ae_title) and self.archive_id is not None and self.reason in callers.CURABLE
+
+    @property
+    def why_not_curable(self) -> str:
+        """What has to change instead, for the manager of the archive; empty where the reason says it, or for who is curable."""
+        if self.reason != self.Reason.PROTOCOL:
+            return ""
+        if self.calling_ae_title == callers.NO_TITLE:
+            return gettext("The sender names no calling AE title: set one there.")
+        if "?" in self.calling_ae_title or "\\" in self.calling_ae_title:
+            return gettext("The calling AE title has characters that DICOM does not allow: change it at the sender.")
+        return gettext("The sender has to be mended: it asks in a way that DICOM does not allow.")

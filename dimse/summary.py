@@ -15,6 +15,8 @@ class Summary:
     called_ae_title: str = ""
     calling_ae_title: str = ""
     address: str = ""
+    # This machine's end of the connection.
+    own_address: str = ""
     ended: str = ""
     rejection: Rejection | None = None
     # Of `dimse.domain.callers`: why the caller was refused, or may not store.

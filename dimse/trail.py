@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 import time
 
@@ -43,7 +44,7 @@ class Trail:
             seconds=summary.seconds,
         )
         try:
-            if summary.reason and summary.reason != callers.BUSY:
+            if summary.reason and summary.reason != callers.BUSY and not _is_own_probe(summary):
                 self._note_refusal(summary)
             if summary.rejection is not None:
                 self._tell_refusal(summary, rejection=summary.rejection)
@@ -155,3 +156,15 @@ class Trail:
                 self._told.clear()
             self._told[key] = (now, 0)
             return count
+
+
+def _is_own_probe(summary: Summary) -> bool:
+    """The launcher's question whether the listener answers. It comes from this machine: a stranger who borrows the titles
+    is listed like any other."""
+    if (summary.called_ae_title, summary.calling_ae_title) != (callers.PROBE_CALLED, callers.PROBE_CALLING):
+        return False
+    try:
+        address = ipaddress.ip_address(summary.address)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback or summary.address == summary.own_address

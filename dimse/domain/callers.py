@@ -14,5 +14,12 @@ TLS: Final = "tls"
 PROTOCOL: Final = "protocol"
 BUSY: Final = "busy"
 
+#: Stands for a calling AE title of blanks only, which PS3.5 6.2 does not allow.
+NO_TITLE: Final = "(none)"
+
+#: What the launcher asks with to learn whether the listener answers (`pacsweb.launcher.readiness.dicom_answers`).
+PROBE_CALLED: Final = "PACSWEB"
+PROBE_CALLING: Final = "PACSWEB_PROBE"
+
 #: What adding the calling AE title would mend.
 CURABLE: Final = frozenset({UNKNOWN_CALLING, WRONG_ADDRESS, NOT_A_SOURCE})

@@ -114,6 +114,21 @@ def test_wrong_old_withdrawn_and_replaced_links_look_the_same(hospital: Organisa
     assert len({content for _status, content in answers}) == 1
 
 
+def test_an_invitation_that_ended_with_its_inviter_is_told_no_untrue_cause(
+    hospital: Organisation, administrator: User
+) -> None:
+    make_member(hospital, username="second@hospital", roles=("administrator",))
+    path = invite(administrator, hospital)
+    services.revoke_role(actor=None, container=hospital, role="administrator", user=administrator)
+    client = Client()
+    client.get(path)
+    answer = client.get(reverse("access:invitation"))
+    page = answer.content.decode()
+    assert answer.status_code == 404
+    assert "no longer valid" in page and "ask" in page
+    assert not any(word in page for word in ("withdrawn", "replaced", "expired", "already used", "right"))
+
+
 def test_secrets_of_invitations_are_not_kept(hospital: Organisation, administrator: User) -> None:
     secret = invite(administrator, hospital).rstrip("/").rsplit("/", 1)[-1]
     with tenant(hospital):

@@ -129,7 +129,9 @@ def associate_request(
     *, called: str, calling: str = "SENDER", contexts: Any = None, maximum: int = 16384, extra_user_items: bytes = b""
 ) -> bytes:
     contexts = contexts if contexts is not None else {1: (MR, [EXPLICIT])}
-    body = struct.pack(">HH", 1, 0) + called.ljust(16).encode() + calling.ljust(16).encode() + bytes(32)
+    body = (
+        struct.pack(">HH", 1, 0) + called.ljust(16).encode("latin-1") + calling.ljust(16).encode("latin-1") + bytes(32)
+    )
     body += item(0x10, APPLICATION_CONTEXT)
     for context_id, (abstract, syntaxes) in contexts.items():
         value = bytes((context_id, 0, 0, 0)) + item(0x30, abstract.encode())

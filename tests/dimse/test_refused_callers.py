@@ -19,7 +19,12 @@ from core.errors import Conflict, Forbidden
 from core.tenancy import all_tenants, tenant
 from dimse import refusals
 from dimse.directory import Destination
+from dimse.domain import callers, pdu
+from dimse.limits import Limits
 from dimse.models import RefusedCaller
+from dimse.summary import Summary
+from dimse.trail import Trail
+from pacsweb.launcher import readiness
 from tests.access.factories import make_member, make_organisation
 from tests.archive.factories import make_archive
 from tests.dimse.factories import Peer, running_listener
@@ -100,9 +105,6 @@ def test_a_known_title_from_a_wrong_address_says_so() -> None:
 
 
 def test_a_failed_handshake_is_the_installations() -> None:
-    from dimse.limits import Limits
-    from dimse.trail import Trail
-
     Trail(limits=Limits()).tell_of_handshake(address="10.9.8.7")
     (row,) = rows(1)
     assert (row.organisation_id, row.reason, row.address, row.called_ae_title) == (None, "tls", "10.9.8.7", "")
@@ -267,3 +269,61 @@ def test_a_stranger_on_the_raw_line_leaves_nothing_unprintable() -> None:
         (row,) = rows(1)
     assert row.reason == "protocol"
     assert row.calling_ae_title.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("calling", "shown", "why"),
+    [
+        ("", "(none)", "names no calling AE title"),
+        ("GR\u00d6SSE", "GR?SSE", "characters that DICOM does not allow"),
+        ("A\\B", "A\\B", "characters that DICOM does not allow"),
+    ],
+)
+def test_a_caller_without_a_sound_title_is_listed_for_the_archive_it_called(
+    client: Client, calling: str, shown: str, why: str
+) -> None:
+    house, other = make_house(), make_house("THERE")
+    with running_listener() as port:
+        with Peer(port) as peer:
+            kind, body = peer.associate(called="HERE", calling=calling)
+        assert (kind, body[2], body[3]) == (pdu.ASSOCIATE_RJ, 1, 3)
+        (row,) = rows(1)
+    assert (row.archive_id, row.organisation_id) == (house.archive.pk, house.organisation.pk)
+    assert (row.reason, row.calling_ae_title, row.is_curable) == ("protocol", shown, False)
+    client.force_login(house.manager)
+    page = client.get(house.base).content.decode()
+    assert shown in page and why in page
+    assert "/allow/" not in page
+    assert client.get(house.api).json()["results"][0]["calling_ae_title"] == shown
+    client.force_login(other.manager)
+    page = client.get(other.base).content.decode()
+    assert shown not in page and why not in page
+    with tenant(house.organisation):
+        assert Event.objects.get(action="association.refused").organisation_id == house.organisation.pk
+
+
+def test_the_probe_of_the_launcher_is_no_refused_caller() -> None:
+    house = make_house()
+    with running_listener() as port:
+        assert readiness.dicom_answers(host="127.0.0.1", port=port)
+        assert rejection(port, called="HERE", calling="PACSWEB_PROBE") == (1, 3)
+        assert rejection(port, called="PACSWEB", calling="CT1") is not None
+        found = rows(2)
+    assert {(row.called_ae_title, row.calling_ae_title) for row in found} == {
+        ("HERE", "PACSWEB_PROBE"),
+        ("PACSWEB", "CT1"),
+    }
+    assert {row.archive_id for row in found} == {house.archive.pk, None}
+
+
+@pytest.mark.parametrize(("address", "own", "count"), [("10.1.2.3", "10.1.2.9", 1), ("10.1.2.9", "10.1.2.9", 0)])
+def test_a_stranger_who_borrows_the_titles_of_the_probe_is_listed(address: str, own: str, count: int) -> None:
+    summary = Summary(
+        called_ae_title=callers.PROBE_CALLED,
+        calling_ae_title=callers.PROBE_CALLING,
+        address=address,
+        own_address=own,
+        reason=callers.UNKNOWN_CALLED,
+    )
+    Trail(limits=Limits()).tell(summary)
+    assert len(rows(count)) == count

@@ -381,6 +381,18 @@ def test_disk_of_the_images_counts_too(settings: Any, tmp_path: Path, monkeypatc
     assert disks.least_room().state == "ok"
 
 
+def test_disk_of_the_spool_counts_too(
+    client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DATA_DIR, settings.STORAGE_URL = tmp_path, "s3://bucket/images"
+    full = spool.spool_root()
+    monkeypatch.setattr(room, "free_bytes", lambda folder: 0 if folder == full else 2 << 30)
+    assert disks.least_room().state == "full"
+    monkeypatch.setattr(health, "CHECKS", {"broker": lambda: True})
+    answer = client.get("/healthz").json()
+    assert (answer["status"], answer["disk"]["state"]) == ("degraded", "full")
+
+
 def test_room_of_a_folder_that_is_not_there_yet_is_that_of_its_disk(tmp_path: Path) -> None:
     state = os.statvfs(tmp_path)
     found = room.free_bytes(tmp_path / "not" / "there")
