@@ -17,10 +17,10 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from audit import heads
-from audit.domain import chain
+from audit.domain import chain, stamps
 from audit.domain.heads import MARK_BYTES, Head
 from audit.errors import HeadsLost
-from audit.models import ChainLink, Event, as_sealed, in_utc
+from audit.models import ChainLink, Event, as_sealed, as_written, in_utc
 from core.tenancy import all_tenants
 
 logger = structlog.get_logger(__name__)
@@ -28,6 +28,8 @@ logger = structlog.get_logger(__name__)
 SEAL_BATCH = 2000
 LOCK = (0x5EA1, 0)
 FORM = 2
+#: From before there were stamps and heads.
+OLD_FORM = 1
 #: In the cache while sealing has stopped: the code of the reason.
 STOPPED = "audit:sealing-stopped"
 STOPPED_SECONDS = 60
@@ -38,24 +40,77 @@ def seal(*, organisation_id: int | None, limit: int = SEAL_BATCH) -> int:
 
     Another sealer at work makes this return 0 at once. Events are taken in the order of their numbers as far as they are
     committed: the link's sequence, not the event's number, is the order of proof. Raises `HeadsLost`, `HeadsUnusable`,
-    `KeyChanged`, `KeyMissing`; the events wait.
+    `KeyChanged`, `KeyMissing`; the events wait. Events without a stamp that holds are passed over, and logged.
     """
-    with all_tenants(), transaction.atomic():
+    with all_tenants():
+        done = _seal(organisation_id=organisation_id, limit=limit)
+        if done is None:
+            done = _seal(organisation_id=organisation_id, limit=limit)
+        return done or 0
+
+
+def _seal(*, organisation_id: int | None, limit: int) -> int | None:
+    """How many events were sealed; None when only those from before there were stamps were, and the file can be begun now."""
+    with transaction.atomic():
         if not _claim():
             return 0
         if not Event.objects.filter(organisation_id=organisation_id, link=None).exists():
             return 0
         with heads.writing() as file:
             if not file.is_begun:
+                if _link_old():
+                    return None
                 _begin(file)
             _finish(file.last)
-            waiting = Event.objects.filter(organisation_id=organisation_id, link=None).order_by("pk")
-            events = list(waiting[: limit + 1])
+            events = _with_a_stamp(organisation_id=organisation_id, limit=limit + 1)
             links = _links(events[:limit], organisation_id=organisation_id, sealed_at=_now())
             if links:
                 file.append(_head(links, more=len(events) > limit))
                 ChainLink.objects.bulk_create(links, batch_size=500)
             return len(links)
+
+
+def _with_a_stamp(*, organisation_id: int | None, limit: int) -> list[Event]:
+    """The next events to seal. One that the application did not write gets no seal: it waits, and the check names it."""
+    waiting = Event.objects.filter(organisation_id=organisation_id, link=None)
+    found: list[Event] = []
+    refused: list[int] = []
+    last: int | None = None
+    while len(found) < limit:
+        rows = waiting if last is None else waiting.filter(pk__gt=last)
+        chunk = list(rows.order_by("pk")[:limit])
+        for event in chunk:
+            if is_ours(event):
+                found.append(event)
+            else:
+                refused.append(event.pk)
+        if len(chunk) < limit:
+            break
+        last = chunk[-1].pk
+    if refused:
+        logger.error("audit_events_refused", organisation=organisation_id, count=len(refused), first=refused[:10])
+    return found[:limit]
+
+
+def is_ours(event: Event) -> bool:
+    """Whether the event has the stamp that the application gives. Raises `KeyMissing`."""
+    return event.stamp is not None and stamps.holds(as_written(event), stamp=bytes(event.stamp), key=heads.key())
+
+
+def _link_old() -> int:
+    """Link, as an older release would have, what it left waiting: only what is adopted may lack a stamp.
+
+    Before the file is begun and in a transaction of its own, so that no line speaks of links that were not committed.
+    """
+    if ChainLink.objects.filter(form__gte=FORM).exists():
+        return 0
+    old: dict[int | None, list[Event]] = {}
+    for event in Event.objects.filter(stamp=None, link=None).order_by("pk"):
+        old.setdefault(event.organisation_id, []).append(event)
+    for organisation_id, events in old.items():
+        links = _links(events, organisation_id=organisation_id, sealed_at=_now(), form=OLD_FORM)
+        ChainLink.objects.bulk_create(links, batch_size=500)
+    return len(old)
 
 
 def begin_again() -> bool:
@@ -157,14 +212,16 @@ def pending_links(head: Head) -> list[ChainLink] | None:
     return made if made and bytes(made[-1].digest).hex() == head.digest else None
 
 
-def _links(events: list[Event], *, organisation_id: int | None, sealed_at: datetime) -> list[ChainLink]:
+def _links(
+    events: list[Event], *, organisation_id: int | None, sealed_at: datetime, form: int = FORM
+) -> list[ChainLink]:
     last = ChainLink.objects.filter(organisation_id=organisation_id).order_by("-sequence").first()
     sequence = last.sequence if last is not None else 0
     previous = bytes(last.digest) if last is not None else chain.GENESIS
     links = []
     for event in events:
         sequence += 1
-        digest = chain.link_digest(previous=previous, event=as_sealed(event, form=FORM))
+        digest = chain.link_digest(previous=previous, event=as_sealed(event, form=form))
         links.append(
             ChainLink(
                 organisation_id=organisation_id,
@@ -173,7 +230,7 @@ def _links(events: list[Event], *, organisation_id: int | None, sealed_at: datet
                 previous=previous,
                 digest=digest,
                 sealed_at=sealed_at,
-                form=FORM,
+                form=form,
             )
         )
         previous = digest

@@ -138,14 +138,13 @@ class _Check:
         self.snapshot = snapshot
         self.key: AuditKey = heads.key()
         self.heads = snapshot.heads_of(organisation_id)
-        self.legacy = snapshot.record.legacy if snapshot.record is not None else 0
+        record = snapshot.record
+        self.is_begun = record is not None and (record.is_begun or record.broken_at is not None)
         self.top = snapshot.tops.get(organisation_id, 0)
         self.total = max(self.top, self.heads[-1].sequence if self.heads else 0)
 
     def run(self, *, progress: Callable[[int], None] | None) -> Verdict:
-        record = self.snapshot.record
-        is_begun = record is not None and (record.is_begun or record.broken_at is not None)
-        walk = Walk(heads=self.heads, genesis=chain.GENESIS, legacy=self.legacy, is_begun=is_begun)
+        walk = Walk(heads=self.heads, genesis=chain.GENESIS, is_begun=self.is_begun)
         copies = self._copies()
         head = ""
         for link in self._links():
@@ -237,7 +236,7 @@ class _Check:
                 recorded_at=event.recorded_at,
                 stamp_holds=self._stamp_holds(event),
             )
-            finding = findings.of_waiting(link, now=now, legacy=self.legacy)
+            finding = findings.of_waiting(link, now=now, is_begun=self.is_begun)
             if event.pk in copies and (finding is None or finding.code == "unsealed"):
                 finding = Finding("forged", event.pk, A_COPY)
             if finding is not None and finding.code != "unsealed":
@@ -246,13 +245,11 @@ class _Check:
         return late
 
     def _waiting(self) -> Iterator[Event]:
-        last = 0
-        while True:
-            chunk = list(self._unsealed().filter(pk__gt=last).order_by("pk")[:CHUNK])
-            if not chunk:
-                return
+        rows = self._unsealed().order_by("pk")
+        chunk = list(rows[:CHUNK])  # from the first on: a number that was forged may be below 1
+        while chunk:
             yield from chunk
-            last = chunk[-1].pk
+            chunk = list(rows.filter(pk__gt=chunk[-1].pk)[:CHUNK])
 
     def _copies(self) -> set[int]:
         """Events whose stamp an older event has: each was written once, so the later ones were put there."""

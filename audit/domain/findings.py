@@ -56,15 +56,14 @@ class Link:
 class Walk:
     """Along one chain from its beginning.
 
-    `legacy` is the newest event from before there were stamps. Until the first seal with a head `is_begun` is False, and
-    links need none.
+    Until the first seal with a head `is_begun` is False, and links need none. What was adopted may lack a stamp; what was
+    sealed may not.
     """
 
-    def __init__(self, *, heads: Sequence[Head], genesis: bytes, legacy: int, is_begun: bool) -> None:
+    def __init__(self, *, heads: Sequence[Head], genesis: bytes, is_begun: bool) -> None:
         self._is_begun = is_begun
         self._heads = iter(heads)
         self._all = heads
-        self._legacy = legacy
         self._head: Head | None = None
         self._previous = genesis
         self._drained_at: datetime | None = None
@@ -124,7 +123,7 @@ class Walk:
             return Finding("resealed", link.event, _("the event was altered and the chain computed anew"))
         if head.sequence == place and head.digest != link.digest.hex():
             return Finding("resealed", link.event, _("the chain up to here was computed anew"))
-        return _origin(link.event, stamp_holds=link.stamp_holds, legacy=self._legacy)
+        return _origin(link.event, stamp_holds=link.stamp_holds, is_old=head.kind == "adopt")
 
     def _times(self, link: Link, *, head: Head | None) -> Finding | None:
         if head is not None and head.kind == "seal" and link.sealed_at != datetime.fromisoformat(head.time):
@@ -150,17 +149,15 @@ class Walk:
         return self._head
 
 
-def _origin(event: int, *, stamp_holds: bool | None, legacy: int) -> Finding | None:
-    if stamp_holds is None and event <= legacy:
-        return None
-    if stamp_holds:
+def _origin(event: int, *, stamp_holds: bool | None, is_old: bool) -> Finding | None:
+    if stamp_holds or (stamp_holds is None and is_old):
         return None
     return Finding("forged", event, _("the event was not written by the application: its stamp does not hold"))
 
 
-def of_waiting(link: Link, *, now: datetime, legacy: int) -> Finding | None:
-    """An event that has no link yet; `link` says what is known of it."""
-    finding = _origin(link.event, stamp_holds=link.stamp_holds, legacy=legacy) or _clocks(link)
+def of_waiting(link: Link, *, now: datetime, is_begun: bool) -> Finding | None:
+    """An event that has no link yet; `link` says what is known of it. Before the file of heads is begun it may be an old one."""
+    finding = _origin(link.event, stamp_holds=link.stamp_holds, is_old=not is_begun) or _clocks(link)
     if finding is None and link.recorded_at is not None and link.recorded_at < now - LONGEST_TRANSACTION:
         reason = _("the event has waited for its seal for hours: sealing has stopped, or its link was removed")
         return Finding("unsealed", link.event, reason)

@@ -7,7 +7,7 @@ was changed or removed since can be named. `previous` is the SHA-256 of the line
 over the line's canonical JSON without the signature. So the last signature vouches for the whole file.
 
 =========  =================================================================================================
-begin      the file begins; `public_key`, and `legacy`: the newest event written before there were stamps
+begin      the file begins; `public_key`, and `legacy`: the newest event without a stamp then (excuses nothing)
 adopt      the newest link of a chain that was sealed before there were heads
 adopted    the last of these: the file is begun, and nothing is adopted any more
 seal       events were sealed; `more` says whether others already waited behind them
