@@ -12,7 +12,7 @@ from archive.domain import screening as answers
 from archive.domain.screening import Finding
 from archive.hooks import Clearance, unchecked
 from archive.models import Delivery, Instance, Study
-from deid.domain import arrival
+from deid.domain import arrival, arrival_file
 from deid.domain.screening import Reason
 from deid.models import DeidentificationRun, DeidentifiedInstance
 from deid.reasons import EXPLANATIONS
@@ -24,7 +24,7 @@ _REASONS = frozenset(reason.value for reason in Reason)
 def screen(*, path: Path) -> Finding | None:
     """The gate's check of one file; None: nothing in it tells who the patient is."""
     with path.open("rb") as stream:
-        found = arrival.examine(stream)
+        found = arrival_file.examine(stream)
     return _finding(found) if found else None
 
 

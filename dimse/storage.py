@@ -134,14 +134,16 @@ class Session:
         if not commands.is_uid(command.sop_class_uid) or not commands.is_uid(command.sop_instance_uid):
             # What such a command says has no place in a file; the data set is kept as it came.
             return b""
+        # A file of a de-identified archive names no site; its delivery does.
+        is_named = not self.destination.archive.is_gated
         return part10.file_meta(
             sop_class_uid=command.sop_class_uid,
             sop_instance_uid=command.sop_instance_uid,
             transfer_syntax_uid=reception.transfer_syntax,
             implementation_class=IMPLEMENTATION_CLASS_UID,
             implementation_version=IMPLEMENTATION_VERSION,
-            source_ae_title=self._calling_ae_title,
-            receiving_ae_title=self.destination.ae_title,
+            source_ae_title=self._calling_ae_title if is_named else "",
+            receiving_ae_title=self.destination.ae_title if is_named else "",
         )
 
     def _open_writer(self) -> SpoolWriter:

@@ -119,6 +119,11 @@ def examine(stream: BinaryIO) -> list[Found]:
         opened = files.open_source(stream)
     except files.Unreadable:
         return [Found(UNREADABLE)]
+    return judge(opened)
+
+
+def judge(opened: files.Source) -> list[Found]:
+    """The findings of what was opened; its data set is not to be used afterwards."""
     found = [Found(reason.value) for reason in _held(opened)]
     if str(opened.dataset.get("PatientIdentityRemoved", "")).strip().upper() != "YES":
         found.append(Found(UNDECLARED, ("PatientIdentityRemoved",)))

@@ -28,9 +28,13 @@ __all__ = ["EXTENDED_TABLES", "Coded", "Damaged", "Unsure", "read"]
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """Frames as pieces: bytes of our own, or (offset, length) in the source's stream."""
+    """Frames as pieces: bytes of our own, or (offset, length) in the source's stream.
+
+    `fragments` are those that each frame came in, as (offset, length) of their values.
+    """
 
     frames: tuple[tuple[Piece, ...], ...]
+    fragments: tuple[tuple[tuple[int, int], ...], ...]
     has_offsets: bool
 
     def write(self, source: BinaryIO) -> Iterator[bytes]:
@@ -84,7 +88,8 @@ def read(
         raise Unsure("the kind of compression is not known well enough to say what is image in it")
     description = _description(dataset)
     frames: list[tuple[Piece, ...]] = []
-    for group in _groups(stream, dataset=dataset, family=family, fragments=fragments, offsets=offsets):
+    groups = _groups(stream, dataset=dataset, family=family, fragments=fragments, offsets=offsets)
+    for group in groups:
         source = codestreams.of_file(stream, group)
         codestreams.check(source, transfer_syntax=transfer_syntax, description=description)
         pieces: list[Piece] = []
@@ -94,7 +99,11 @@ def read(
             else:
                 pieces.extend(source.extents(*piece))
         frames.append(tuple(pieces))
-    return Coded(frames=tuple(frames), has_offsets=offsets[1] > 0 or EXTENDED_TABLES[0] in dataset)
+    return Coded(
+        frames=tuple(frames),
+        fragments=tuple(map(tuple, groups)),
+        has_offsets=offsets[1] > 0 or EXTENDED_TABLES[0] in dataset,
+    )
 
 
 def _description(dataset: Dataset) -> Description:

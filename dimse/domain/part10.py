@@ -49,7 +49,8 @@ def file_meta(
     source_ae_title: str,
     receiving_ae_title: str,
 ) -> bytes:
-    """Preamble and file meta information of a received object (PS3.10 7.1)."""
+    """Preamble and file meta information of a received object (PS3.10 7.1). Empty AE titles are left out."""
+    titles = ((0x0016, source_ae_title), (0x0018, receiving_ae_title))
     group = b"".join(
         (
             _element(0x0001, b"OB", b"\x00\x01"),
@@ -58,8 +59,7 @@ def file_meta(
             _element(0x0010, b"UI", transfer_syntax_uid.encode("ascii")),
             _element(0x0012, b"UI", implementation_class.encode("ascii")),
             _element(0x0013, b"SH", implementation_version.encode("ascii")),
-            _element(0x0016, b"AE", source_ae_title.encode("ascii", "replace")),
-            _element(0x0018, b"AE", receiving_ae_title.encode("ascii", "replace")),
+            *(_element(number, b"AE", title.encode("ascii", "replace")) for number, title in titles if title),
         )
     )
     return bytes(128) + b"DICM" + _element(0x0000, b"UL", struct.pack("<I", len(group))) + group
