@@ -20,6 +20,8 @@ from dimse.summary import Summary
 logger = structlog.get_logger(__name__)
 
 MAXIMUM_ENTRIES = 2000
+# Counts that wait for the clock, each with a timer of its own; beyond, the next call of that caller counts them.
+MAXIMUM_WAITING = 50
 DOOR = "dimse"
 
 
@@ -30,6 +32,7 @@ class Trail:
         self._limits = limits
         self._lock = threading.Lock()
         self._told: dict[tuple[str, ...], tuple[float, int]] = {}
+        self._waiting: set[tuple[str, ...]] = set()
 
     def tell(self, summary: Summary) -> None:
         """Record the end of an association. A database that is away does not stop the listener: it is logged."""
@@ -65,19 +68,32 @@ class Trail:
     def _note_refusal(self, summary: Summary) -> None:
         """For the list of refused callers; a caller in a loop costs one write in a while."""
         key = ("noted", summary.address, summary.calling_ae_title, summary.called_ae_title, summary.reason)
-        repeated = self._repeated(key, seconds=self._limits.refusals_noted_seconds)
+        seconds = self._limits.refusals_noted_seconds
+        repeated = self._repeated(key, seconds=seconds)
         if repeated is None:
+            self._note_later(key, summary, seconds=seconds)
             return
-        database.run(
-            lambda: refusals.note(
-                destination=summary.destination,
-                called=summary.called_ae_title,
-                calling=summary.calling_ae_title,
-                address=summary.address,
-                reason=summary.reason,
-                times=1 + repeated,
-            )
-        )
+        database.run(lambda: _note(summary, times=1 + repeated))
+
+    def _note_later(self, key: tuple[str, ...], summary: Summary, *, seconds: float) -> None:
+        """What was held back is counted by the clock: the caller may never come again."""
+        with self._lock:
+            if key in self._waiting or len(self._waiting) >= MAXIMUM_WAITING:
+                return
+            self._waiting.add(key)
+
+        def count() -> None:
+            with self._lock:
+                self._waiting.discard(key)
+                told_at, held_back = self._told.get(key, (0.0, 0))
+                if held_back:
+                    self._told[key] = (told_at, 0)
+            if held_back:
+                database.start(lambda: _note(summary, times=held_back), failed="refusal_not_noted")
+
+        timer = threading.Timer(seconds, count)
+        timer.daemon = True
+        timer.start()
 
     def _tell_refusal(self, summary: Summary, *, rejection: Rejection) -> None:
         reason = rejection.name
@@ -168,3 +184,14 @@ def _is_own_probe(summary: Summary) -> bool:
     except ValueError:
         return False
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback or summary.address == summary.own_address
+
+
+def _note(summary: Summary, *, times: int) -> None:
+    refusals.note(
+        destination=summary.destination,
+        called=summary.called_ae_title,
+        calling=summary.calling_ae_title,
+        address=summary.address,
+        reason=summary.reason,
+        times=times,
+    )

@@ -110,9 +110,11 @@ def test_a_failed_handshake_is_the_installations() -> None:
     assert (row.organisation_id, row.reason, row.address, row.called_ae_title) == (None, "tls", "10.9.8.7", "")
 
 
-def test_a_caller_in_a_loop_is_one_row_with_its_number() -> None:
+@pytest.mark.parametrize("seconds", [0.0, 0.4])
+def test_a_caller_in_a_loop_is_one_row_with_its_number(seconds: float) -> None:
+    """Also when its last calls came within the time in which they are held back, and no other follows."""
     make_house()
-    with running_listener(refusals_noted_seconds=0.0) as port:
+    with running_listener(refusals_noted_seconds=seconds) as port:
         for _time in range(5):
             rejection(port, called="HERE", calling="CT1")
         for _try in range(100):
