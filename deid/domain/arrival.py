@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO, Final
 
+from pydicom._private_dict import private_dictionaries
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from deid.domain import engine, files, lexicon, moments, screening, texts
 from deid.domain.edits import AGE, is_beyond_oldest
-from deid.domain.identifiers import PLACEHOLDERS, Identifiers, fold, squeeze, strings_of
+from deid.domain.identifiers import PLACEHOLDERS, TEXT_VRS, Identifiers, fold, squeeze, strings_of
 from deid.domain.plan import Plan
 from deid.domain.profile import BASIC_PROFILE_CODE, OPTION_CODES, Option, Profile, load_table
 from deid.domain.pseudonyms import Subject
@@ -38,19 +39,42 @@ OPTIONS: Final = (
     Option.RETAIN_SAFE_PRIVATE,
     Option.CLEAN_DESCRIPTORS,
 )
-#: What the engine writes about its own work.
-_STATEMENT: Final = frozenset(
-    [
-        "PatientIdentityRemoved",
-        "DeidentificationMethod",
-        "DeidentificationMethodCodeSequence",
-        "LongitudinalTemporalInformationModified",
-    ]
+#: What the engine and others write about their work (PS3.3 C.7.1.1, C.12.1).
+_STATEMENT: Final = {
+    "PatientIdentityRemoved": words("YES NO"),
+    "LongitudinalTemporalInformationModified": words("UNMODIFIED MODIFIED REMOVED"),
+}
+_OWN_METHOD: Final = re.compile(METHOD_NAME + r", PS3\.15 20\d\d[a-e] Basic Profile")
+_METHOD_WORDS: Final = words(
+    """
+    per annex annexe appendix ps in anonymized anonymised anonymization anonymizer anonymisation deidentified deidentification
+    deidentify deidentifier identified identification pseudonymized pseudonymised pseudonymization confidentiality
+    basic profile options clean retain remove removed ctp rsna pacsweb dicom dcmtk script standard details table
+    application level hipaa safe harbor harbour gdpr tags
+    """
 )
-#: What the machine calls itself and its processing: names of makers and products are no vocabulary. A data set that has
-#: only such words names a machine; PN separators, addresses and long numbers are findings there too.
-_EQUIPMENT: Final = frozenset(("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ProcessingFunction"))
+#: Who a patient says to be, of whom there are too many to name anybody.
+_GROUPS: Final = words(
+    """
+    white black asian african american hispanic latino latina caucasian european native pacific islander japanese
+    chinese korean indian arab mixed other unknown not stated declined smoker never former current
+    """
+)
+_IS_UID: Final = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_LONGEST_UID: Final = 64
+#: What the machine calls itself and its processing: names of makers and products are no vocabulary. One word that nobody
+#: knows names a machine where it is written (True); two could be a person. Separators of PN, addresses, dates and long
+#: numbers are findings there too.
+_EQUIPMENT: Final = {
+    "Manufacturer": True,
+    "ManufacturerModelName": True,
+    "SoftwareVersions": False,
+    "ProcessingFunction": False,
+}
 _NOT_A_PRODUCT: Final = re.compile(r"[@^]|\d{6,}")
+_NOT_A_NAME_OF_A_DEVICE: Final = re.compile(r"[@^,]")
+_MOST_SHORT: Final = 3
+_MOST_METHOD_DIGITS: Final = 14
 #: Codes and meanings of CID 7050, with which others state theirs (PS3.3 C.7.1.1).
 _METHODS: Final = frozenset(term for code in (BASIC_PROFILE_CODE, *OPTION_CODES.values()) for term in code)
 _SUBJECT_IDS: Final = ("PatientID", "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID")
@@ -175,13 +199,26 @@ def _verdict(
     keyword = path.rsplit(".", 1)[-1]
     if vr == "AS":
         return IDENTITY if any(is_beyond_oldest(age) or not AGE.fullmatch(age.encode()) for age in values) else None
-    if not values or values == after or vr in ("UI", "SQ") or keyword in _STATEMENT:
+    if not values or vr == "SQ":
+        return None
+    if vr == "UI":
+        sound = all(len(uid) <= _LONGEST_UID and _IS_UID.fullmatch(uid) for uid in values)
+        return None if sound else IDENTITY
+    if keyword in _STATEMENT:
+        return None if _STATEMENT[keyword].issuperset(values) else IDENTITY
+    if keyword == "DeidentificationMethod":
+        return None if all(_is_method(value, own=own) for value in values) else TEXT
+    if Tag(tag).is_private_creator:
+        return None if all(_is_creator(value) for value in values) else PRIVATE
+    if vr in TEXT_VRS and not _is_of_its_option(keyword, tag=tag, values=values, own=own):
+        return IDENTITY
+    if values == after:
         return None
     if path.startswith("DeidentificationMethodCodeSequence[") and _METHODS.issuperset(values):
         return None
     if Tag(tag).is_private:
-        return PRIVATE if not Tag(tag).is_private_creator else None
-    if keyword in _EQUIPMENT and not any(_NOT_A_PRODUCT.search(value) for value in values):
+        return PRIVATE
+    if keyword in _EQUIPMENT and all(_is_equipment(value, has_own_name=_EQUIPMENT[keyword]) for value in values):
         return None
     if keyword in _SUBJECT_IDS:
         return None if all(squeeze(value) in own or _is_placeholder(value) for value in values) else IDENTITY
@@ -197,6 +234,64 @@ def _verdict(
     if vr != "PN" and (after is not None or _is_descriptor(tag)):
         return None if all(_is_plain(value, own=own) for value in values) else TEXT
     return None if all(_is_placeholder(value) for value in values) else IDENTITY
+
+
+def _is_of_its_option(keyword: str, *, tag: int, values: list[str], own: frozenset[str]) -> bool:
+    """Whether what an option of the profile keeps as it is says what it should: of a machine, or of any patient."""
+    if keyword in texts.CLOSED and _rule_option(tag) is not None:
+        return all(texts.is_defined(keyword=keyword, value=value) for value in values)
+    if _rule_option(tag) is Option.RETAIN_DEVICE_IDENTITY:
+        return all(_is_machine(value, own=own) for value in values)
+    if _rule_option(tag) is Option.RETAIN_PATIENT_CHARACTERISTICS:
+        return all(
+            _is_plain(value, own=own) or (_GROUPS.issuperset(_LETTERS.findall(fold(value))) and value.isascii())
+            for value in values
+        )
+    return True
+
+
+def _is_machine(value: str, *, own: frozenset[str]) -> bool:
+    """The name or number of a device: no word that nobody knows, no date."""
+    if _is_plain(value, own=own) or _is_equipment(value, has_own_name=False):
+        return True
+    if not value.isascii() or _NOT_A_NAME_OF_A_DEVICE.search(value) or _tells_a_date(value):
+        return False
+    known = lexicon.product_words() | _vocabulary()
+    others = [word for word in _LETTERS.findall(value) if fold(word) not in known]
+    return all(len(word) <= _LONGEST_LETTERS for word in others) and _PAIR_OF_WORDS.search(value) is None
+
+
+def _is_equipment(value: str, *, has_own_name: bool) -> bool:
+    """Names of makers and products and their versions, with one of its own where that is usual."""
+    if texts.is_kept(keyword="Manufacturer", vr="LO", value=value, identifiers=Identifiers()):
+        return True
+    if not value.isascii() or _NOT_A_PRODUCT.search(value) or moments.tells(value):
+        return False
+    known = lexicon.product_words() | _vocabulary()
+    others = [word for word in _LETTERS.findall(value) if len(word) >= _LONGEST_LETTERS and fold(word) not in known]
+    short = [word for word in _LETTERS.findall(value) if len(word) < _LONGEST_LETTERS]
+    return len(others) <= (1 if has_own_name else 0) and len(short) <= _MOST_SHORT
+
+
+def _is_creator(value: str) -> bool:
+    return value in private_dictionaries or texts.is_kept(
+        keyword="Manufacturer", vr="LO", value=value, identifiers=Identifiers()
+    )
+
+
+def _is_method(value: str, *, own: frozenset[str]) -> bool:
+    """Says how identity was removed in words of the standard, and nothing else."""
+    if _OWN_METHOD.fullmatch(value) or value in _METHODS or _is_plain(value, own=own):
+        return True
+    if not value.isascii() or "^" in value or "@" in value or sum(map(str.isdigit, value)) > _MOST_METHOD_DIGITS:
+        return False
+    known = _vocabulary() | _METHOD_WORDS
+    return all(len(word) == 1 or fold(word) in known for word in _LETTERS.findall(value))
+
+
+def _rule_option(tag: int) -> Option | None:
+    rule = _profile().rule_for(Tag(tag))
+    return rule.option if rule is not None else None
 
 
 def _is_descriptor(tag: int) -> bool:
@@ -240,11 +335,14 @@ def _is_pseudonym(name: str, *, own: frozenset[str]) -> bool:
 
 
 def _is_placeholder(value: str) -> bool:
-    """Words that name nobody, a counter and initials of one letter."""
+    """Words that name nobody, a counter and initials of one Latin letter: in other scripts one sign is a name."""
     tokens = [token for token in _BREAKS.split(fold(value).replace("^", " ")) if token.strip(". ")]
     if sum(len(token) for token in tokens if token.isdigit()) > _LONGEST_NUMBER:
         return False
-    return all(token.strip(".") in PLACEHOLDERS or len(token.strip(".")) < 2 or token.isdigit() for token in tokens)
+    return all(
+        (bare := token.strip(".")) in PLACEHOLDERS or (token.isascii() and len(bare) < 2) or token.isdigit()
+        for token in tokens
+    )
 
 
 def _is_code(value: str, *, known: frozenset[str] = frozenset()) -> bool:

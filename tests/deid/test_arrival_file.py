@@ -289,6 +289,90 @@ def test_what_de_identification_writes_of_each_kind_of_image_passes(name: str) -
     assert not outcome.digest or arrival_file.examine(io.BytesIO(output)) == []
 
 
+# -- what elements say ---------------------------------------------------------------------------------------------------
+
+SAID: dict[str, list[str]] = {
+    "PatientName": ["王^伟", "王 伟", "김^희^중"],
+    "ReferringPhysicianName": ["王^伟", "김^희^중"],
+    "OperatorsName": ["김^희^중", "Ж^Я"],
+    "InstitutionName": ["北 大"],
+    "PatientBirthDate": ["1963"],
+    "PatientTelephoneNumbers": ["06-1234-5678"],
+    "OtherPatientIDs": ["7654-3210"],
+    "AccessionNumber": ["1234-5678"],
+    "FrameOfReferenceUID": ["TANAKA^HANAKO", "1.2.3 TANAKA", "1.2.3\0TANAKA"],
+    "SynchronizationFrameOfReferenceUID": ["TANAKA.19630412"],
+    "DeidentificationMethod": ["Tanaka Hanako", "PACSWeb, PS3.15 Basic Profile of Hanako"],
+    "LongitudinalTemporalInformationModified": ["TANAKA HANAKO"],
+    "Manufacturer": ["Tanaka Hanako born 12 April 1963", "Tanaka Hanako"],
+    "ManufacturerModelName": ["Tanaka Hanako", "Hanako 1963-04-12"],
+    "SoftwareVersions": ["Tanaka Hanako", "TANAKA 2.0"],
+    "ProcessingFunction": ["Tanaka Hanako"],
+    "StationName": ["TANAKA HANAKO", "HANAKO"],
+    "DeviceSerialNumber": ["TANAKA HANAKO", "19630412"],
+    "GantryID": ["TANAKA HANAKO"],
+    "DetectorID": ["TANAKA"],
+    "PlateID": ["TANAKA"],
+    "CassetteID": ["TANAKA"],
+    "GeneratorID": ["TANAKA"],
+    "DeviceDescription": ["TANAKA HANAKO"],
+    "LensMake": ["TANAKA"],
+    "UniqueDeviceIdentifier": ["TANAKA HANAKO"],
+    "EthnicGroup": ["TANAKA HANAKO"],
+    "SmokingStatus": ["TANAKA"],
+    "PatientSex": ["TANAKA HANAKO"],
+    "PatientAge": ["095Y"],
+    "PatientID": ["TANAKA_HANAKO_1", "TANAKA_HANAKO_1963"],
+    "ClinicalTrialSubjectID": ["TANAKA_HANAKO_1"],
+}
+
+
+@pytest.mark.parametrize(("keyword", "value"), [(keyword, value) for keyword in SAID for value in SAID[keyword]])
+def test_no_element_says_who_the_patient_is(keyword: str, value: str) -> None:
+    assert keyword in places(plain(**{keyword: value}))
+
+
+def test_a_private_creator_alone_is_looked_at() -> None:
+    dataset = make_dataset(**CLEAN)
+    dataset.add_new(0x00110010, "LO", "TANAKA HANAKO")
+    assert places(to_bytes(dataset)) == ["00110010"]
+
+
+SAYS_NOTHING: dict[str, list[str]] = {
+    "Manufacturer": ["SIEMENS", "GE MEDICAL SYSTEMS", "PACSWeb Phantom Works", "Agfa", "Acme"],
+    "ManufacturerModelName": [
+        "SOMATOM Definition Flash",
+        "LightSpeed VCT",
+        "Achieva dStream",
+        "Rotor 128",
+        "Larmor 3T",
+    ],
+    "SoftwareVersions": ["syngo CT 2012B", "07MW18.4", "5.3.1", "VA44A", "syngo MR E11"],
+    "StationName": ["CT01", "AWP45012", "ACHIEVA", "MR01"],
+    "DeviceSerialNumber": ["12345", "30117", "CT-0042"],
+    "DetectorID": ["DET-7"],
+    "PatientSex": ["M", "F", "O"],
+    "EthnicGroup": ["Asian", "White", "Hispanic"],
+    "SmokingStatus": ["YES", "NO", "UNKNOWN"],
+    "PatientAge": ["054Y", "090Y"],
+    "DeidentificationMethod": [
+        "PACSWeb, PS3.15 2025a Basic Profile",
+        "Basic Application Confidentiality Profile",
+        "Per DICOM PS 3.15 AnnexE. Details in 0012,0064",
+        "CTP Default",
+    ],
+    "FrameOfReferenceUID": ["2.25.329800735698586629295641978511506172918", "1.2.840.113619.2.55.3"],
+    "ReferringPhysicianName": ["A^B", "anonymous", "X"],
+}
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"), [(keyword, value) for keyword in SAYS_NOTHING for value in SAYS_NOTHING[keyword]]
+)
+def test_machines_and_statements_speak_for_themselves(keyword: str, value: str) -> None:
+    assert places(plain(**{keyword: value})) == []
+
+
 # -- binary elements -----------------------------------------------------------------------------------------------------
 
 TEXT = b"Tanaka Hanako, born 12 April 1963, "
