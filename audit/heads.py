@@ -12,12 +12,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+import structlog
 from django.conf import settings
 
 from audit.domain import heads
 from audit.domain.heads import Head, Record
 from audit.domain.keys import AuditKey
 from audit.errors import HeadsUnusable, KeyChanged, KeyMissing
+
+logger = structlog.get_logger(__name__)
 
 STEP: Final = 1 << 16
 
@@ -40,6 +43,33 @@ def _parsed(text: str) -> AuditKey:
         return AuditKey.read(text)
     except ValueError as error:
         raise KeyMissing(str(error)) from None
+
+
+def marker() -> Path:
+    """Says beside the secrets that the file was begun: an installation without it has lost it."""
+    return Path(settings.AUDIT_HEADS_BEGUN)
+
+
+def was_begun() -> bool:
+    return marker().exists()
+
+
+def note_begun() -> None:
+    """Where it cannot be written the file alone says so; sealing goes on."""
+    if was_begun():
+        return
+    try:
+        marker().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        marker().touch(mode=0o600)
+        _sync_folder(marker().parent)
+    except OSError as error:
+        _warn_once(type(error).__name__)
+
+
+@lru_cache(maxsize=8)
+def _warn_once(error: str) -> None:
+    """Every seal comes by here."""
+    logger.warning("audit_marker_not_written", error=error)
 
 
 def size() -> int | None:

@@ -12,8 +12,9 @@ from typing import Any
 
 from django.apps import apps
 from django.db import connection
-from django.db.models import Count, Max, Q, QuerySet
-from django.db.models.functions import TruncDay, TruncHour, TruncMinute
+from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models.functions import Coalesce, TruncDay, TruncHour, TruncMinute
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
@@ -24,9 +25,14 @@ from audit.errors import HeadsLost, HeadsUnusable, KeyChanged, KeyMissing
 from audit.models import ChainLink, Event
 from audit.permissions import VIEW_AUDIT
 from core.models import Job
+from core.tenancy import all_tenants
 
 #: The kind of the jobs that check a chain.
 CHECK = "audit.verify"
+#: A seal comes every five seconds; an event that has waited for longer than this is told of.
+SEALED_WITHIN = timedelta(minutes=1)
+#: How many of the newest events the watch over sealing looks at: it is asked every few seconds.
+WATCHED_EVENTS = 20_000
 
 
 def events(*, user: User, organisation: Organisation) -> QuerySet[Event]:
@@ -70,6 +76,35 @@ def search_text(event: Event) -> str:
         *_values(event.detail),
     ]
     return folded(" ".join(dict.fromkeys(str(word) for word in words if word)))
+
+
+def is_searchable(event: Event) -> bool:
+    """Whether the search text has every word that the event keeps as it was written.
+
+    The sentence is left out, which is in the language of whoever acted and may be said otherwise since; numbers and the
+    address too, which the database writes in its own way.
+    """
+    words = [
+        event.actor_label,
+        event.target_label,
+        event.target_id,
+        event.explained_by,
+        event.place,
+        event.action,
+        event.door,
+        event.request_id,
+        *event.studies,
+        *(word for word in _values(event.detail) if not _is_number(word)),
+    ]
+    return all(folded(word) in event.search for word in words if word)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def folded(text: str) -> str:
@@ -225,17 +260,36 @@ class SealState:
     sealed_at: datetime | None
     stopped: str = ""
     """Why nothing is sealed at the moment, as a sentence; empty when all is well."""
+    late_since: datetime | None = None
+    """When the oldest event that waits was recorded, if that is longer ago than a seal takes."""
 
 
 def seal_state(*, organisation: Organisation) -> SealState:
     last = ChainLink.objects.filter(organisation=organisation).order_by("-sequence").first()
-    waiting = Event.objects.filter(organisation=organisation, link=None).count()
+    unsealed = Event.objects.filter(organisation=organisation, link=None).aggregate(
+        count=Count("pk"), oldest=Min(Coalesce("recorded_at", "occurred_at"))
+    )
+    waiting, oldest = unsealed["count"], unsealed["oldest"]
     return SealState(
         sealed=last.sequence if last is not None else 0,
         waiting=waiting,
         sealed_at=last.sealed_at if last is not None else None,
         stopped=_why_stopped(sealing.stopped()),
+        late_since=oldest if oldest is not None and timezone.now() - oldest > SEALED_WITHIN else None,
     )
+
+
+def waiting_seconds() -> float:
+    """How long the oldest of the installation's newest events has waited for its seal; 0 when none waits."""
+    with all_tenants(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT extract(epoch FROM clock_timestamp() - min(coalesce(e.recorded_at, e.occurred_at))) "
+            "FROM audit_event e WHERE e.id > (SELECT max(id) FROM audit_event) - %s "
+            "AND NOT EXISTS (SELECT FROM audit_chainlink l WHERE l.event_id = e.id)",
+            [WATCHED_EVENTS],
+        )
+        row = cursor.fetchone()
+    return max(0.0, float(row[0])) if row is not None and row[0] is not None else 0.0
 
 
 def _why_stopped(code: str | None) -> str:

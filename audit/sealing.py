@@ -61,6 +61,7 @@ def _seal(*, organisation_id: int | None, limit: int) -> int | None:
                 if _link_old():
                     return None
                 _begin(file)
+            heads.note_begun()
             _finish(file.last)
             events = _with_a_stamp(organisation_id=organisation_id, limit=limit + 1)
             links = _links(events[:limit], organisation_id=organisation_id, sealed_at=_now())
@@ -97,12 +98,17 @@ def is_ours(event: Event) -> bool:
     return event.stamp is not None and stamps.holds(as_written(event), stamp=bytes(event.stamp), key=heads.key())
 
 
+def is_needed() -> bool:
+    """Whether there was a file of heads: what is in the database may have been made to look older."""
+    return heads.was_begun() or ChainLink.objects.filter(form__gte=FORM).exists()
+
+
 def _link_old() -> int:
     """Link, as an older release would have, what it left waiting: only what is adopted may lack a stamp.
 
     Before the file is begun and in a transaction of its own, so that no line speaks of links that were not committed.
     """
-    if ChainLink.objects.filter(form__gte=FORM).exists():
+    if is_needed():
         return 0
     old: dict[int | None, list[Event]] = {}
     for event in Event.objects.filter(stamp=None, link=None).order_by("pk"):
@@ -125,6 +131,7 @@ def begin_again() -> bool:
             if file.is_begun:
                 return False
             _begin(file, is_wanted=True)
+            heads.note_begun()
             return True
 
 
@@ -158,7 +165,7 @@ def _begin(file: heads.Writer, *, is_wanted: bool = False) -> None:
 
     They are written at once, `adopted` last. Where the file ends before it, its writer died: the rest is adopted now.
     """
-    if not is_wanted and ChainLink.objects.filter(form__gte=FORM).exists():
+    if not is_wanted and is_needed():
         raise HeadsLost
     now = in_utc(_now())
     lines = []

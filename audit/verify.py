@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from audit import heads, sealing
+from audit import heads, queries, sealing
 from audit.domain import chain, findings, stamps
 from audit.domain.findings import Finding, Link, Walk
 from audit.domain.heads import Changed, Head, Record
@@ -24,7 +24,7 @@ from audit.models import ChainLink, Event, as_sealed, as_written
 from core.tenancy import all_tenants
 
 CHUNK = 2000
-A_COPY = gettext_noop("the event is a copy of an older one")
+A_COPY = gettext_noop("the event and event %(other)s have one stamp: one of them is a copy of the other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,9 @@ def file_finding(snapshot: Snapshot) -> Finding | None:
     """What is wrong with the file of heads itself."""
     if snapshot.record is None or not snapshot.record.is_begun:
         with all_tenants():
-            is_needed = ChainLink.objects.filter(form__gte=sealing.FORM).exists()
+            is_needed = sealing.is_needed()
         if is_needed and snapshot.record is None:
-            return Finding("heads", None, gettext_noop("the file of signed heads is missing"))
+            return Finding("heads", None, gettext_noop("the file of signed heads is missing, empty or no such file"))
         if is_needed and snapshot.record is not None and snapshot.record.broken_at is None:
             return Finding("heads", None, gettext_noop("the file of signed heads was begun and not finished"))
     if snapshot.record is None:
@@ -100,6 +100,11 @@ def file_finding(snapshot: Snapshot) -> Finding | None:
     if snapshot.record.broken_at is not None:
         values = {"line": snapshot.record.broken_at, "reason": _(snapshot.record.reason) % snapshot.record.values}
         return Finding("heads", None, gettext_noop("line %(line)s of the signed heads: %(reason)s"), values)
+    if snapshot.record.torn_at is not None and snapshot.record.is_begun:
+        values = {"line": snapshot.record.torn_at}
+        return Finding(
+            "heads", None, gettext_noop("line %(line)s of the signed heads was cut, and none follows it"), values
+        )
     return None
 
 
@@ -150,7 +155,7 @@ class _Check:
         for link in self._links():
             finding = walk.step(link)
             if finding is None and link.event in copies:
-                finding = Finding("forged", link.event, A_COPY)
+                finding = Finding("forged", link.event, A_COPY, {"other": copies[link.event]})
             if finding is not None:
                 return self._broken(finding, intact=walk.last - 1, at=walk.last)
             head = link.digest.hex()
@@ -210,6 +215,7 @@ class _Check:
             occurred_at=event.occurred_at,
             recorded_at=event.recorded_at,
             stamp_holds=self._stamp_holds(event),
+            is_searchable=event.stamp is None or queries.is_searchable(event),
         )
 
     def _stamp_holds(self, event: Event) -> bool | None:
@@ -220,7 +226,7 @@ class _Check:
     def _unsealed(self) -> Any:
         return Event.objects.filter(organisation_id=self.organisation_id, link=None)
 
-    def _first_of_waiting(self, copies: set[int]) -> Finding | None:
+    def _first_of_waiting(self, copies: dict[int, int]) -> Finding | None:
         """What is wrong with the events that have no link yet, all of them. That they wait too long is told last."""
         now: datetime = timezone.now()
         late: Finding | None = None
@@ -235,10 +241,11 @@ class _Check:
                 occurred_at=event.occurred_at,
                 recorded_at=event.recorded_at,
                 stamp_holds=self._stamp_holds(event),
+                is_searchable=event.stamp is None or queries.is_searchable(event),
             )
             finding = findings.of_waiting(link, now=now, is_begun=self.is_begun)
             if event.pk in copies and (finding is None or finding.code == "unsealed"):
-                finding = Finding("forged", event.pk, A_COPY)
+                finding = Finding("forged", event.pk, A_COPY, {"other": copies[event.pk]})
             if finding is not None and finding.code != "unsealed":
                 return finding
             late = late or finding
@@ -251,14 +258,17 @@ class _Check:
             yield from chunk
             chunk = list(rows.filter(pk__gt=chunk[-1].pk)[:CHUNK])
 
-    def _copies(self) -> set[int]:
-        """Events whose stamp an older event has: each was written once, so the later ones were put there."""
-        where = "organisation_id IS NULL" if self.organisation_id is None else "organisation_id = %s"
+    def _copies(self) -> dict[int, int]:
+        """Events whose stamp another has, and which: each was written once. The one that was sealed first is taken for it."""
+        where = "e.organisation_id IS NULL" if self.organisation_id is None else "e.organisation_id = %s"
         parameters = [] if self.organisation_id is None else [self.organisation_id]
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY stamp ORDER BY id) AS nth "  # noqa: S608
-                f"FROM audit_event WHERE stamp IS NOT NULL AND {where}) AS each WHERE nth > 1",
+                "SELECT id, first FROM (SELECT e.id, row_number() OVER same AS nth, first_value(e.id) OVER same AS first "  # noqa: S608
+                "FROM audit_event e LEFT JOIN audit_chainlink l ON l.event_id = e.id "
+                f"WHERE e.stamp IS NOT NULL AND {where} "
+                "WINDOW same AS (PARTITION BY e.stamp ORDER BY l.sequence NULLS LAST, e.recorded_at, e.id)) AS each "
+                "WHERE nth > 1",
                 parameters,
             )
-            return {pk for (pk,) in cursor.fetchall()}
+            return dict(cursor.fetchall())

@@ -19,6 +19,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from archive.storage import storage
+from audit import queries as audit_queries
 from core import disks
 
 logger = structlog.get_logger(__name__)
@@ -46,16 +47,22 @@ class HealthMiddleware:
 def readiness(_request: HttpRequest) -> HttpResponse:
     """200 when database, broker, storage and schema can be read, else 503 naming what cannot.
 
-    A full disk stops what is new and not what is there: then the status is `degraded`, and `disk` says why.
+    A full disk stops what is new and not what is there: then the status is `degraded`, and `disk` says why. So it is when
+    audit events wait for their seal for over a minute; `audit` says so.
     """
     room = disks.least_room()
     checks = {name: _passes(name=name, check=check) for name, check in CHECKS.items()}
     is_full = room.is_short or "full" in checks.values()
     status = "unavailable" if "failed" in checks.values() else "degraded" if is_full else "ok"
+    waiting = _seconds_unsealed() if checks["database"] == checks["schema"] == "ok" else 0
+    is_late = waiting > audit_queries.SEALED_WITHIN.total_seconds()
+    if is_late and status == "ok":
+        status = "degraded"
     body = {
         "status": status,
         "checks": checks,
         "disk": {"state": room.state, "free_bytes": room.free_bytes},
+        "audit": {"state": "unsealed" if is_late else "ok", "waiting_seconds": round(waiting)},
         "queues": queues_with_a_worker() if checks["broker"] != "failed" else {},
     }
     response = JsonResponse(body, status=503 if status == "unavailable" else 200)
@@ -73,6 +80,15 @@ def _passes(*, name: str, check: Callable[[], bool]) -> str:
         logger.warning("health_check_failed", check=name, error=type(error).__name__)
         connection.close()
         return "failed"
+
+
+def _seconds_unsealed() -> float:
+    try:
+        return audit_queries.waiting_seconds()
+    except Exception as error:  # noqa: BLE001 -- the checks tell what is wrong with the database
+        logger.warning("health_check_failed", check="audit", error=type(error).__name__)
+        connection.close()
+        return 0
 
 
 def _database_answers() -> bool:

@@ -37,6 +37,7 @@ class Emptying:
             self._truncate()
         # Heads of events that are gone: the sealer would ask where they went.
         Path(settings.AUDIT_HEADS).unlink(missing_ok=True)
+        Path(settings.AUDIT_HEADS_BEGUN).unlink(missing_ok=True)
 
     def _delete(self) -> bool:
         tables = connection.introspection.django_table_names(only_existing=True, include_views=False)

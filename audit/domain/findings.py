@@ -51,6 +51,8 @@ class Link:
     recorded_at: datetime | None = None
     stamp_holds: bool | None = None
     """None where there is no stamp."""
+    is_searchable: bool = True
+    """Whether searches find it by its words: what they look in is in no digest."""
 
 
 class Walk:
@@ -75,7 +77,7 @@ class Walk:
         head = self._head_over(place)
         expected = _event_at(head, place)
         finding = self._order(link, place=place, expected=expected) or self._content(link, head=head, place=place)
-        finding = finding or self._times(link, head=head)
+        finding = finding or self._times(link, head=head) or _search(link)
         self.last, self._previous = place, link.digest
         if head is not None and head.sequence == place and head.left_none:
             # Behind a seal that left events waiting, however long, older ones may come.
@@ -157,11 +159,17 @@ def _origin(event: int, *, stamp_holds: bool | None, is_old: bool) -> Finding | 
 
 def of_waiting(link: Link, *, now: datetime, is_begun: bool) -> Finding | None:
     """An event that has no link yet; `link` says what is known of it. Before the file of heads is begun it may be an old one."""
-    finding = _origin(link.event, stamp_holds=link.stamp_holds, is_old=not is_begun) or _clocks(link)
+    finding = _origin(link.event, stamp_holds=link.stamp_holds, is_old=not is_begun) or _clocks(link) or _search(link)
     if finding is None and link.recorded_at is not None and link.recorded_at < now - LONGEST_TRANSACTION:
         reason = _("the event has waited for its seal for hours: sealing has stopped, or its link was removed")
         return Finding("unsealed", link.event, reason)
     return finding
+
+
+def _search(link: Link) -> Finding | None:
+    if link.is_searchable:
+        return None
+    return Finding("changed", link.event, _("the words by which searches find the event were changed"))
 
 
 def _clocks(link: Link) -> Finding | None:

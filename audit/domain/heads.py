@@ -223,6 +223,8 @@ class Record:
     """False while what was there before waits to be adopted: whoever began the file died over it."""
     broken_at: int | None = None
     """The first line, from 1, that cannot be believed; nothing from there on is."""
+    torn_at: int | None = None
+    """The first of the last lines that are none: cut by whoever died over it, or by somebody else."""
     reason: str = ""
     """Marked for translation; it takes `values`."""
     values: Mapping[str, str] = field(default_factory=dict)
@@ -278,6 +280,8 @@ def _follow(source: Source, *, before: int | None = None) -> Record:
             if head.organisation not in record.heads:
                 record.heads[head.organisation] = Lines(source)
             record.heads[head.organisation].add(place, previous)
+    if record.broken_at is None:
+        record.torn_at = torn or None
     return record
 
 

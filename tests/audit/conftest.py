@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,11 @@ from django.conf import settings
 
 
 @pytest.fixture(autouse=True)
-def heads_file() -> Path:
+def heads_file() -> Iterator[Path]:
     """Each test begins with an empty database, so with no heads either."""
     path = Path(settings.AUDIT_HEADS)
+    marker = Path(settings.AUDIT_HEADS_BEGUN)
     path.unlink(missing_ok=True)
-    return path
+    marker.unlink(missing_ok=True)
+    yield path
+    marker.unlink(missing_ok=True)

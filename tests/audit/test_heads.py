@@ -324,8 +324,8 @@ def test_a_seal_is_on_disk_before_its_links_are_committed(monkeypatch: pytest.Mo
         patched.setattr(heads.os, "fsync", noted_sync)
         patched.setattr(connection, "commit", noted_commit)
         sealing.seal(organisation_id=organisation.pk)
-    # `begin` and `adopted` at once, then the seal.
-    assert done == ["sync folder", "write", "sync 2 lines", "write", "sync 3 lines", "commit"]
+    # `begin` and `adopted` at once, the marker beside the secrets, then the seal.
+    assert done == ["sync folder", "write", "sync 2 lines", "sync folder", "write", "sync 3 lines", "commit"]
 
 
 @pytest.mark.django_db
@@ -434,6 +434,7 @@ def test_a_file_that_was_begun_by_halves_is_finished_by_the_next_sealer(
     two_old: list[int], heads_file: Path, lines: int, torn: bytes
 ) -> None:
     sealing.begin_again()
+    heads.marker().unlink()
     whole = heads_file.read_bytes().splitlines(keepends=True)
     heads_file.write_bytes(b"".join(whole[:lines]) + torn)
     # What is not adopted yet is not called forged.
@@ -520,6 +521,7 @@ def test_a_file_cut_back_to_its_beginning_does_not_vouch_for_the_database(heads_
 
 def as_of_old() -> None:
     """The events and links of this test as an older release would have written them."""
+    heads.marker().unlink(missing_ok=True)
     from audit.domain import chain
     from audit.models import Event, as_sealed
 
