@@ -18,7 +18,8 @@ from audit.tasks import seal_chains
 from audit.verify import verify_chain
 from core.tenancy import all_tenants
 from tests import superuser
-from tests.access.factories import make_organisation
+from tests.access.factories import make_member, make_organisation
+from tests.audit.test_desk import address, signed_in
 from tests.audit.test_tampering import COLUMNS, force
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,6 +58,11 @@ def test_events_that_wait_for_over_a_minute_are_told() -> None:
         assert answer["audit"]["waiting_seconds"] >= 61
         assert late_since(ours) is not None
         assert late_since(theirs) is None
+        desks = [
+            signed_in(make_member(one, roles=("officer",))).get(address("event-list", one)).content.decode()
+            for one in (ours, theirs)
+        ]
+        assert ["wait for their seal for too long" in desk for desk in desks] == [True, False]
     seal_chains()
     assert Client().get("/healthz").json()["audit"] == {"state": "ok", "waiting_seconds": 0}
 
@@ -84,13 +90,13 @@ def test_no_trail_that_was_made_to_look_old_passes_without_its_heads(
     for organisation in (ours, theirs):
         record(organisation)
     seal_chains()
-    assert heads.marker().exists()
     if is_emptied:
         force("TRUNCATE audit_chainlink, audit_event")
     else:
         made_to_look_old()
     heads_file.unlink() if file is None else heads_file.write_bytes(file)
     assert "signed heads: BROKEN" in told()
+    assert heads.marker().exists()
     record(ours)
     seal_chains()
     assert "signed heads: BROKEN" in told()
