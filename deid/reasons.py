@@ -128,17 +128,23 @@ EXPLANATIONS: dict[Reason, Explanation] = {
     ),
     Reason.PIXEL_LENGTH: Explanation(
         _("Bytes beside the image"),
-        _("The pixel data is longer or shorter than the image it describes."),
+        _(
+            "The pixel data is longer or shorter than the image it describes, or its header does not say which bits are "
+            "image."
+        ),
         _("Send the image again from its source; the copy in the archive is damaged or carries something more."),
     ),
     Reason.COMPRESSED_COMMENT: Explanation(
         _("Something beside the compressed image"),
-        _("The compressed data may hold text beside the image that cannot be taken out without changing the image."),
+        _(
+            "The compressed data holds something that is not part of the picture, such as bytes behind the last pixel or an "
+            "unknown segment. It may be text, and looking at the picture does not show it."
+        ),
         _("Send it again uncompressed, or in another transfer syntax."),
     ),
     Reason.DAMAGED_PIXELS: Explanation(
         _("Damaged pixel data"),
-        _("The compressed image is not the one that the header describes."),
+        _("The compressed image is not the one that the header describes, or it does not decode."),
         _("Send the image again from its source."),
     ),
     Reason.ULTRASOUND_REGIONS: Explanation(

@@ -1,27 +1,35 @@
 """Encapsulated pixel data made anew: the coded images and nothing beside them (PS3.5 A.4).
 
-Comments, application data, boxes, bytes behind the end of an image, fragments that belong to no frame and what offset
-tables say go; the coded data itself is copied byte for byte. Where that cannot be told apart, the object is held back.
+Comments, application data, boxes, unused tables, bytes behind the end of an image, fragments that belong to no frame and
+what offset tables say go; the coded data itself is copied byte for byte. That its end is image is told by decoding. Where
+image and other things cannot be told apart, the object is held back.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
+import numpy as np
 from pydicom.dataset import Dataset
 
+from archive import decoding
 from archive.domain import codestreams
-from archive.domain.codestreams import Damaged, Description, Family, Piece, Unsure
+from archive.domain.codestreams import Check, Damaged, Description, Family, Piece, Unsure
 
 ITEM: Final = struct.Struct("<HHI")
 _OFFSETS_LIMIT: Final = 0xFFFFFFFF
 CHUNK: Final = 1 << 20
 EXTENDED_TABLES: Final = (0x7FE00001, 0x7FE00002)
 _STARTS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ", b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
+# What need not be the fault of the bytes that were altered.
+_GAVE_UP: Final = frozenset({decoding.Why.DECODER_DIED, decoding.Why.TOO_SLOW, decoding.Why.TOO_MUCH_MEMORY})
+_PLACES_LIMIT: Final = 64
+# RLE is cut to what it decodes to; the other families are held back anyway.
+_DECODED: Final = frozenset({Family.JPEG, Family.JPEG_LS, Family.JPEG_2000})
 
 __all__ = ["EXTENDED_TABLES", "Coded", "Damaged", "Unsure", "read"]
 
@@ -99,11 +107,63 @@ def read(
             else:
                 pieces.extend(source.extents(*piece))
         frames.append(tuple(pieces))
+        if family in _DECODED:
+            _require_image(stream, pieces, dataset=dataset, transfer_syntax=transfer_syntax)
     return Coded(
         frames=tuple(frames),
         fragments=tuple(map(tuple, groups)),
         has_offsets=offsets[1] > 0 or EXTENDED_TABLES[0] in dataset,
     )
+
+
+def _require_image(stream: BinaryIO, pieces: list[Piece], *, dataset: Dataset, transfer_syntax: str) -> None:
+    """Raise `Unsure` unless the ends of the coded data change the picture; `Damaged` when it does not decode."""
+    if sum(len(piece) if isinstance(piece, bytes) else piece[1] for piece in pieces) > codestreams.MAXIMUM_FRAME_BYTES:
+        raise Unsure("the compressed image is too large to be checked")
+    frame = b"".join(chunk for piece in pieces for chunk in _bytes_of(piece, stream))
+    try:
+        options = decoding.options_of(dataset)
+        pixels = decoding.decode_frame(frame=frame, transfer_syntax=transfer_syntax, options=options).pixels
+    except decoding.DecodeError as error:
+        raise Damaged("malformed", "The compressed image does not decode.") from error
+
+    def difference(altered: bytes) -> np.ndarray[Any, Any] | None:
+        """Where pixels differ; None when the decoder could make nothing of what was altered."""
+        try:
+            found = decoding.decode_frame(frame=altered, transfer_syntax=transfer_syntax, options=options).pixels
+        except decoding.DecodeError as error:
+            if error.why in _GAVE_UP:
+                raise Unsure("the decoder stopped while the image was checked") from error
+            return None
+        if found.shape != pixels.shape:
+            return None
+        differs: np.ndarray[Any, Any] = found != pixels
+        return np.asarray(differs.any(axis=2)) if differs.ndim == 3 else differs
+
+    for check in codestreams.checks(frame, transfer_syntax=transfer_syntax):
+        if not _is_image(check, difference):
+            raise Unsure("bytes at the end of the coded data are no part of the picture")
+
+
+def _is_image(check: Check, difference: Callable[[bytes], np.ndarray[Any, Any] | None]) -> bool:
+    """Whether each place of the check changes the picture when it is altered."""
+    is_image = np.zeros(check.places, bool)
+    for pattern in codestreams.PATTERNS:
+        differs = difference(check.altered(pattern, None))
+        if differs is not None:
+            is_image |= check.touched(differs)
+        elif check.places == 1:
+            return True
+        elif check.places > _PLACES_LIMIT:
+            raise Unsure("the coded data is in more parts than can be checked")
+        else:
+            # One place made the decoder give up; that says nothing of the others.
+            for place in np.flatnonzero(~is_image):
+                alone = difference(check.altered(pattern, int(place)))
+                is_image[place] = alone is None or check.touched(alone)[place]
+        if is_image.all():
+            return True
+    return False
 
 
 def _description(dataset: Dataset) -> Description:

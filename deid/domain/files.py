@@ -1,4 +1,4 @@
-"""Read and write Part 10 files so that pixel data passes as bytes: never decoded, never wholly in memory."""
+"""Read and write Part 10 files so that pixel data passes piece by piece, never wholly in memory."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from deid.domain import deflated, uids
 from deid.domain.coded import Coded
 from deid.domain.deflated import DEFLATED
+from deid.domain.native import Cells
 
 CHUNK: Final = 1 << 20
 IMPLEMENTATION_CLASS_UID: Final = "2.25.207632829206393014937281366042719372251"
@@ -41,6 +42,7 @@ class PixelElement:
     # Fragments as (offset, length) of their values; empty for native data. The basic offset table likewise.
     fragments: tuple[tuple[int, int], ...]
     offsets: tuple[int, int] = (0, 0)
+    is_float: bool = False
 
     @property
     def value_length(self) -> int:
@@ -62,6 +64,8 @@ class Source:
     is_deflated: bool
     # How encapsulated pixel data is written, once screening has taken apart what is image in it.
     coded: Coded | None = None
+    # The same for pixel data that is not compressed; None for floating point, which has no unused bits.
+    cells: Cells | None = None
 
 
 def open_source(stream: BinaryIO, *, scratch: str | None = None) -> Source:
@@ -142,7 +146,10 @@ def _native_bytes(source: Source, *, pixels: PixelElement) -> Iterator[bytes]:
     head = b"".join(read_range(source.stream, start=pixels.start, end=pixels.value_start))
     order = ">" if source.transfer_syntax == "1.2.840.10008.1.2.2" else "<"
     yield head[:-4] + struct.pack(order + "L", pixels.value_length)
-    yield from read_range(source.stream, start=pixels.value_start, end=pixels.end)
+    if source.cells is None:
+        yield from read_range(source.stream, start=pixels.value_start, end=pixels.end)
+    else:
+        yield from source.cells.cleaned(source.stream, start=pixels.value_start, value_length=pixels.value_length)
 
 
 def is_zero(stream: BinaryIO, *, start: int, end: int) -> bool:
@@ -182,7 +189,9 @@ def _locate(stream: BinaryIO, *, at: int, syntax: UID) -> PixelElement | None:
         end = value_start + length
         if end > size:
             raise Unreadable("The file ends within its pixel data.")
-        return PixelElement(start=at, value_start=value_start, end=end, is_encapsulated=False, fragments=())
+        return PixelElement(
+            start=at, value_start=value_start, end=end, is_encapsulated=False, fragments=(), is_float=element != 0x0010
+        )
     fragments: list[tuple[int, int]] = []
     position = value_start
     while True:

@@ -17,7 +17,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from deid.domain import acquired, coded, files, screens, uids
+from deid.domain import acquired, coded, files, native, screens, uids
 from deid.domain.identifiers import fold, strings_of
 from deid.domain.words import words
 
@@ -158,6 +158,7 @@ _HEAD: Final = words(
     """
 )
 _WORDS: Final = re.compile(r"[a-z]+")
+_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 
 
 def screen(dataset: Dataset, *, transfer_syntax: str) -> list[Finding]:
@@ -208,6 +209,14 @@ def screen_pixels(source: files.Source) -> list[Finding]:
         if not files.is_zero(source.stream, start=pixels.value_start + expected, end=pixels.end):
             return [Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK)]
         source.pixels = replace(pixels, end=pixels.value_start + expected + expected % 2)
+    if pixels.is_float:
+        return []
+    try:
+        source.cells = native.cells_of(
+            source.dataset, length=expected, is_big_endian=source.transfer_syntax == _BIG_ENDIAN
+        )
+    except native.Undefined:
+        return [Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK)]
     return []
 
 

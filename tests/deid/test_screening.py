@@ -129,7 +129,7 @@ def test_defined_terms_are_folded() -> None:
 class TestEncodings:
     @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])
     def test_native_pixels_are_the_same_in_every_encoding(self, syntax: Any) -> None:
-        dataset = make_dataset(PatientName="Quixano^Alonso")
+        dataset = make_dataset(PatientName="Quixano^Alonso", BitsStored=16, HighBit=15)
         content = _encoded(dataset, syntax=syntax)
         outcome, output = process(content)
         assert outcome.verdict is Verdict.PASS
@@ -162,7 +162,7 @@ class TestEncodings:
     @pytest.mark.parametrize("surplus", [2, 6, 512])
     def test_zeros_behind_the_image_come_off(self, syntax: Any, surplus: int) -> None:
         image = np.arange(256, dtype=np.uint16).tobytes()
-        content = _encoded(make_dataset(PixelData=image + bytes(surplus)), syntax=syntax)
+        content = _encoded(make_dataset(PixelData=image + bytes(surplus), BitsStored=16, HighBit=15), syntax=syntax)
         outcome, output = process(content)
         assert outcome.verdict is Verdict.PASS, outcome.reasons
         after = read(output)

@@ -16,12 +16,15 @@ from archive.domain.codestreams.agreement import (
     read_header,
 )
 from archive.domain.codestreams.source import Source, of_buffer, of_bytes, of_file
-from archive.domain.codestreams.stream import Codestream, Damaged
-from archive.domain.codestreams.stripping import Piece, Unsure, stripped
+from archive.domain.codestreams.stream import Codestream, Damaged, Unsure
+from archive.domain.codestreams.stripping import Piece, stripped
 from archive.domain.codestreams.syntaxes import Family, family_of
+from archive.domain.codestreams.tails import PATTERNS, Check, checks
 
 __all__ = [
     "MAXIMUM_FRAME_BYTES",
+    "PATTERNS",
+    "Check",
     "Codestream",
     "Damaged",
     "Description",
@@ -31,6 +34,7 @@ __all__ = [
     "Unsure",
     "check",
     "check_native",
+    "checks",
     "family_of",
     "frame_bytes",
     "of_buffer",

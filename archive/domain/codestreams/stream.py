@@ -17,6 +17,10 @@ class Damaged(ValueError):
         super().__init__(reason)
 
 
+class Unsure(Exception):
+    """Something that is not image may be in the frame and cannot be taken out; the message says what."""
+
+
 def malformed(what: str) -> Damaged:
     return Damaged("malformed", f"The compressed image is damaged: {what}.")
 
