@@ -50,6 +50,7 @@ _METHOD_WORDS: Final = words(
     per annex annexe appendix ps in anonymized anonymised anonymization anonymizer anonymisation deidentified deidentification
     deidentify deidentifier identified identification pseudonymized pseudonymised pseudonymization confidentiality
     basic profile options clean retain remove removed ctp rsna pacsweb dicom dcmtk script standard details table
+    phantom never a person simulated synthetic human image no
     application level hipaa safe harbor harbour gdpr tags
     """
 )

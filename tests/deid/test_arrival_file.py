@@ -360,6 +360,7 @@ SAYS_NOTHING: dict[str, list[str]] = {
         "Basic Application Confidentiality Profile",
         "Per DICOM PS 3.15 AnnexE. Details in 0012,0064",
         "CTP Default",
+        "Phantom: never a person",
     ],
     "FrameOfReferenceUID": ["2.25.329800735698586629295641978511506172918", "1.2.840.113619.2.55.3"],
     "ReferringPhysicianName": ["A^B", "anonymous", "X"],
