@@ -89,7 +89,7 @@ _TRIAL_WORDS: Final = words(
     iohexol iopamidol iopromide iomeprol iodixanol iobitridol ioversol gadovist gadavist dotarem clariscan prohance
     multihance primovist eovist gadobutrol gadoterate gadoteric gadoteridol gadobenate gadoxetate barium sulfate
     gastrografin saline meglumine postero antero posteroanterior anteroposterior latero cranio caudal craniocaudal
-    mediolateral lateromedial projection projections
+    mediolateral lateromedial projection projections abd gen
     """
 )
 #: Terms that are also the names of the people they were named after.

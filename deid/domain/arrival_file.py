@@ -30,7 +30,7 @@ _META_NAMES: Final = frozenset((0x0013, 0x0016, 0x0017, 0x0018))
 _META_START: Final = 132
 _SOFTWARE: Final = words(
     """
-    pacsweb deid offis dcmtk dcmdjp dcm4che dcm4chee dcm che chee pydicom pynetdicom gdcm mergecom ctk itk simpleitk vtk
+    pacsweb deid demo offis dcmtk dcmdjp dcm4che dcm4chee dcm che chee pydicom pynetdicom gdcm mergecom ctk itk simpleitk vtk
     fo-dicom fo dicom orthanc osirix horos weasis ctp rsna clearcanvas clunie pixelmed highdicom siemens philips ge gems
     toshiba canon fuji fujifilm hitachi agfa kodak carestream hologic varian elekta syngo dicomobjects leadtools matlab
     slicer mim xnat dicomweb version release beta rc scu scp storescu storescp movescu movescp echoscu any gateway pacs
