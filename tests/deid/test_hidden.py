@@ -240,7 +240,8 @@ class TestDeflated:
         assert outcome.reasons == (Reason.PIXEL_LENGTH,)
 
     def test_a_name_in_the_pixels_is_held_back(self) -> None:
-        outcome, _output = process(deflate(image(PixelData=b"Kowalska".ljust(512, b"\0"))), options=OPTIONS)
+        named = image(PixelData=b"Kowalska".ljust(512, b"\0"), BitsStored=16, HighBit=15)
+        outcome, _output = process(deflate(named), options=OPTIONS)
         assert outcome.reasons == (Reason.RESIDUE,)
 
     def test_a_stream_that_is_cut_or_broken_is_unreadable(self) -> None:
