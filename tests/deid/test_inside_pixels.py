@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from pydicom.uid import ExplicitVRBigEndian
 
-from archive.domain.codestreams import marker_segments, of_bytes
+from archive.domain.codestreams import Description, marker_segments, of_bytes, stripped
 from deid.domain.screening import Reason, Verdict
 from tests.deid.builders import make_dataset, process, read, to_bytes
 from tests.deid.test_pixel_holds import CODERS, coded, comes_out_clean, even, grey, segment
@@ -43,6 +43,7 @@ def longer(frame: bytes, marker: int) -> bytes:
     return frame[: found.start] + segment(marker, content + SECRET) + frame[found.end :]
 
 
+SMALL = Description(rows=16, columns=16, samples=1, bits_allocated=8)
 JPEGS = ["JPEG", "JPEG lossless", "JPEG-LS"]
 
 
@@ -78,6 +79,19 @@ def test_a_table_that_another_one_replaces_before_any_use_comes_off() -> None:
     frame = bytes(encode(grey()))
     first = segment(0xDB, b"\0" + SECRET.ljust(64, b" "))
     clean(frame[:2] + first + frame[2:], syntax=syntax, lossy=True)
+
+
+def test_a_jpeg_whose_tables_are_all_used_comes_out_byte_by_byte() -> None:
+    frame = bytes(CODERS["JPEG"][1](grey()))
+    walk = list(marker_segments.segments(of_bytes(frame)))
+    codes = [one for one in walk if one.marker == 0xC4]
+    together = segment(0xC4, b"".join(frame[one.start + 4 : one.end] for one in codes))
+    others = b"".join(frame[one.start : one.end] for one in walk if one.marker in (0xC0, 0xDB, 0xDA))
+    made = b"\xff\xd8" + together + others + frame[walk[-1].end :]
+    for whole in (made, frame):
+        pieces = stripped(of_bytes(whole), transfer_syntax=CODERS["JPEG"][0], description=SMALL)
+        assert b"".join(one if isinstance(one, bytes) else whole[slice(*one)] for one in pieces) == whole
+    clean(made, syntax=CODERS["JPEG"][0], lossy=True)
 
 
 @pytest.mark.parametrize("marker", [0xC0, 0xDA, 0xDB, 0xC4])

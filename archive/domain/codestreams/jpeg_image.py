@@ -35,20 +35,26 @@ Place = tuple[int, int, int]
 
 
 @dataclass(slots=True)
+class Table:
+    content: bytes
+    is_used: bool = False
+
+
+@dataclass(slots=True)
 class Image:
     """What the segments so far say. `pieces` is the frame that is written."""
 
     pieces: list[Piece] = field(default_factory=lambda: [b"\xff\xd8"])
     frame: int = 0
-    # The frame header until it is written, behind the quantisation tables of the first scan as encoders do.
-    header: bytes = b""
     precision: int = 0
     # (identifier, sampling, quantisation table) of each component.
     components: list[tuple[int, int, int]] = field(default_factory=list)
     lines: int = 0
     columns: int = 0
-    tables: dict[Place, bytes] = field(default_factory=dict)
-    written: dict[Place, bytes] = field(default_factory=dict)
+    # The table that stands for a scan at each place, and the segments as they came: (where among the pieces, marker,
+    # tables). What no scan used is left out in the end; the rest keeps its order.
+    tables: dict[Place, Table] = field(default_factory=dict)
+    segments: list[tuple[int, int, list[Table]]] = field(default_factory=list)
     interval: int = 0
     # Where the coded data of each scan lies in the source, and its restart interval.
     scans: list[tuple[int, int, int]] = field(default_factory=list)
@@ -70,6 +76,7 @@ def taken_apart(source: Source) -> Image:
             if not image.scans:
                 raise malformed("it has no coded data")
             image.pieces.append(b"\xff\xd9")
+            _leave_out(image)
             return image
         _begin_scan(image, source.read(last.start + 4, last.end - last.start - 4))
         end = marker_segments.end_of_scan(source, last.end, is_jpeg_ls=image.frame == SOF_JPEG_LS)
@@ -81,6 +88,21 @@ def taken_apart(source: Source) -> Image:
         image.scans.append((last.end, stop, image.interval))
         walk = marker_segments.segments_from(source, end)
     raise malformed("it has more scans than is plausible")
+
+
+def _reserve(image: Image, marker: int, found: dict[Place, bytes]) -> None:
+    """A place among the pieces for the tables of a segment."""
+    tables = {place: Table(content) for place, content in found.items()}
+    image.segments.append((len(image.pieces), marker, list(tables.values())))
+    image.tables.update(tables)
+    image.pieces.append(b"")
+
+
+def _leave_out(image: Image) -> None:
+    for at, marker, tables in image.segments:
+        content = b"".join(table.content for table in tables if table.is_used)
+        image.pieces[at] = _segment(marker, content) if content else b""
+    image.pieces = [piece for piece in image.pieces if piece]
 
 
 def _take(image: Image, source: Source, segment: Segment) -> None:
@@ -101,8 +123,9 @@ def _take(image: Image, source: Source, segment: Segment) -> None:
         _huffman(image, content)
     elif marker == DRI and len(content) == 2:
         image.interval = int.from_bytes(content, "big")
+        _reserve(image, marker, {(DRI, 0, 0): content})
     elif marker == LSE and content[:1] == b"\x01" and len(content) == 11:
-        image.tables[(LSE, 0, 0)] = content
+        _reserve(image, marker, {(LSE, 0, 0): content})
     else:
         raise Unsure(f"a marker segment of an unknown kind or length (FF{marker:02X}) is in the compressed image")
 
@@ -132,21 +155,24 @@ def _frame(image: Image, marker: int, content: bytes) -> None:
         identifier, sampling, table = content[at : at + 3]
         image.components.append((identifier, sampling, table if uses_tables else 0))
     body = content[:6] + b"".join(bytes(component) for component in image.components)
-    image.header = _segment(marker, body)
+    image.pieces.append(_segment(marker, body))
 
 
 def _quantisation(image: Image, content: bytes) -> None:
+    found: dict[Place, bytes] = {}
     at = 0
     while at < len(content):
         is_wide, number = content[at] >> 4, content[at] & 15
         end = at + 1 + 64 * (1 + is_wide)
         if is_wide > 1 or number > 3 or end > len(content):
             raise Unsure("a table of the compressed image holds more than the table")
-        image.tables[(DQT, 0, number)] = content[at:end]
+        found[(DQT, 0, number)] = content[at:end]
         at = end
+    _reserve(image, DQT, found)
 
 
 def _huffman(image: Image, content: bytes) -> None:
+    found: dict[Place, bytes] = {}
     at = 0
     while at < len(content):
         kind, number = content[at] >> 4, content[at] & 15
@@ -164,8 +190,9 @@ def _huffman(image: Image, content: bytes) -> None:
             or (kind == 0 and max(symbols, default=0) > 16)
         ):
             raise Unsure("a table of the compressed image holds more than the table")
-        image.tables[(DHT, kind, number)] = content[at:end]
+        found[(DHT, kind, number)] = content[at:end]
         at = end
+    _reserve(image, DHT, found)
 
 
 def _begin_scan(image: Image, content: bytes) -> None:
@@ -199,25 +226,15 @@ def _begin_scan(image: Image, content: bytes) -> None:
         body += bytes((identifier, selected))
     if image.frame == SOF_JPEG_LS and (LSE, 0, 0) in image.tables:
         needed.append((LSE, 0, 0))
-    for place in sorted(set(needed), key=lambda place: (place[0] != DQT, place)):
-        if image.header and place[0] != DQT:
-            image.pieces.append(image.header)
-            image.header = b""
+    if (DRI, 0, 0) in image.tables:
+        needed.append((DRI, 0, 0))
+    for place in sorted(set(needed)):
         if place not in image.tables:
             raise malformed("a table that it needs is missing")
         table = image.tables[place]
-        if image.written.get(place) != table:
-            if place[:2] == (DHT, 1):
-                _require_symbols(image, table[17:])
-            image.pieces.append(_segment(place[0], table))
-            image.written[place] = table
-    if image.header:
-        image.pieces.append(image.header)
-        image.header = b""
-    interval = struct.pack(">H", image.interval)
-    if image.written.get((DRI, 0, 0), b"\0\0") != interval:
-        image.pieces.append(_segment(DRI, interval))
-        image.written[(DRI, 0, 0)] = interval
+        if place[:2] == (DHT, 1) and not table.is_used:
+            _require_symbols(image, table.content[17:])
+        table.is_used = True
     image.pieces.append(_segment(SOS, body + bytes((first, last, bits))))
 
 
