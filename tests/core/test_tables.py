@@ -147,7 +147,8 @@ def test_nonsense_in_the_address_is_left_out_and_said(query: str, said: str, pla
 
 
 @pytest.mark.parametrize(
-    ("page", "shown", "said"), [(1, 25, ""), (2, 5, ""), (3, 5, "There is no page 3: the list ends on page 2"), (2000000000, 5, "ends on")]
+    ("page", "shown", "said"),
+    [(1, 25, ""), (2, 5, ""), (3, 5, "There is no page 3: the list ends on page 2"), (2000000000, 5, "ends on")],
 )
 def test_a_page_beyond_the_end_shows_the_last_one_and_says_so(
     page: int, shown: int, said: str, place: Organisation, owner: User

@@ -396,4 +396,5 @@ def test_the_list_of_held_files_costs_the_same_for_many(house: House) -> None:
         with CaptureQueriesContext(connection) as caught:
             client.get(url(house, "held"))
         counts.append(len(caught))
-    assert counts[0] == counts[1]
+    # By the minute a session is touched with a statement more; three rows more would cost three.
+    assert counts[1] - counts[0] < 3
