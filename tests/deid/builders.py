@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterable
 from typing import Any
 
@@ -71,3 +72,9 @@ def read(content: bytes) -> pydicom.FileDataset:
 
 
 __all__ = ["KEY", "clean", "make_dataset", "make_plan", "make_settings", "process", "read", "to_bytes"]
+
+
+def stored_values(dataset: Dataset, *, bits: int = 0) -> list[int]:
+    """The pixels of an image of 16 bits allocated: what is in Bits Stored of each, or in the lowest `bits`."""
+    mask = (1 << (bits or int(dataset.BitsStored))) - 1
+    return [value & mask for (value,) in struct.iter_unpack("<H", dataset.PixelData)]
