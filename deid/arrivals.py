@@ -13,7 +13,7 @@ from archive.domain.screening import Finding
 from archive.hooks import Clearance, unchecked
 from archive.models import Delivery, Instance, Study
 from deid.domain import arrival, arrival_file
-from deid.domain.screening import Reason
+from deid.domain.findings import Reason
 from deid.models import DeidentificationRun, DeidentifiedInstance
 from deid.reasons import EXPLANATIONS
 

@@ -34,8 +34,8 @@ from django.utils.translation import gettext_lazy as _
 from archive.models import Archive, Delivery, Instance, Study
 from core.models import Job, TenantModel, TimeStampedModel, new_public_id
 from deid.domain.dates import DEFAULT_WINDOW_DAYS
+from deid.domain.findings import RELEASABLE
 from deid.domain.profile import Option
-from deid.domain.screening import RELEASABLE
 
 OPTION_LABELS: dict[str, Any] = {
     Option.RETAIN_MODIFIED_DATES: _("Keep intervals: dates shifted by one number of days per patient"),

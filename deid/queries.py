@@ -20,11 +20,11 @@ from archive.storage import storage
 from core.errors import NotFound
 from deid.domain import files, pipeline
 from deid.domain.changes import Change
-from deid.domain.screening import Reason, Verdict
+from deid.domain.findings import Reason, Verdict
 from deid.models import DeidentificationRun, DeidentifiedInstance
 from deid.reasons import Explanation, explain
-from deid.services import execution
-from deid.services.execution import settings_of
+from deid.services import execution, runs
+from deid.services.runs import settings_of
 
 VIEW = "archive.view_archive"
 PICTURE_SIDE = 1024
@@ -152,7 +152,7 @@ def picture(
             if row.is_stored and (copy := _stored_copy(row)) is not None:
                 with storage().open(copy.storage_key) as stored:
                     return render_thumbnail(stored, frame=frame, side=PICTURE_SIDE, full_range=full_range)
-            with execution.temporary() as target:
+            with runs.temporary() as target:
                 outcome = execution.made_again(row=row, source=file, target=target)
                 if outcome.verdict is Verdict.HELD_BACK:
                     raise NotFound

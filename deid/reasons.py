@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from deid.domain.screening import Reason
+from deid.domain.findings import Reason
 
 _FROM_THE_MODALITY = _("Use the images of the examination itself; this object shows a copy of them.")
 _LOOK = _("A manager of the target archive can look at the picture and release it, or drop it from the copy.")

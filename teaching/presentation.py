@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from archive.models import Series, Study
-from deid.domain.screening import Reason
+from deid.domain.findings import Reason
 from deid.models import DeidentificationRun
 from deid.reasons import EXPLANATIONS, Explanation
 from teaching import pinned, queries, vocabulary

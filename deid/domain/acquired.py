@@ -11,7 +11,7 @@ from typing import Final
 
 from pydicom.dataset import Dataset
 
-from deid.domain.identifiers import strings_of
+from deid.domain.elements import terms_of
 from deid.domain.words import words
 
 _STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
@@ -40,7 +40,7 @@ def is_shown(dataset: Dataset) -> bool:
 
     An image derived from others (C.7.6.1.1.2) must also say where in the patient it lies; so must `MIXED` frames.
     """
-    image_type = _values(dataset, "ImageType")
+    image_type = terms_of(dataset, "ImageType")
     pixels, examination = (*image_type, "", "")[:2]
     if examination != "PRIMARY" or not _is_deep(dataset):
         return False
@@ -48,13 +48,13 @@ def is_shown(dataset: Dataset) -> bool:
 
 
 def _is_deep(dataset: Dataset) -> bool:
-    allocated, stored = _values(dataset, "BitsAllocated"), _values(dataset, "BitsStored")
+    allocated, stored = terms_of(dataset, "BitsAllocated"), terms_of(dataset, "BitsStored")
     return all(len(bits) == 1 and bits[0].isdecimal() and int(bits[0]) > 8 for bits in (allocated, stored or allocated))
 
 
 def _has_geometry(dataset: Dataset) -> bool:
     return all(
-        any(len(_values(place, keyword)) == number for place in _places(dataset))
+        any(len(terms_of(place, keyword)) == number for place in _places(dataset))
         for keyword, number in (("ImagePositionPatient", 3), ("ImageOrientationPatient", 6))
     )
 
@@ -71,12 +71,3 @@ def _places(dataset: Dataset) -> Iterator[Dataset]:
         for item in items:
             if isinstance(item, Dataset):
                 yield from _places(item)
-
-
-def _values(dataset: Dataset, keyword: str) -> list[str]:
-    if keyword not in dataset:
-        return []
-    try:
-        return [value.strip(" \0").upper() for value in strings_of(dataset[keyword])]
-    except Exception:  # noqa: BLE001 -- the engine removes a value that cannot be read
-        return []

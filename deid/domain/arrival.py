@@ -14,18 +14,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO, Final
 
-from pydicom._private_dict import private_dictionaries
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from deid.domain import engine, files, lexicon, moments, screening, texts
+from deid.domain import arrival_words, engine, files, screening, screening_pixels, texts
 from deid.domain.edits import AGE, is_beyond_oldest
-from deid.domain.identifiers import PLACEHOLDERS, TEXT_VRS, Identifiers, fold, squeeze, strings_of
+from deid.domain.findings import Reason, Severity
+from deid.domain.identifiers import TEXT_VRS, Identifiers, fold, squeeze, strings_of
 from deid.domain.plan import Plan
-from deid.domain.profile import BASIC_PROFILE_CODE, OPTION_CODES, Option, Profile, load_table
+from deid.domain.profile import Option, Profile, load_table
 from deid.domain.pseudonyms import Subject
-from deid.domain.screening import Reason, Severity
 from deid.domain.statement import METHOD_NAME
 from deid.domain.uids import UidMapper
 from deid.domain.words import words
@@ -44,23 +43,6 @@ _STATEMENT: Final = {
     "PatientIdentityRemoved": words("YES NO"),
     "LongitudinalTemporalInformationModified": words("UNMODIFIED MODIFIED REMOVED"),
 }
-_OWN_METHOD: Final = re.compile(METHOD_NAME + r", PS3\.15 20\d\d[a-e] Basic Profile")
-_METHOD_WORDS: Final = words(
-    """
-    per annex annexe appendix ps in anonymized anonymised anonymization anonymizer anonymisation deidentified deidentification
-    deidentify deidentifier identified identification pseudonymized pseudonymised pseudonymization confidentiality
-    basic profile options clean retain remove removed ctp rsna pacsweb dicom dcmtk script standard details table
-    phantom never a person simulated synthetic human image no
-    application level hipaa safe harbor harbour gdpr tags
-    """
-)
-#: Who a patient says to be, of whom there are too many to name anybody.
-_GROUPS: Final = words(
-    """
-    white black asian african american hispanic latino latina caucasian european native pacific islander japanese
-    chinese korean indian arab mixed other unknown not stated declined smoker never former current
-    """
-)
 _IS_UID: Final = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _LONGEST_UID: Final = 64
 #: What the machine calls itself and its processing: names of makers and products are no vocabulary. One word that nobody
@@ -72,52 +54,7 @@ _EQUIPMENT: Final = {
     "SoftwareVersions": False,
     "ProcessingFunction": False,
 }
-_NOT_A_PRODUCT: Final = re.compile(r"[@^]|\d{6,}")
-_NOT_A_NAME_OF_A_DEVICE: Final = re.compile(r"[@^,]")
-_MOST_SHORT: Final = 3
-_MOST_METHOD_DIGITS: Final = 14
-#: Codes and meanings of CID 7050, with which others state theirs (PS3.3 C.7.1.1).
-_METHODS: Final = frozenset(term for code in (BASIC_PROFILE_CODE, *OPTION_CODES.values()) for term in code)
 _SUBJECT_IDS: Final = ("PatientID", "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID")
-_TRIAL_WORDS: Final = words(
-    """
-    arm baseline blinded cohort crf cycle day days enrolment enrollment eot follow followup group month months phantom
-    phase progression protocol quality randomisation randomization randomized reader recist response screening session
-    site step subject target time timepoint treatment trial unscheduled up visit visits week weeks year years body
-    radiograph radiographs radiography tomography computed tomogram magnetic resonance fluoroscopy scintigraphy
-    positron emission iodinated agent iomeron omnipaque ultravist imeron iopamiro isovue visipaque xenetix optiray
-    iohexol iopamidol iopromide iomeprol iodixanol iobitridol ioversol gadovist gadavist dotarem clariscan prohance
-    multihance primovist eovist gadobutrol gadoterate gadoteric gadoteridol gadobenate gadoxetate barium sulfate
-    gastrografin saline meglumine postero antero posteroanterior anteroposterior latero cranio caudal craniocaudal
-    mediolateral lateromedial projection projections abd gen
-    """
-)
-#: Terms that are also the names of the people they were named after.
-_EPONYMS: Final = words(
-    """
-    parker rogers rogan logan shepp metz wiener gauss hann hamming hanning parzen fermi tukey butterworth landolt ant
-    pos has save spouse
-    """
-)
-#: Kernels, vertebrae and b values: "B60f", "L4", "b1500".
-_SHORT_CODE: Final = re.compile(r"[A-Za-z]\d{1,2}[a-z]?|[A-Z]?\d{1,2}[A-Z]|b\d{1,2}00")
-_SPACES: Final = re.compile(r"([\s_/+&,;:()\[\]]+)")
-_BREAKS: Final = re.compile(r"[\s_/+&,;:()\[\]*=|\\<>#\"'-]+")
-_LONGEST_NUMBER: Final = 4
-#: More letters in a row may be a name, also in a code.
-_LONGEST_LETTERS: Final = 3
-#: What codes of subjects begin with.
-_CODE_WORDS: Final = frozenset(word for word in PLACEHOLDERS if len(word) > _LONGEST_LETTERS) | words(
-    """
-    demo example pilot pseudonym scan site study subj teach teaching trial
-    abdomen bone brain breast cardiac cardio chest colon head heart kidney knee liver lung lungs neuro onco pancreas
-    pelvis prostate rectum spine thorax thyroid
-    """
-)
-_LETTERS: Final = re.compile(r"[A-Za-z]+")
-_DIGITS: Final = re.compile(r"\d+")
-_FULL_YEAR: Final = re.compile(r"(?<!\d)(?:18[89]\d|19\d\d|20[0-4]\d)(?!\d)")
-_PAIR_OF_WORDS: Final = re.compile(r"[A-Za-z]{2,}[\s_]+[A-Za-z]{2,}")
 #: Pseudonyms as `deid.domain.pseudonyms` makes them; chance may write four letters in a row.
 _OWN_PSEUDONYM: Final = re.compile(r"([A-Z][A-Z0-9]{0,7})-([0-9A-HJKMNP-TV-Z]{10})")
 
@@ -157,7 +94,7 @@ def judge(opened: files.Source) -> list[Found]:
 
 def _held(opened: files.Source) -> list[Reason]:
     findings = screening.screen(opened.dataset, transfer_syntax=opened.transfer_syntax)
-    findings += screening.screen_pixels(opened)
+    findings += screening_pixels.screen(opened)
     return list(dict.fromkeys(one.reason for one in findings if one.severity is Severity.HOLD_BACK))
 
 
@@ -208,33 +145,38 @@ def _verdict(
     if keyword in _STATEMENT:
         return None if _STATEMENT[keyword].issuperset(values) else IDENTITY
     if keyword == "DeidentificationMethod":
-        return None if all(_is_method(value, own=own) for value in values) else TEXT
+        return None if all(arrival_words.is_method(value, own=own) for value in values) else TEXT
     if Tag(tag).is_private_creator:
-        return None if all(_is_creator(value) for value in values) else PRIVATE
+        return None if all(arrival_words.is_creator(value) for value in values) else PRIVATE
     if vr in TEXT_VRS and not _is_of_its_option(keyword, tag=tag, values=values, own=own):
         return IDENTITY
     if values == after:
         return None
-    if path.startswith("DeidentificationMethodCodeSequence[") and _METHODS.issuperset(values):
+    if path.startswith("DeidentificationMethodCodeSequence[") and arrival_words.METHODS.issuperset(values):
         return None
     if Tag(tag).is_private:
         return PRIVATE
-    if keyword in _EQUIPMENT and all(_is_equipment(value, has_own_name=_EQUIPMENT[keyword]) for value in values):
+    if keyword in _EQUIPMENT and all(
+        arrival_words.is_equipment(value, has_own_name=_EQUIPMENT[keyword]) for value in values
+    ):
         return None
     if keyword in _SUBJECT_IDS:
-        return None if all(squeeze(value) in own or _is_placeholder(value) for value in values) else IDENTITY
+        return (
+            None if all(squeeze(value) in own or arrival_words.is_placeholder(value) for value in values) else IDENTITY
+        )
     if keyword.startswith("ClinicalTrial"):
         # Of the trial, as long as they read like codes or say nothing but its words.
         is_id = keyword.endswith("ID")
         sound = all(
-            squeeze(value) in own or (is_id and _is_code(value)) or _is_plain(value, own=own) for value in values
+            squeeze(value) in own or (is_id and arrival_words.is_code(value)) or arrival_words.is_plain(value, own=own)
+            for value in values
         )
         return None if sound else IDENTITY
     if vr in ("DA", "DT"):
         return IDENTITY
     if vr != "PN" and (after is not None or _is_descriptor(tag)):
-        return None if all(_is_plain(value, own=own) for value in values) else TEXT
-    return None if all(_is_placeholder(value) for value in values) else IDENTITY
+        return None if all(arrival_words.is_plain(value, own=own) for value in values) else TEXT
+    return None if all(arrival_words.is_placeholder(value) for value in values) else IDENTITY
 
 
 def _is_of_its_option(keyword: str, *, tag: int, values: list[str], own: frozenset[str]) -> bool:
@@ -242,52 +184,14 @@ def _is_of_its_option(keyword: str, *, tag: int, values: list[str], own: frozens
     if keyword in texts.CLOSED and _rule_option(tag) is not None:
         return all(texts.is_defined(keyword=keyword, value=value) for value in values)
     if _rule_option(tag) is Option.RETAIN_DEVICE_IDENTITY:
-        return all(_is_machine(value, own=own) for value in values)
+        return all(arrival_words.is_machine(value, own=own) for value in values)
     if _rule_option(tag) is Option.RETAIN_PATIENT_CHARACTERISTICS:
         return all(
-            _is_plain(value, own=own) or (_GROUPS.issuperset(_LETTERS.findall(fold(value))) and value.isascii())
+            arrival_words.is_plain(value, own=own)
+            or (arrival_words.GROUPS.issuperset(arrival_words.LETTERS.findall(fold(value))) and value.isascii())
             for value in values
         )
     return True
-
-
-def _is_machine(value: str, *, own: frozenset[str]) -> bool:
-    """The name or number of a device: no word that nobody knows, no date."""
-    if _is_plain(value, own=own) or _is_equipment(value, has_own_name=False):
-        return True
-    if not value.isascii() or _NOT_A_NAME_OF_A_DEVICE.search(value) or _tells_a_date(value):
-        return False
-    known = lexicon.product_words() | _vocabulary()
-    others = [word for word in _LETTERS.findall(value) if fold(word) not in known]
-    return all(len(word) <= _LONGEST_LETTERS for word in others) and _PAIR_OF_WORDS.search(value) is None
-
-
-def _is_equipment(value: str, *, has_own_name: bool) -> bool:
-    """Names of makers and products and their versions, with one of its own where that is usual."""
-    if texts.is_kept(keyword="Manufacturer", vr="LO", value=value, identifiers=Identifiers()):
-        return True
-    if not value.isascii() or _NOT_A_PRODUCT.search(value) or moments.tells(value):
-        return False
-    known = lexicon.product_words() | _vocabulary()
-    others = [word for word in _LETTERS.findall(value) if len(word) >= _LONGEST_LETTERS and fold(word) not in known]
-    short = [word for word in _LETTERS.findall(value) if len(word) < _LONGEST_LETTERS]
-    return len(others) <= (1 if has_own_name else 0) and len(short) <= _MOST_SHORT
-
-
-def _is_creator(value: str) -> bool:
-    return value in private_dictionaries or texts.is_kept(
-        keyword="Manufacturer", vr="LO", value=value, identifiers=Identifiers()
-    )
-
-
-def _is_method(value: str, *, own: frozenset[str]) -> bool:
-    """Says how identity was removed in words of the standard, and nothing else."""
-    if _OWN_METHOD.fullmatch(value) or value in _METHODS or _is_plain(value, own=own):
-        return True
-    if not value.isascii() or "^" in value or "@" in value or sum(map(str.isdigit, value)) > _MOST_METHOD_DIGITS:
-        return False
-    known = _vocabulary() | _METHOD_WORDS
-    return all(len(word) == 1 or fold(word) in known for word in _LETTERS.findall(value))
 
 
 def _rule_option(tag: int) -> Option | None:
@@ -309,12 +213,12 @@ def _own_ids(dataset: Dataset) -> frozenset[str]:
     """The codes of the trial and of the subject that are sound, squeezed: text may repeat them."""
     protocol, site = _one(dataset, "ClinicalTrialProtocolID"), _one(dataset, "ClinicalTrialSiteID")
     # A protocol is called what its makers like ("KEYNOTE-189"); its subjects' codes may begin with that.
-    known = frozenset(fold(word) for code in (protocol, site) for word in _LETTERS.findall(code))
-    found = {code for code in (protocol,) if _is_code(code, known=known)}
-    found |= {code for code in (site, _one(dataset, "ClinicalTrialTimePointID")) if _is_code(code)}
-    known = frozenset(fold(word) for code in found for word in _LETTERS.findall(code))
+    known = frozenset(fold(word) for code in (protocol, site) for word in arrival_words.LETTERS.findall(code))
+    found = {code for code in (protocol,) if arrival_words.is_code(code, known=known)}
+    found |= {code for code in (site, _one(dataset, "ClinicalTrialTimePointID")) if arrival_words.is_code(code)}
+    known = frozenset(fold(word) for code in found for word in arrival_words.LETTERS.findall(code))
     numbers = {_one(dataset, keyword) for keyword in _SUBJECT_IDS}
-    found |= {number for number in numbers if _is_code(number, known=known)}
+    found |= {number for number in numbers if arrival_words.is_code(number, known=known)}
     if _is_own_pseudonym(dataset):
         found.add(_one(dataset, "PatientID"))
     return frozenset(map(squeeze, found)) - {""}
@@ -332,73 +236,7 @@ def _is_own_pseudonym(dataset: Dataset) -> bool:
 
 def _is_pseudonym(name: str, *, own: frozenset[str]) -> bool:
     """Empty, a placeholder, or the code that the patient goes by."""
-    return not name.strip() or squeeze(name) in own or _is_placeholder(name)
-
-
-def _is_placeholder(value: str) -> bool:
-    """Words that name nobody, a counter and initials of one Latin letter: in other scripts one sign is a name."""
-    tokens = [token for token in _BREAKS.split(fold(value).replace("^", " ")) if token.strip(". ")]
-    if sum(len(token) for token in tokens if token.isdigit()) > _LONGEST_NUMBER:
-        return False
-    return all(
-        (bare := token.strip(".")) in PLACEHOLDERS or (token.isascii() and len(bare) < 2) or token.isdigit()
-        for token in tokens
-    )
-
-
-def _is_code(value: str, *, known: frozenset[str] = frozenset()) -> bool:
-    """Reads like a code: has a digit, and no word, date, age or long number.
-
-    `known` are words that it may hold, folded, beside those that codes of subjects begin with.
-    """
-    value = value.strip(" \0")
-    if not value or _is_placeholder(value):
-        return True
-    if not value.isascii() or any(mark in value for mark in "^@,"):
-        return False
-    if not 1 <= sum(map(str.isdigit, value)) <= texts.MOST_DIGITS or _tells_a_date(value):
-        return False
-    allowed = _CODE_WORDS | known
-    others = [word for word in _LETTERS.findall(value) if fold(word) not in allowed]
-    if any(len(word) > _LONGEST_LETTERS for word in others):
-        return False
-    if any(len(word) == _LONGEST_LETTERS for word in others) and _FULL_YEAR.search(value):
-        return False
-    return _PAIR_OF_WORDS.search(value) is None
-
-
-def _tells_a_date(code: str) -> bool:
-    """Whether a code holds a date or an age, also a packed one (120361, 19610203) or the beginning of a longer number."""
-    if moments.tells(code) or any(year > 9 for token in code.split() for year, _month, _day in moments.written(token)):
-        return True
-    runs = _DIGITS.findall(code)
-    # Counters are filled up with zeros.
-    starts = [run[:length] for run in runs for length in (6, 8) if len(run) >= length and not run.startswith("00")]
-    if any(True for start in starts for _moment in moments.written(start)):
-        return True
-    # Four and four figures side by side: "1961-0203".
-    joined = [match[1] + match[2] for match in re.finditer(r"(?<!\d)(?=(\d{4})[\s._/-]*[\s._/-](\d{4})(?!\d))", code)]
-    return any(moments.tells(digits) for digits in joined)
-
-
-def _is_plain(text: str, *, own: frozenset[str]) -> bool:
-    """Only words of technique, anatomy and trials, measures, few numbers and short codes; no date and no age."""
-    if squeeze(text) in own:
-        return True
-    if "^" in text or "@" in text or moments.tells(text):
-        return False
-    for identifier in sorted(own, key=len, reverse=True):
-        if len(identifier) >= _LONGEST_NUMBER:
-            text = re.sub("[^0-9A-Za-z]*".join(map(re.escape, identifier)), " ", text, flags=re.IGNORECASE)
-    rest = "".join(part for part in _SPACES.split(text) if not _SHORT_CODE.fullmatch(part))
-    return texts.is_technical(rest, has_codes=False, vocabulary=_vocabulary())
-
-
-@lru_cache(maxsize=1)
-def _vocabulary() -> frozenset[str]:
-    """Words of technique, anatomy and trials, and those that stand for a name; no surname is among them."""
-    placeholders = frozenset(word for word in PLACEHOLDERS if len(word) > _LONGEST_LETTERS)
-    return (lexicon.technical_words() | placeholders | _TRIAL_WORDS) - _EPONYMS
+    return not name.strip() or squeeze(name) in own or arrival_words.is_placeholder(name)
 
 
 def _one(dataset: Dataset, keyword: str) -> str:

@@ -20,8 +20,8 @@ from archive.domain.part10.encodings import LONG_VRS, SHORT_VRS, encoding_of
 from deid.domain import arrival, arrival_pixels, binaries, contents, deflated, files, texts, uids
 from deid.domain.arrival import IDENTITY, UNPROCESSED, UNREADABLE, Found
 from deid.domain.elements import element_of
+from deid.domain.findings import Reason, Severity
 from deid.domain.identifiers import Identifiers, fold
-from deid.domain.screening import Reason, Severity
 from deid.domain.words import words
 
 #: What a file meta information may state; AE titles and names of implementations as far as they name software.

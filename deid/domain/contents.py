@@ -8,7 +8,7 @@ from typing import Final
 from pydicom.dataset import Dataset
 
 from deid.domain import uids
-from deid.domain.screening import Finding, Reason, Severity
+from deid.domain.findings import Finding, Reason, Severity
 
 _STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
 # Waveforms of the heart, of vessels and of breath (PS3.4 Table B.5-1); the others hold speech, or anything.

@@ -48,6 +48,24 @@ def _encoding(dataset: Dataset) -> Any:
     return getattr(dataset, "_character_set", None) or default_encoding
 
 
+def terms_of(dataset: Dataset, keyword: str) -> list[str]:
+    """The values of an attribute in capitals; none when it is absent or cannot be read."""
+    if keyword not in dataset:
+        return []
+    try:
+        return [value.strip(" \0").upper() for value in strings_of(dataset[keyword])]
+    except Exception:  # noqa: BLE001 -- the engine removes a value that cannot be read
+        return []
+
+
+def term_of(dataset: Dataset, keyword: str) -> str:
+    return "\\".join(terms_of(dataset, keyword))
+
+
+def has_pixels(dataset: Dataset) -> bool:
+    return "Rows" in dataset and "Columns" in dataset
+
+
 def raw_bytes(dataset: Dataset, *, tag: BaseTag, element: DataElement) -> bytes:
     raw = dataset.get_item(tag)
     if isinstance(raw, RawDataElement):

@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 
-from deid.domain import binaries, contents, engine, files, identifiers, screening, statement, verify
+from deid.domain import binaries, contents, engine, files, identifiers, screening, screening_pixels, statement, verify
 from deid.domain.changes import Change, Record
+from deid.domain.findings import RELEASABLE, Finding, Reason, Severity, Verdict, verdict_of
 from deid.domain.identifiers import Identifiers
 from deid.domain.plan import Plan
 from deid.domain.profile import Option, Profile
 from deid.domain.pseudonyms import Subject
-from deid.domain.screening import Finding, Reason, Severity, Verdict
 from deid.domain.uids import UidMapper
 
 
@@ -65,10 +65,10 @@ def process(
     except files.Unreadable:
         return _held(Reason.UNREADABLE)
     findings = screening.screen(opened.dataset, transfer_syntax=opened.transfer_syntax)
-    findings += screening.screen_pixels(opened)
+    findings += screening_pixels.screen(opened)
     findings += contents.screen(opened.dataset)
     findings = [_released(finding) if finding.reason in released else finding for finding in findings]
-    if screening.verdict_of(findings) is Verdict.HELD_BACK:
+    if verdict_of(findings) is Verdict.HELD_BACK:
         return Outcome(verdict=Verdict.HELD_BACK, findings=findings, record=Record())
     try:
         sought = sought_identifiers(opened.dataset, settings=settings)
@@ -92,7 +92,7 @@ def process(
             residue_paths=tuple(sorted({f"{residue.path} ({residue.kind})" for residue in left})),
         )
     return Outcome(
-        verdict=screening.verdict_of(findings),
+        verdict=verdict_of(findings),
         findings=findings,
         record=record,
         sop_instance_uid=str(opened.dataset.SOPInstanceUID),
@@ -153,7 +153,7 @@ def _plan(settings: Settings, sought: Identifiers) -> Plan:
 
 
 def _released(finding: Finding) -> Finding:
-    is_releasable = finding.reason in screening.RELEASABLE
+    is_releasable = finding.reason in RELEASABLE
     return Finding(reason=finding.reason, severity=Severity.WARNING) if is_releasable else finding
 
 

@@ -2,7 +2,7 @@
 
 Pixels are not cleaned yet, so whatever may carry burned-in text, a face or a document stays out, each with its reason.
 A header that says “no” (BurnedInAnnotation) proves nothing for the kinds that usually carry text: those wait for a person
-who looks at the picture (`RELEASABLE`).
+who looks at the picture (`deid.domain.findings.RELEASABLE`).
 A warning lets the object pass and is shown to the person who approves.
 """
 
@@ -10,84 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Final
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from deid.domain import acquired, coded, files, native, screens, uids
-from deid.domain.identifiers import fold, strings_of
+from deid.domain import acquired, screens, uids
+from deid.domain.elements import has_pixels, term_of, terms_of
+from deid.domain.findings import Finding, Reason, Severity
+from deid.domain.identifiers import fold
 from deid.domain.words import words
-
-
-class Reason(StrEnum):
-    """Why an instance is held back, or what to look at. The sentences stand in `deid.reasons`."""
-
-    BURNED_IN = "burned-in-annotation"
-    BURNED_IN_LIKELY = "burned-in-annotation-likely"
-    ULTRASOUND = "ultrasound"
-    SECONDARY_CAPTURE = "secondary-capture"
-    SCREEN_SAVE = "screen-save"
-    DIGITIZED_FILM = "digitized-film"
-    PHOTOGRAPH = "photograph"
-    VIDEO = "video"
-    SLIDE_LABEL = "slide-label"
-    ENCAPSULATED_DOCUMENT = "encapsulated-document"
-    STRUCTURED_REPORT = "structured-report"
-    TEXT_ANNOTATION = "text-annotation"
-    RECOGNIZABLE_FEATURES = "recognizable-visual-features"
-    OVERLAY_IN_PIXELS = "overlay-in-pixels"
-    RAW_DATA = "raw-data"
-    SOUND = "sound"
-    SURFACE = "surface-model"
-    DRAWING = "drawing"
-    TEXT_IN_BINARY = "text-in-binary-data"
-    UNKNOWN_CLASS = "unknown-sop-class"
-    PRIVATE_TRANSFER_SYNTAX = "private-transfer-syntax"
-    PIXEL_LENGTH = "pixel-data-length"
-    COMPRESSED_COMMENT = "comment-in-compressed-image"
-    DAMAGED_PIXELS = "pixels-damaged"
-    ULTRASOUND_REGIONS = "ultrasound-regions"
-    COLOUR = "colour-where-grey-is-the-rule"
-    SECONDARY_IMAGE = "secondary-image"
-    RT_IMAGE = "rt-image"
-    SEGMENTATION = "segmentation"
-    SLIDE_UNSTATED = "slide-not-stated"
-    UNUSUAL_IMAGE = "image-of-an-unusual-kind"
-    UNREADABLE = "unreadable"
-    NOT_PROCESSED = "not-processed"
-    RESIDUE = "identifier-left"
-    NOT_STORED = "not-stored"
-    FACE = "face-could-be-reconstructed"
-    BURNED_IN_UNSTATED = "burned-in-annotation-not-stated"
-    CONTOURS = "drawn-contours"
-    NOT_ACQUIRED = "acquisition-not-shown"
-
-
-class Severity(StrEnum):
-    HOLD_BACK = "hold-back"
-    WARNING = "warning"
-
-
-class Verdict(StrEnum):
-    PASS = "pass"
-    PASS_WITH_WARNING = "warning"
-    HELD_BACK = "held-back"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    reason: Reason
-    severity: Severity
-
-
-def verdict_of(findings: list[Finding]) -> Verdict:
-    if any(finding.severity is Severity.HOLD_BACK for finding in findings):
-        return Verdict.HELD_BACK
-    return Verdict.PASS_WITH_WARNING if findings else Verdict.PASS
-
 
 _STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
 ULTRASOUND_CLASSES: Final = frozenset(_STORAGE + end for end in ("3", "3.1", "6", "6.1", "6.2", "6.3"))
@@ -114,29 +46,6 @@ GREY_MODALITIES: Final = frozenset(
     ["CT", "MR", "PT", "CR", "DX", "MG", "XA", "RF", "IO", "PX", "RG", "NM", "RTDOSE", "RTIMAGE"]
 )
 
-# What a person who looks at the picture can decide. What the picture does not show (documents, bytes beside the image,
-# overlays in unused bits, a face in a volume) stays held back.
-RELEASABLE: Final = frozenset(
-    {
-        Reason.BURNED_IN,
-        Reason.BURNED_IN_LIKELY,
-        Reason.ULTRASOUND,
-        Reason.ULTRASOUND_REGIONS,
-        Reason.SECONDARY_CAPTURE,
-        Reason.SCREEN_SAVE,
-        Reason.DIGITIZED_FILM,
-        Reason.PHOTOGRAPH,
-        Reason.SLIDE_LABEL,
-        Reason.SLIDE_UNSTATED,
-        Reason.RT_IMAGE,
-        Reason.SEGMENTATION,
-        Reason.COLOUR,
-        Reason.SECONDARY_IMAGE,
-        Reason.UNUSUAL_IMAGE,
-        Reason.NOT_ACQUIRED,
-    }
-)
-
 # PS3.3 C.7.3.1.1.1. Where burned-in text is the rule, silence about it is no "no".
 USUALLY_BURNED_IN: Final = words(
     """
@@ -158,7 +67,6 @@ _HEAD: Final = words(
     """
 )
 _WORDS: Final = re.compile(r"[a-z]+")
-_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 
 
 def screen(dataset: Dataset, *, transfer_syntax: str) -> list[Finding]:
@@ -177,76 +85,16 @@ def screen(dataset: Dataset, *, transfer_syntax: str) -> list[Finding]:
     return found
 
 
-def screen_pixels(source: files.Source) -> list[Finding]:
-    """Findings that need the pixel data element; takes encapsulated pixel data apart on the way (`Source.coded`)."""
-    pixels = source.pixels
-    if pixels is None:
-        is_whole = not _has_pixels(source.dataset) or any(tag in source.dataset for tag in _IMAGE_VALUES)
-        return [] if is_whole else [Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK)]
-    if pixels.is_encapsulated:
-        try:
-            source.coded = coded.read(
-                source.stream,
-                dataset=source.dataset,
-                transfer_syntax=source.transfer_syntax,
-                fragments=pixels.fragments,
-                offsets=pixels.offsets,
-            )
-        except coded.Damaged:
-            return [Finding(reason=Reason.DAMAGED_PIXELS, severity=Severity.HOLD_BACK)]
-        except coded.Unsure:
-            return [Finding(reason=Reason.COMPRESSED_COMMENT, severity=Severity.HOLD_BACK)]
-        # What is written has a table of its own; these two are not taken over, whatever they hold.
-        for tag in coded.EXTENDED_TABLES:
-            if tag in source.dataset:
-                del source.dataset[tag]
-        return []
-    expected = _native_length(source.dataset)
-    if expected is None or pixels.value_length < expected:
-        return [Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK)]
-    if pixels.value_length > expected + 1:
-        # Zeros that a sender filled up with say nothing, and are not taken over; whatever else stands there may.
-        if not files.is_zero(source.stream, start=pixels.value_start + expected, end=pixels.end):
-            return [Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK)]
-        source.pixels = replace(pixels, end=pixels.value_start + expected + expected % 2)
-    if pixels.is_float:
-        return []
-    try:
-        source.cells = native.cells_of(
-            source.dataset, length=expected, is_big_endian=source.transfer_syntax == _BIG_ENDIAN
-        )
-    except native.Undefined:
-        return [Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK)]
-    return []
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    return "\\".join(_values(dataset, keyword))
-
-
-def _values(dataset: Dataset, keyword: str) -> list[str]:
-    if keyword not in dataset:
-        return []
-    try:
-        return [value.strip(" \0").upper() for value in strings_of(dataset[keyword])]
-    except Exception:  # noqa: BLE001 -- the engine removes a value that cannot be read
-        return []
-
-
 def _sop_class(dataset: Dataset) -> str:
-    return uids.clean(_text(dataset, "SOPClassUID"))
+    return uids.clean(term_of(dataset, "SOPClassUID"))
 
 
 def _modality(dataset: Dataset) -> str:
-    return _text(dataset, "Modality")
-
-
-def _has_pixels(dataset: Dataset) -> bool:
-    return "Rows" in dataset and "Columns" in dataset
+    return term_of(dataset, "Modality")
 
 
 def _burned_in(dataset: Dataset, syntax: str) -> bool:
-    return _text(dataset, "BurnedInAnnotation") not in ("", "NO")
+    return term_of(dataset, "BurnedInAnnotation") not in ("", "NO")
 
 
 def _ultrasound(dataset: Dataset, syntax: str) -> bool:
@@ -258,22 +106,22 @@ def _secondary_capture(dataset: Dataset, syntax: str) -> bool:
     return (
         sop_class == _STORAGE + "7"
         or sop_class.startswith(_STORAGE + "7.")
-        or (_text(dataset, "ConversionType") not in ("", "DF", "DRW", "SYN") and _has_pixels(dataset))
-        or (_has_pixels(dataset) and acquired.was_captured(dataset))
+        or (term_of(dataset, "ConversionType") not in ("", "DF", "DRW", "SYN") and has_pixels(dataset))
+        or (has_pixels(dataset) and acquired.was_captured(dataset))
     )
 
 
 def _screen_save(dataset: Dataset, syntax: str) -> bool:
-    if screens.is_screen_type(_values(dataset, "ImageType")):
+    if screens.is_screen_type(terms_of(dataset, "ImageType")):
         return True
-    if not _has_pixels(dataset):
+    if not has_pixels(dataset):
         return False
     # Dose sheets and protocol pages often say what they are in their series' name only.
-    return any(screens.is_sheet_name(_text(dataset, key)) for key in ("SeriesDescription", "ImageComments"))
+    return any(screens.is_sheet_name(term_of(dataset, key)) for key in ("SeriesDescription", "ImageComments"))
 
 
 def _digitized(dataset: Dataset, syntax: str) -> bool:
-    return _text(dataset, "ConversionType") in ("DF", "DRW") or _sop_class(dataset) == _STORAGE + "1.1.1.1"
+    return term_of(dataset, "ConversionType") in ("DF", "DRW") or _sop_class(dataset) == _STORAGE + "1.1.1.1"
 
 
 def _photograph(dataset: Dataset, syntax: str) -> bool:
@@ -289,8 +137,8 @@ def _video(dataset: Dataset, syntax: str) -> bool:
 
 
 def _slide_label(dataset: Dataset, syntax: str) -> bool:
-    image_type = _values(dataset, "ImageType")
-    if _text(dataset, "SpecimenLabelInImage") == "YES":
+    image_type = terms_of(dataset, "ImageType")
+    if term_of(dataset, "SpecimenLabelInImage") == "YES":
         return True
     is_slide = _sop_class(dataset) in SLIDE_CLASSES or _modality(dataset) == "SM"
     return is_slide and bool({"LABEL", "OVERVIEW", "LOCALIZER", "THUMBNAIL"} & set(image_type))
@@ -315,7 +163,7 @@ def _text_annotation(dataset: Dataset, syntax: str) -> bool:
 
 
 def _recognizable(dataset: Dataset, syntax: str) -> bool:
-    return _text(dataset, "RecognizableVisualFeatures") not in ("", "NO")
+    return term_of(dataset, "RecognizableVisualFeatures") not in ("", "NO")
 
 
 def _overlay_in_pixels(dataset: Dataset, syntax: str) -> bool:
@@ -359,15 +207,15 @@ def _holds(dataset: Dataset, tag: int) -> bool:
 
 def _colour(dataset: Dataset, syntax: str) -> bool:
     """Scanners measure grey values: colour is a picture that somebody rendered, with what was on the screen."""
-    if _modality(dataset) not in GREY_MODALITIES or not _has_pixels(dataset):
+    if _modality(dataset) not in GREY_MODALITIES or not has_pixels(dataset):
         return False
-    photometric = _text(dataset, "PhotometricInterpretation")
-    return not photometric.startswith("MONOCHROME") or _text(dataset, "SamplesPerPixel") not in ("", "1")
+    photometric = term_of(dataset, "PhotometricInterpretation")
+    return not photometric.startswith("MONOCHROME") or term_of(dataset, "SamplesPerPixel") not in ("", "1")
 
 
 def _secondary_image(dataset: Dataset, syntax: str) -> bool:
     """PS3.3 C.7.6.1.1.2: value 2 SECONDARY, made after the examination, from whatever was there."""
-    return _has_pixels(dataset) and "SECONDARY" in _values(dataset, "ImageType")[:2]
+    return has_pixels(dataset) and "SECONDARY" in terms_of(dataset, "ImageType")[:2]
 
 
 def _rt_image(dataset: Dataset, syntax: str) -> bool:
@@ -383,20 +231,20 @@ def _slide_unstated(dataset: Dataset, syntax: str) -> bool:
     """A slide that does not state both that its label and that no text is in the image (PS3.3 C.8.12.4)."""
     if _sop_class(dataset) not in SLIDE_CLASSES and _modality(dataset) != "SM":
         return False
-    return _text(dataset, "SpecimenLabelInImage") != "NO" or _text(dataset, "BurnedInAnnotation") != "NO"
+    return term_of(dataset, "SpecimenLabelInImage") != "NO" or term_of(dataset, "BurnedInAnnotation") != "NO"
 
 
 def _unusual(dataset: Dataset) -> bool:
     """Pixels in an object that is not known to be an image of an examination."""
     sop_class = _sop_class(dataset)
-    if not _has_pixels(dataset) or sop_class in ACQUIRED_CLASSES or sop_class in SLIDE_CLASSES:
+    if not has_pixels(dataset) or sop_class in ACQUIRED_CLASSES or sop_class in SLIDE_CLASSES:
         return False
-    return not (sop_class.startswith(_STORAGE + "77.1.5.") and _text(dataset, "BurnedInAnnotation") == "NO")
+    return not (sop_class.startswith(_STORAGE + "77.1.5.") and term_of(dataset, "BurnedInAnnotation") == "NO")
 
 
 def _not_acquired(dataset: Dataset) -> bool:
     """Pixels in a scanner's class that do not show that the scanner made them."""
-    if not _has_pixels(dataset) or _sop_class(dataset) not in acquired.SCANNER_CLASSES:
+    if not has_pixels(dataset) or _sop_class(dataset) not in acquired.SCANNER_CLASSES:
         return False
     return not acquired.is_shown(dataset)
 
@@ -406,27 +254,24 @@ def _private_syntax(dataset: Dataset, syntax: str) -> bool:
 
 
 def _likely(dataset: Dataset, syntax: str) -> bool:
-    if _text(dataset, "BurnedInAnnotation") == "NO" or not _has_pixels(dataset):
+    if term_of(dataset, "BurnedInAnnotation") == "NO" or not has_pixels(dataset):
         return False
     return _modality(dataset) in USUALLY_BURNED_IN or _modality(dataset) == ""
 
 
 def _face(dataset: Dataset, syntax: str) -> bool:
-    if _modality(dataset) not in FACE_MODALITIES or not _has_pixels(dataset):
+    if _modality(dataset) not in FACE_MODALITIES or not has_pixels(dataset):
         return False
-    body_part = _WORDS.findall(fold(_text(dataset, "BodyPartExamined")))
+    body_part = _WORDS.findall(fold(term_of(dataset, "BodyPartExamined")))
     if body_part:
         return bool(_HEAD & set(body_part))
-    told = " ".join(_text(dataset, key) for key in ("StudyDescription", "SeriesDescription", "ProtocolName"))
+    told = " ".join(term_of(dataset, key) for key in ("StudyDescription", "SeriesDescription", "ProtocolName"))
     return bool(_HEAD & set(_WORDS.findall(fold(told))))
 
 
 def _unstated(dataset: Dataset, syntax: str) -> bool:
-    return _modality(dataset) in MAY_BE_BURNED_IN and _has_pixels(dataset) and not _text(dataset, "BurnedInAnnotation")
+    return _modality(dataset) in MAY_BE_BURNED_IN and has_pixels(dataset) and not term_of(dataset, "BurnedInAnnotation")
 
-
-# Pixel data (here of deflated files only) and spectroscopy data.
-_IMAGE_VALUES: Final = (0x7FE00008, 0x7FE00009, 0x7FE00010, 0x56000020)
 
 _Predicate = Callable[[Dataset, str], bool]
 
@@ -460,21 +305,3 @@ _WARN: Final[tuple[tuple[Reason, _Predicate], ...]] = (
     (Reason.FACE, _face),
     (Reason.BURNED_IN_UNSTATED, _unstated),
 )
-
-
-# -- inside the pixel data element -------------------------------------------------------------------------------------
-
-
-def _native_length(dataset: Dataset) -> int | None:
-    """Bytes that the image description calls for; None when it does not say."""
-    try:
-        rows, columns = int(dataset["Rows"].value), int(dataset["Columns"].value)
-        samples = int(dataset["SamplesPerPixel"].value) if "SamplesPerPixel" in dataset else 1
-        frames = int(dataset["NumberOfFrames"].value or 1) if "NumberOfFrames" in dataset else 1
-        bits = int(dataset["BitsAllocated"].value)
-    except (KeyError, TypeError, ValueError):
-        return None
-    pixels = rows * columns * frames
-    if "PhotometricInterpretation" in dataset and _text(dataset, "PhotometricInterpretation") == "YBR_FULL_422":
-        return pixels * 2 * bits // 8
-    return (pixels * samples * bits + 7) // 8

@@ -15,7 +15,7 @@ from core.errors import Conflict, Forbidden
 from deid import hooks, notices
 from deid.errors import ReleasedByYou, SameReader, WrongState
 from deid.models import DeidentificationRun, DeidentifiedInstance
-from deid.services import execution
+from deid.services import endings, runs
 from deid.services.requests import address_of, enqueue, point_job_at, start_job
 
 State = DeidentificationRun.State
@@ -27,7 +27,7 @@ def approve_run(*, actor: User, run: DeidentificationRun, note: str = "", reques
     with transaction.atomic():
         job = start_job(owner=run.requested_by, source=run.source_archive, archive=run.target_archive, total=run.total)
         _decide(run=run, actor=actor, state=State.STORING, note=note, job=job)
-        run = execution.load(run.pk)
+        run = runs.load(run.pk)
         point_job_at(run)
         audit.record(
             action="deidentification.approved",
@@ -47,7 +47,7 @@ def reject_run(*, actor: User, run: DeidentificationRun, note: str, request: Any
     _may_decide(actor=actor, run=run)
     with transaction.atomic():
         _decide(run=run, actor=actor, state=State.REJECTED, note=note, finished_at=timezone.now())
-        run = execution.load(run.pk)
+        run = runs.load(run.pk)
         audit.record(
             action="deidentification.rejected",
             organisation=run.organisation,
@@ -68,7 +68,7 @@ def cancel_run(*, actor: User, run: DeidentificationRun, request: Any = None) ->
     if not run.is_cancellable:
         raise WrongState
     if run.state == State.AWAITING_APPROVAL or run.job is None or not run.job.is_active:
-        if not execution.cancelled(run_id=run.pk, actor=actor):
+        if not endings.cancelled(run_id=run.pk, actor=actor):
             raise WrongState
     else:
         try:
@@ -78,8 +78,8 @@ def cancel_run(*, actor: User, run: DeidentificationRun, request: Any = None) ->
         run.job.refresh_from_db()
         if not run.job.is_active:
             # It had not begun; nobody else will note it.
-            execution.cancelled(run_id=run.pk, actor=actor)
-    return execution.load(run.pk)
+            endings.cancelled(run_id=run.pk, actor=actor)
+    return runs.load(run.pk)
 
 
 def retry_run(*, actor: User, run: DeidentificationRun, request: Any = None) -> DeidentificationRun:
@@ -95,7 +95,7 @@ def retry_run(*, actor: User, run: DeidentificationRun, request: Any = None) -> 
         )
         if not changed:
             raise WrongState
-        run = execution.load(run.pk)
+        run = runs.load(run.pk)
         point_job_at(run)
         audit.record(
             action="deidentification.retried",

@@ -7,16 +7,12 @@ was spooled but had no row yet is made again: the same bytes, which the archive 
 
 from __future__ import annotations
 
-import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import structlog
-from django.conf import settings as django_settings
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -24,28 +20,18 @@ from archive.models import Delivery, Instance
 from archive.services import deliveries, index_delivery
 from archive.spool import SpoolWriter
 from archive.storage import storage
-from audit import services as audit
 from core import jobs
 from core.errors import PacswebError, RetriableError
 from core.jobs import JobCancelled, JobHandle
-from deid import hooks, notices
 from deid.domain import pipeline
-from deid.domain.identifiers import NUMBER as NUMBER_KIND
-from deid.domain.identifiers import PATIENT_ID, Identifiers
-from deid.domain.profile import Option, Profile, load_table
-from deid.domain.pseudonyms import Subject
-from deid.domain.screening import Reason, Verdict
-from deid.domain.uids import UidMapper
+from deid.domain.findings import Reason, Verdict
 from deid.errors import ApprovedContentChanged, EmptyStudy
 from deid.models import DeidentificationRun, DeidentifiedInstance
-from deid.services import receipts
-from deid.services.domains import key_of
-from deid.services.requests import address_of
+from deid.services import endings, runs
 
 logger = structlog.get_logger(__name__)
 
 LOCK_NAMESPACE = 0x0DE1D
-MEMORY_BYTES = 8 << 20
 
 State = DeidentificationRun.State
 
@@ -57,20 +43,20 @@ def execute_run(*, run_id: int, job_id: str) -> None:
             return
         with jobs.running(job_id=job_id) as handle:
             if handle is None:
-                cancelled(run_id=run_id, actor=None)
+                endings.cancelled(run_id=run_id, actor=None)
                 return
             try:
                 _execute(run_id=run_id, handle=handle)
             except JobCancelled:
-                cancelled(run_id=run_id, actor=None)
+                endings.cancelled(run_id=run_id, actor=None)
                 raise
             except RetriableError:
                 raise
             except PacswebError as error:
-                failed(run_id=run_id, message=str(error.message))
+                endings.failed(run_id=run_id, message=str(error.message))
                 raise
             except Exception:
-                failed(run_id=run_id, message=_("An unexpected error stopped this work. It was logged."))
+                endings.failed(run_id=run_id, message=_("An unexpected error stopped this work. It was logged."))
                 raise
 
 
@@ -88,60 +74,17 @@ def _claimed(run_id: int) -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_NAMESPACE, run_id])
 
 
-def settings_of(run: DeidentificationRun) -> pipeline.Settings:
-    """The plan of a run for the domain layer: the same run gives the same plan at any time."""
-    known = Identifiers()
-    study = run.source_study
-    if study is not None:
-        known.add_number(study.patient.patient_id, kind=PATIENT_ID)
-        # What this study's header says, and what other studies call the same patient.
-        for name in dict.fromkeys((study.patient_name, study.patient.patient_name)):
-            known.add_name(name)
-        for birth_date in dict.fromkeys((study.birth_date, study.patient.birth_date)):
-            known.add_birth_date(birth_date)
-        known.add_number(study.accession_number, kind=NUMBER_KIND)
-        known.add_name(study.referring_physician_name)
-        known.uids.add(study.study_instance_uid)
-    return pipeline.Settings(
-        profile=Profile(table=load_table(), options=[Option(name) for name in run.options]),
-        subject=Subject(
-            patient_id=run.pseudonym.patient_id,
-            patient_name=run.pseudonym.patient_name,
-            shift_days=run.pseudonym.shift_days,
-        ),
-        uids=UidMapper(key=key_of(run.domain)),
-        known=known,
-        scratch=_scratch(),
-    )
-
-
-def load(run_id: int) -> DeidentificationRun:
-    run: DeidentificationRun = DeidentificationRun.objects.select_related(
-        "organisation",
-        "domain",
-        "pseudonym",
-        "source_archive",
-        "target_archive",
-        "source_study__patient",
-        "requested_by",
-        "delivery__archive",
-        "delivery__organisation",
-        "job",
-    ).get(pk=run_id)
-    return run
-
-
 def _execute(*, run_id: int, handle: JobHandle) -> None:
     DeidentificationRun.objects.filter(pk=run_id, state=State.DRAFT).update(
         state=State.RUNNING, started_at=timezone.now(), error=""
     )
-    run = load(run_id)
+    run = runs.load(run_id)
     if not run.is_working:
         return
     if run.source_study is None:
         raise EmptyStudy(_("The source study was deleted in the meantime."))
     stores = run.state == State.STORING or not run.asks_second_person
-    settings = settings_of(run)
+    settings = runs.settings_of(run)
     if stores:
         delivery = _delivery(run)
         with SpoolWriter(delivery.pk) as writer:
@@ -149,10 +92,10 @@ def _execute(*, run_id: int, handle: JobHandle) -> None:
         deliveries.close_delivery(delivery=delivery)
         index_delivery(delivery=delivery)
         _settle(run)
-        _finish(run=run, handle=handle)
+        endings.finish(run=run, handle=handle)
     else:
         _each_instance(run=run, settings=settings, handle=handle, writer=None)
-        _ask_for_approval(run=run, handle=handle)
+        endings.ask_for_approval(run=run, handle=handle)
 
 
 def _delivery(run: DeidentificationRun) -> Delivery:
@@ -243,7 +186,7 @@ def _processed(
     released: frozenset[Reason] = frozenset(),
 ) -> dict[str, Any]:
     """What became of one instance, as fields of its row; it is in the spool when there is a writer and it passed."""
-    with _opened(instance) as source, temporary() as target:
+    with _opened(instance) as source, runs.temporary() as target:
         outcome = pipeline.process(source=source, target=target, settings=settings, released=released)
         if outcome.error:
             logger.warning("instance_not_deidentified", run=run.public_id, instance=instance.pk, kind=outcome.error)
@@ -270,7 +213,7 @@ def _store_approved(
     writer: SpoolWriter,
 ) -> None:
     """Make again what was approved and store it, if it is the same to the byte."""
-    with _opened(instance) as source, temporary() as target:
+    with _opened(instance) as source, runs.temporary() as target:
         outcome = pipeline.process(source=source, target=target, settings=settings, released=_put_aside(row))
         if outcome.verdict is Verdict.HELD_BACK or outcome.digest != bytes(row.target_digest):
             raise ApprovedContentChanged
@@ -280,7 +223,7 @@ def _store_approved(
 
 def made_again(*, row: DeidentifiedInstance, source: BinaryIO, target: BinaryIO) -> pipeline.Outcome:
     """The copy of one instance for a look at it; nothing is stored."""
-    settings = settings_of(row.run)
+    settings = runs.settings_of(row.run)
     return pipeline.process(source=source, target=target, settings=settings, released=_put_aside(row))
 
 
@@ -300,19 +243,6 @@ def _opened(instance: Instance) -> Iterator[BinaryIO]:
         yield stream
 
 
-@contextmanager
-def temporary() -> Iterator[BinaryIO]:
-    """Scratch space in the data folder that leaves no file behind, even by kill -9: small outputs stay in memory."""
-    with tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES, dir=_scratch()) as file:
-        yield file  # type: ignore[misc]
-
-
-def _scratch() -> str:
-    folder = Path(django_settings.DATA_DIR) / "scratch"
-    folder.mkdir(parents=True, exist_ok=True)
-    return str(folder)
-
-
 def _settle(run: DeidentificationRun) -> None:
     """Ask the target archive's index what it has; what it refused is held back with that reason."""
     passed = list(DeidentifiedInstance.objects.filter(run=run).exclude(verdict=Verdict.HELD_BACK.value))
@@ -328,137 +258,3 @@ def _settle(run: DeidentificationRun) -> None:
             row.verdict = Verdict.HELD_BACK.value
             row.reasons = [*row.reasons, Reason.NOT_STORED.value]
     DeidentifiedInstance.objects.bulk_update(passed, ["is_stored", "verdict", "reasons"], batch_size=500)
-
-
-def has_open_holds(run: DeidentificationRun) -> bool:
-    """Whether images of the run wait for somebody to review them."""
-    held = DeidentifiedInstance.objects.filter(run=run, verdict=Verdict.HELD_BACK.value, decision="")
-    return any(row.is_open_hold for row in held.only("verdict", "decision", "source_instance", "reasons"))
-
-
-def _counts(run: DeidentificationRun) -> tuple[int, int, int, Counter[str]]:
-    """(passed, held back, with a warning, reasons of those held back)"""
-    passed = held = warned = 0
-    reasons: Counter[str] = Counter()
-    for verdict, codes in DeidentifiedInstance.objects.filter(run=run).values_list("verdict", "reasons"):
-        if verdict == Verdict.HELD_BACK.value:
-            held += 1
-            reasons.update(codes[:1] if Reason.NOT_STORED.value not in codes else [Reason.NOT_STORED.value])
-        else:
-            passed += 1
-            warned += verdict == Verdict.PASS_WITH_WARNING.value
-    return passed, held, warned, reasons
-
-
-def _finish(*, run: DeidentificationRun, handle: JobHandle) -> None:
-    passed, held, warned, reasons = _counts(run)
-    state = State.COMPLETED if not held else State.PARTIALLY_HELD if passed else State.HELD
-    with transaction.atomic():
-        ended = DeidentificationRun.objects.filter(pk=run.pk, state__in=DeidentificationRun.WORKING_STATES).update(
-            state=state, stored=passed, held=held, warned=warned, finished_at=timezone.now()
-        )
-        if not ended:
-            return
-        run = load(run.pk)
-        run.receipt = receipts.build(run)
-        DeidentificationRun.objects.filter(pk=run.pk).update(receipt=run.receipt)
-        detail: dict[str, Any] = {
-            "archive": run.target_archive.slug,
-            "stored": passed,
-            "held": held,
-            "state": state.value,
-            "receipt_sha256": run.receipt["sha256"],
-        }
-        audit.record(
-            action="deidentification.completed",
-            organisation=run.organisation,
-            actor=run.requested_by,
-            target=run,
-            detail=detail,
-            door="task",
-            outcome="success" if passed else "failed",
-        )
-        if held:
-            audit.record(
-                action="deidentification.held_back",
-                organisation=run.organisation,
-                actor=run.requested_by,
-                target=run,
-                detail={"held": held, "reasons": ", ".join(sorted(reasons)), "by_reason": dict(reasons)},
-                door="task",
-            )
-            if has_open_holds(run):
-                notices.review_needed(run=run)
-        handle.finish(
-            result={"run": run.public_id, "stored": passed, "held": held},
-            result_url=address_of(run),
-            message=_("%(stored)d copied, %(held)d held back") % {"stored": passed, "held": held},
-        )
-        hooks.run_completed(run=run)
-
-
-def _ask_for_approval(*, run: DeidentificationRun, handle: JobHandle) -> None:
-    passed, held, warned, _reasons = _counts(run)
-    if not passed:
-        # There is nothing to decide on.
-        _finish(run=run, handle=handle)
-        return
-    waits = DeidentificationRun.objects.filter(pk=run.pk, state=State.RUNNING).update(
-        state=State.AWAITING_APPROVAL, held=held, warned=warned
-    )
-    if waits:
-        notices.approval_asked(run=run, url=address_of(run))
-        if has_open_holds(run):
-            notices.review_needed(run=run)
-    handle.finish(
-        result={"run": run.public_id, "ready": passed, "held": held},
-        result_url=address_of(run),
-        message=_("Ready for a second person to approve"),
-    )
-
-
-def cancelled(*, run_id: int, actor: Any) -> bool:
-    """Note that a run was cancelled; what is stored already stays. Returns whether this call did it."""
-    with transaction.atomic():
-        ended = DeidentificationRun.objects.filter(pk=run_id, state__in=DeidentificationRun.CANCELLABLE_STATES).update(
-            state=State.CANCELLED, finished_at=timezone.now()
-        )
-        if ended:
-            run = load(run_id)
-            _close(run)
-            notices.approval_over(run=run)
-            notices.review_over(run=run)
-            audit.record(
-                action="deidentification.cancelled",
-                organisation=run.organisation,
-                actor=actor or run.requested_by,
-                target=run,
-            )
-            hooks.run_completed(run=run)
-    return bool(ended)
-
-
-def failed(*, run_id: int, message: str) -> None:
-    with transaction.atomic():
-        ended = DeidentificationRun.objects.filter(
-            pk=run_id, state__in=(State.DRAFT, *DeidentificationRun.WORKING_STATES)
-        ).update(state=State.FAILED, error=message[:500], finished_at=timezone.now())
-        if ended:
-            run = load(run_id)
-            _close(run)
-            audit.record(
-                action="deidentification.failed",
-                organisation=run.organisation,
-                actor=run.requested_by,
-                target=run,
-                detail={"archive": run.target_archive.slug},
-                outcome="failed",
-                door="task",
-            )
-            hooks.run_completed(run=run)
-
-
-def _close(run: DeidentificationRun) -> None:
-    """What was spooled before is checked and acknowledged: it is indexed, and a retry finds it."""
-    if run.delivery is not None:
-        deliveries.close_delivery(delivery=run.delivery)

@@ -20,7 +20,7 @@ from core.errors import Invalid
 from deid import notices
 from deid.errors import NotReleasable, ReasonMissing, WrongState
 from deid.models import DeidentificationRun, DeidentifiedInstance
-from deid.services import execution
+from deid.services import endings, runs
 from deid.services.requests import enqueue, point_job_at, start_job
 
 State = DeidentificationRun.State
@@ -59,10 +59,10 @@ def release_images(
         )
         if not changed:
             raise WrongState
-        run = execution.load(run.pk)
+        run = runs.load(run.pk)
         point_job_at(run)
         notices.approval_over(run=run)
-        if not execution.has_open_holds(run):
+        if not endings.has_open_holds(run):
             notices.review_over(run=run)
         _record("deidentification.released", actor=actor, run=run, rows=rows, reason=reason, request=request)
         enqueue(run)
@@ -82,7 +82,7 @@ def drop_images(
         for row in rows:
             row.decision = Decision.DROPPED
         _note(rows, actor=actor, reason=reason)
-        if not execution.has_open_holds(run):
+        if not endings.has_open_holds(run):
             notices.review_over(run=run)
         _record("deidentification.dropped", actor=actor, run=run, rows=rows, reason=reason, request=request)
     return run

@@ -64,7 +64,7 @@ def run_completed(*, run: DeidentificationRun) -> None:
 
 
 def held_back_of(run: DeidentificationRun) -> list[dict[str, Any]]:
-    """Images that were not copied, counted by their reasons (codes of `deid.domain.screening.Reason`)."""
+    """Images that were not copied, counted by their reasons (codes of `deid.domain.findings.Reason`)."""
     counts: dict[tuple[str, ...], int] = {}
     rows = DeidentifiedInstance.objects.filter(run=run, verdict=DeidentifiedInstance.Verdict.HELD_BACK)
     for reasons in rows.values_list("reasons", flat=True):

@@ -12,10 +12,10 @@ from pydicom.dataset import Dataset
 
 from deid.domain import engine, identifiers, pipeline
 from deid.domain.changes import Record
+from deid.domain.findings import Reason
 from deid.domain.plan import Plan
 from deid.domain.profile import DEFAULT_OPTIONS, Option, Profile, load_table
 from deid.domain.pseudonyms import Subject, subject
-from deid.domain.screening import Reason
 from deid.domain.uids import UidMapper
 from tests.archive.factories import make_dataset, to_bytes
 

@@ -16,7 +16,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Imp
 from archive.domain import jpeg
 from deid import arrivals
 from deid.domain import arrival, arrival_file, files
-from deid.domain.screening import Reason
+from deid.domain.findings import Reason
 from dimse.domain import part10
 from tests.archive import bombs
 from tests.deid.builders import make_dataset, process, to_bytes

@@ -11,7 +11,7 @@ import pytest
 from core.tenancy import tenant
 from deid import services, tasks
 from deid.models import DeidentificationRun
-from deid.services import execution
+from deid.services import runs
 from deid.services.domains import domain_of
 from tests.archive.factories import deliver, make_file
 from tests.deid.conftest import House, make_house
@@ -38,7 +38,7 @@ def make_run(house: House, *, patient_id: str) -> DeidentificationRun:
         run = services.deidentify_study(actor=house.educator, study=study, target_archive=house.teaching)
     tasks.execute_run(organisation_id=run.organisation_id, run_id=run.pk, job_id=str(run.job_id))
     with tenant(house.organisation):
-        return execution.load(run.pk)
+        return runs.load(run.pk)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
@@ -99,7 +99,7 @@ def test_a_colleague_compares_and_approves(transactional_db: None, new_visitor: 
     page.get_by_role("button", name="Approve and store").click()
     page.get_by_text("Approved. The images are being stored.").wait_for()
     with tenant(house.organisation):
-        after = execution.load(run.pk)
+        after = runs.load(run.pk)
         assert (after.state, after.decided_by) == (DeidentificationRun.State.STORING, colleague)
 
 
@@ -130,4 +130,4 @@ def test_a_manager_looks_through_the_frames_and_releases_an_image(
     page.get_by_role("button", name="Release").click()
     page.get_by_text("1 image released.").wait_for()
     with tenant(house.organisation):
-        assert execution.load(run.pk).state == DeidentificationRun.State.RUNNING
+        assert runs.load(run.pk).state == DeidentificationRun.State.RUNNING

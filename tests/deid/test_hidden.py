@@ -15,9 +15,9 @@ from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from deid.domain import binaries, deflated, files, pipeline
+from deid.domain.findings import Reason, Verdict
 from deid.domain.identifiers import Identifiers
 from deid.domain.profile import DEFAULT_OPTIONS, Option
-from deid.domain.screening import Reason, Verdict
 from tests.deid.builders import clean, make_dataset, make_settings, process, read, to_bytes
 from tests.deid.planting import code, put
 

@@ -14,7 +14,7 @@ from PIL import Image
 from pydicom.uid import ExplicitVRBigEndian
 
 from archive.domain.codestreams import Description, marker_segments, of_bytes, stripped
-from deid.domain.screening import Reason, Verdict
+from deid.domain.findings import Reason, Verdict
 from tests.deid.builders import make_dataset, process, read, to_bytes
 from tests.deid.test_pixel_holds import CODERS, coded, comes_out_clean, even, grey, segment
 

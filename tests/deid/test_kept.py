@@ -12,9 +12,9 @@ from PIL import ImageCms
 from pydicom.dataset import Dataset
 
 from deid.domain import binaries, codes, units
+from deid.domain.findings import Verdict
 from deid.domain.identifiers import Identifiers
 from deid.domain.profile import DEFAULT_OPTIONS, Option
-from deid.domain.screening import Verdict
 from tests.deid.builders import clean, make_dataset, process, read
 from tests.deid.planting import code
 

@@ -12,9 +12,9 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from deid.domain import engine
+from deid.domain.findings import Verdict
 from deid.domain.identifiers import fold, strings_of
 from deid.domain.profile import DEFAULT_OPTIONS, Option
-from deid.domain.screening import Verdict
 from tests.deid import planting
 from tests.deid.builders import clean, make_dataset, make_plan, process, read
 

@@ -13,7 +13,7 @@ from audit.models import Event
 from core.tenancy import tenant
 from deid import services, tasks
 from deid.models import DeidentificationRun, DeidentifiedInstance
-from deid.services import execution
+from deid.services import runs
 from deid.services.domains import domain_of
 from tests.archive.factories import deliver, make_file
 from tests.deid.conftest import House, make_house
@@ -32,7 +32,7 @@ def run(house: House) -> DeidentificationRun:
         run = services.deidentify_study(actor=house.educator, study=study, target_archive=house.teaching)
     tasks.execute_run(organisation_id=run.organisation_id, run_id=run.pk, job_id=str(run.job_id))
     with tenant(house.organisation):
-        return execution.load(run.pk)
+        return runs.load(run.pk)
 
 
 def page(house: House, name: str, **arguments: Any) -> str:
@@ -154,7 +154,7 @@ def test_a_second_person_approves_on_the_page(house: House) -> None:
     assert "Approve and store" in other.get(page(house, "run", run=run.public_id)).content.decode()
     assert other.post(page(house, "run-approve", run=run.public_id), {"note": "Looked at it"}).status_code == 302
     with tenant(house.organisation):
-        assert execution.load(run.pk).state == DeidentificationRun.State.STORING
+        assert runs.load(run.pk).state == DeidentificationRun.State.STORING
 
 
 def test_the_list_asks_the_same_questions_for_one_run_and_for_many(

@@ -15,8 +15,8 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import UID
 
 from archive.domain import jpeg
-from deid.domain import files, screening
-from deid.domain.screening import RELEASABLE, Reason, Verdict
+from deid.domain import files, screening_pixels
+from deid.domain.findings import RELEASABLE, Reason, Verdict
 from tests.archive import bombs
 from tests.deid.builders import make_dataset, process, read, to_bytes
 
@@ -286,7 +286,7 @@ def comes_out_clean(content: bytes, *, images: list[np.ndarray[Any, Any]], lossy
     for image, found in zip(images, pixels, strict=True):
         assert np.abs(found.astype(int) - image).max() <= (60 if lossy else 0)
     opened = files.open_source(io.BytesIO(output))
-    assert screening.screen_pixels(opened) == []
+    assert screening_pixels.screen(opened) == []
     assert opened.coded is not None and opened.pixels is not None
     assert b"".join(opened.coded.write(opened.stream)) == output[opened.pixels.start :], "clean stays as it is"
 

@@ -14,9 +14,9 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from deid.domain import screening, texts, verify
+from deid.domain.findings import Reason, Verdict
 from deid.domain.identifiers import gather
 from deid.domain.profile import Option
-from deid.domain.screening import Reason, Verdict
 from tests.deid.builders import clean, make_dataset, make_settings, process, read, stored_values, to_bytes
 
 NAME = "Quixano^Alonso"

@@ -22,7 +22,7 @@ from core.tenancy import tenant
 from deid import notices, queries, services, tasks
 from deid.errors import NotReleasable, ReasonMissing, ReleasedByYou, WrongState
 from deid.models import DeidentificationRun, DeidentifiedInstance
-from deid.services import execution, receipts
+from deid.services import receipts, runs
 from deid.services.domains import domain_of
 from tests.access.sign_in.sessions import forget_sign_in
 from tests.archive.factories import deliver, make_file
@@ -246,7 +246,7 @@ def test_the_page_shows_the_pictures_and_takes_a_signed_decision(house: House) -
     assert client.post(page(house, "run-release", run), {**form, "reason": ""}).status_code == 400
     assert client.post(page(house, "run-release", run), form).status_code == 302
     with tenant(house.organisation):
-        run = execution.load(run.pk)
+        run = runs.load(run.pk)
         assert Event.objects.filter(action="deidentification.looked", target_id=run.public_id).count() == 3
     assert work(run).state == State.COMPLETED
     assert "Decided" in client.get(page(house, "run-held", run)).content.decode()

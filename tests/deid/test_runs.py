@@ -28,7 +28,7 @@ from deid.errors import (
     WrongState,
 )
 from deid.models import DeidentificationRun, DeidentifiedInstance, Pseudonym
-from deid.services import execution, receipts
+from deid.services import execution, receipts, runs
 from deid.services.domains import domain_of
 from tests.access.factories import make_member
 from tests.archive.factories import deliver, make_file
@@ -48,7 +48,7 @@ def ask(house: House, study: Study, **changes: Any) -> DeidentificationRun:
 def work(run: DeidentificationRun) -> DeidentificationRun:
     tasks.execute_run(organisation_id=run.organisation_id, run_id=run.pk, job_id=str(run.job_id))
     with tenant(run.organisation):
-        return execution.load(run.pk)
+        return runs.load(run.pk)
 
 
 def copies(house: House) -> list[pydicom.Dataset]:
@@ -119,7 +119,7 @@ def test_a_worker_killed_in_the_middle_is_taken_over(house: House, monkeypatch: 
     with pytest.raises(KeyboardInterrupt):
         work(run)
     with tenant(house.organisation):
-        assert execution.load(run.pk).state == State.RUNNING
+        assert runs.load(run.pk).state == State.RUNNING
         assert DeidentifiedInstance.objects.filter(run=run).count() == 2
     run = work(run)
     assert (run.state, run.stored) == (State.COMPLETED, 4)
@@ -188,7 +188,7 @@ def test_what_the_target_refuses_is_held_back_with_that_reason(house: House) -> 
     study = house.study(count=2)
     run = ask(house, study)
     with tenant(house.organisation):
-        settings = execution.settings_of(execution.load(run.pk))
+        settings = runs.settings_of(runs.load(run.pk))
         first = Instance.objects.filter(study=study).order_by("pk").first()
         uid = settings.uids.new_uid(first.sop_instance_uid)
     deliver(house.teaching, [make_file(SOPInstanceUID=uid)])
@@ -341,7 +341,7 @@ class TestCancelAndRetry:
             real(**arguments)
             calls.append(1)
             if len(calls) == 1:
-                services.cancel_run(actor=house.educator, run=execution.load(run.pk))
+                services.cancel_run(actor=house.educator, run=runs.load(run.pk))
                 raise JobCancelled
 
         monkeypatch.setattr(execution, "_one", cancels_after_one)
@@ -368,7 +368,7 @@ class TestCancelAndRetry:
         with pytest.raises(ZeroDivisionError):
             work(run)
         with tenant(house.organisation):
-            run = execution.load(run.pk)
+            run = runs.load(run.pk)
         assert run.state == State.FAILED and run.job is not None and run.job.state == Job.State.FAILED
 
 

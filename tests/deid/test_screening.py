@@ -22,8 +22,8 @@ from pydicom.uid import (
 )
 
 from deid.domain import files, pipeline, screening
+from deid.domain.findings import Reason, Severity, Verdict
 from deid.domain.identifiers import DEFINED_TERMS
-from deid.domain.screening import Reason, Severity, Verdict
 from deid.reasons import EXPLANATIONS
 from tests.deid.builders import make_dataset, make_settings, process, read, to_bytes
 

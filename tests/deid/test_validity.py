@@ -15,9 +15,9 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
 from deid.domain import dates
+from deid.domain.findings import RELEASABLE, Verdict
 from deid.domain.profile import Option
 from deid.domain.pseudonyms import subject
-from deid.domain.screening import RELEASABLE, Verdict
 from deid.domain.uids import UidMapper
 from tests.deid.builders import KEY, make_dataset, process, read, stored_values
 
