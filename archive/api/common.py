@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework.request import Request
 
 from access.models import User
@@ -43,5 +44,5 @@ def body_of(request: Request) -> Any:
 def whole_number(request: Request, name: str) -> int:
     words = request.query_params.get(name, "")
     if not (words.isascii() and words.isdigit() and len(words) < 16):
-        raise Invalid(fields={name: ["a whole number"]})
+        raise Invalid(fields={name: [_("a whole number from 0, in decimal digits")]})
     return int(words)

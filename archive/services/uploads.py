@@ -112,6 +112,8 @@ def take_piece(
     _require_open(delivery)
     if total > limit("file_bytes"):
         raise FileTooLarge
+    if offset > total:
+        raise Invalid(fields={"offset": [_("A piece cannot begin behind the end of its file (total).")]})
     path = _upload_path(delivery, upload_id)
     check_space()
     here = path.stat().st_size if path.exists() else 0
@@ -210,9 +212,9 @@ def read_pack(stream: BinaryIO) -> Iterator[tuple[str, str, Iterable[bytes]]]:
         # Deep nesting ends Python's own reader; numbers of thousands of digits are a ValueError.
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise Invalid(_("The pack is damaged.")) from error
-        if type(size) is not int:
-            raise Invalid(_("The pack is damaged: a size is a whole number."))
-        if size < 0 or size > limit("file_bytes"):
+        if type(size) is not int or size < 0:
+            raise Invalid(_("The pack is damaged: a size is a whole number from 0."))
+        if size > limit("file_bytes"):
             raise FileTooLarge
         yield reference[:64], name[:1000], reader.body(size)
         reader.finish()
