@@ -25,8 +25,8 @@ from archive.domain.elements import (
     read_elements,
 )
 from archive.domain.part10 import Unreadable
+from archive.inspection import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from archive.models import Instance
-from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from dicomweb import frames
 from dicomweb.domain import pixels
 from dicomweb.domain.media import AS_STORED, EXPLICIT_VR_LITTLE_ENDIAN, Choice

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from archive.inspection import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from dimse import handshake, services
 from dimse.directory import Destination, Directory
 from dimse.domain import callers, negotiation, pdu

@@ -11,12 +11,12 @@ import structlog
 from archive import quota
 from archive import services as archive_services
 from archive.errors import NotASource, OutOfSpace
+from archive.inspection import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, fault_of
 from archive.intake import policy
 from archive.limits import limit
 from archive.models import Delivery
 from archive.services.commit import DICOM_STATUS
 from archive.services.deliveries import check_space
-from archive.services.inspect import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION, fault_of
 from archive.spool import SpoolWriter
 from core.errors import PacswebError
 from core.tenancy import tenant

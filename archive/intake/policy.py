@@ -18,8 +18,8 @@ from access.queries import unexpired
 from archive import hooks
 from archive.domain.screening import NOT_OF_A_RUN, Finding, as_comment
 from archive.errors import NotASource
+from archive.inspection import Inspected, inspect
 from archive.models import Archive, Delivery, IntakeSource
-from archive.services.inspect import Inspected, inspect
 
 Admission = Delivery.Admission
 

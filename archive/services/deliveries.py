@@ -16,6 +16,7 @@ from access.models import User
 from access.queries import require
 from archive import quota, spool
 from archive.errors import DeliveryClosed, FileTooLarge, OutOfSpace, QuotaReached
+from archive.intake import policy
 from archive.limits import limit
 from archive.models import Archive, Delivery
 from archive.spool import SpooledFile, SpoolWriter
@@ -54,7 +55,7 @@ def open_delivery(
             address = client_address(request) or None
         intake_source = None
         if not (admission and archive.is_gated):
-            admission, intake_source = _admitted(
+            admission, intake_source = policy.admit(
                 archive=archive, source=source, actor=actor, calling_ae_title=calling_ae_title, address=address
             )
         delivery: Delivery = Delivery.objects.create(
@@ -80,12 +81,6 @@ def open_delivery(
     quota.know(delivery_id=delivery.pk, organisation_id=organisation.pk)
     spool.make_folder(delivery.pk)
     return delivery
-
-
-def _admitted(*, archive: Archive, **sender: Any) -> tuple[str, Any]:
-    from archive.intake import policy
-
-    return policy.admit(archive=archive, **sender)
 
 
 def _door(source: str) -> str:

@@ -21,13 +21,13 @@ from django.utils import timezone
 from archive import spool
 from archive.domain.screening import SCREENING_CODES
 from archive.errors import StorageAway
+from archive.inspection import Inspected, inspect
 from archive.intake import notices, policy
 from archive.limits import limit
 from archive.models import Delivery, Instance, QuarantinedFile
 from archive.services import commit, removal
 from archive.services.commit import Outcome
 from archive.services.commit.outcome import REASONS
-from archive.services.inspect import Inspected, inspect
 from audit import services as audit
 from core.errors import NotFound, RetriableError
 from core.ready import ready

@@ -16,9 +16,9 @@ from archive import services, spool
 from archive.domain import pixel_notes
 from archive.domain.part10 import Unreadable
 from archive.errors import FileTooLarge, OutOfSpace
+from archive.inspection import inspect
 from archive.models import Archive, Delivery
 from archive.services.deliveries import make_durable, write_one
-from archive.services.inspect import inspect
 from archive.spool import SpoolWriter
 from core.errors import Forbidden
 from dicomweb import queries

@@ -17,8 +17,8 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Imp
 from archive import queries, services, spool
 from archive.domain import frames, part10
 from archive.domain.header import read_header
+from archive.inspection import file_meta, inspect
 from archive.models import Archive, Delivery, Instance, Patient, QuarantinedFile, Series, Study
-from archive.services.inspect import file_meta, inspect
 from archive.storage import storage
 from core.tenancy import tenant
 from tests.archive.factories import deliver, make_archive, make_dataset, make_file, to_bytes

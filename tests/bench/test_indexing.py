@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from archive import services, spool
+from archive.inspection import inspect
 from archive.limits import limit
 from archive.models import Delivery, Instance
-from archive.services.inspect import inspect
 from core.tenancy import tenant
 from tests.archive.factories import make_archive, make_dataset, make_series, to_bytes
 

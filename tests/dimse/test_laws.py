@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.services.inspect import fault_of
+from archive.inspection import fault_of
 from dimse.domain import command as commands
 from dimse.domain import negotiation, part10, pdu
 from dimse.domain.pdu import AnsweredContext, ContextResult, ProposedContext, ProtocolError

@@ -9,6 +9,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from archive.domain.header import Header
+from archive.inspection import Inspected
 from archive.models import Archive, Delivery, Instance, QuarantinedFile
 from archive.services import removal
 from archive.services.commit.contents import find_series, known_instances, may_replace, new_instance, replace
@@ -25,7 +26,6 @@ from archive.services.commit.outcome import (
 )
 from archive.services.commit.patients import conflict_of, find_studies, remove_unused
 from archive.services.commit.verdicts import Batch, Crossed, accept, forget_link, refuse, storage_key
-from archive.services.inspect import Inspected
 from archive.storage import storage
 
 __all__ = [

@@ -7,9 +7,9 @@ from typing import Any
 from django.db.models import QuerySet
 
 from archive.domain.header import Header
+from archive.inspection import Inspected
 from archive.models import Archive, Delivery, Instance, Series, Study
 from archive.services.commit.verdicts import Batch, Crossed, storage_key
-from archive.services.inspect import Inspected
 from archive.storage import storage
 from core.ready import ready
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from archive.inspection import Inspected
 from archive.limits import limit
 from archive.models import Archive, Delivery, Instance, QuarantinedFile
 from archive.services.commit.outcome import (
@@ -16,7 +17,6 @@ from archive.services.commit.outcome import (
     SKIPPED,
     Outcome,
 )
-from archive.services.inspect import Inspected
 from archive.storage import Pending, storage
 
 
