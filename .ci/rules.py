@@ -30,7 +30,7 @@ CONNECTIONS = {
 }
 DOORS = {"views", "api", "views.py", "api.py"}
 # They take all rows and give back those that may be seen.
-ACCESS_FILTERS = {"visible_to", "visible_within", "get_visible"}
+ACCESS_FILTERS = {"visible_to", "visible_within", "seen_within", "get_visible"}
 TASK_DECORATOR_HOME = Path("core/tasks.py")
 
 

@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
@@ -273,6 +273,14 @@ def _roles_by_kind(*, user_id: int, at: datetime) -> QuerySet[ContainerRole]:
     return rows.order_by("container_kind").distinct("container_kind")
 
 
+@dataclass(frozen=True, slots=True)
+class Within(Generic[Row]):
+    """Rows of one container that somebody sees; `is_whole` only where nothing of the container is hidden from them."""
+
+    rows: QuerySet[Row]
+    is_whole: bool = False
+
+
 def visible_within(
     user: User | AnonymousUser,
     queryset: QuerySet[Row],
@@ -281,6 +289,18 @@ def visible_within(
     is_open: bool,
     container: RoleContainer | None = None,
 ) -> QuerySet[Row]:
+    """The rows of `seen_within`."""
+    return seen_within(user, queryset, permission, is_open=is_open, container=container).rows
+
+
+def seen_within(
+    user: User | AnonymousUser,
+    queryset: QuerySet[Row],
+    permission: str,
+    *,
+    is_open: bool,
+    container: RoleContainer | None = None,
+) -> Within[Row]:
     """The same as `visible_to` for rows of one container, for lists.
 
     `is_open` is the answer of `may` for that container: when a role opens all of it, asking that first by one short query
@@ -288,9 +308,9 @@ def visible_within(
     reason opens all of it, and the rest are asked before the list, which then looks up its few rows by index.
     """
     if is_open:
-        return queryset
+        return Within(queryset, is_whole=True)
     if container is None or not is_plain(user):
-        return visible_to(user, queryset, permission)
+        return Within(visible_to(user, queryset, permission))
     model = queryset.model
     _container, path = container_model(model)
     # Rows below a study name their archive themselves, too.
@@ -305,11 +325,11 @@ def visible_within(
         for whole in wholes:
             opening |= Q(pk__in=whole)
         if type(container)._default_manager.filter(opening, pk=container.pk).exists():
-            return queryset
+            return Within(queryset, is_whole=True)
     reasons = Q()
     for reason in filter(None, rest):
         reasons |= reason
-    return queryset.filter(asked_first(reasons)) if reasons else queryset.none()
+    return Within(queryset.filter(asked_first(reasons)) if reasons else queryset.none())
 
 
 def _without_wholes(reason: Q, *, keys: set[str], wholes: list[QuerySet[Any]]) -> Q:

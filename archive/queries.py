@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 from django.db.models import QuerySet, Subquery
 from django.urls import reverse
 
-from access.queries import get_visible, may, visible_to, visible_within
+from access.queries import get_visible, may, seen_within, visible_to
 from archive.domain import frames
 from archive.errors import NotAnImage
 from archive.models import Archive, Delivery, Instance, QuarantinedFile, Series, Study
@@ -132,9 +132,8 @@ class Seen(NamedTuple):
 
 def studies_seen(*, user: Any, archive: Archive) -> Seen:
     every = Study.objects.filter(archive=archive).select_related("patient")
-    rows = visible_within(user, every, VIEW, is_open=may(user, VIEW, archive), container=archive)
-    # What opens the whole archive leaves the list as it is; every other reason is a condition on it.
-    return Seen(rows=rows, is_whole=rows is every)
+    found = seen_within(user, every, VIEW, is_open=may(user, VIEW, archive), container=archive)
+    return Seen(rows=found.rows, is_whole=found.is_whole)
 
 
 def newest_change(*, archive: Archive) -> tuple[datetime | None, datetime | None]:

@@ -16,7 +16,7 @@ from django.db.models import Count, QuerySet
 
 from access import sight
 from access.break_glass import queries as break_glass
-from access.queries import may, visible_to, visible_within
+from access.queries import Within, may, seen_within, visible_to
 from archive.models import Archive, Instance, Series, Study
 from core.errors import NotFound
 from dicomweb.domain import blind
@@ -64,9 +64,12 @@ class Sight:
         self._is_open: dict[int, bool] = {}
 
     def narrowed(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Of rows of the archive those that the caller sees; the same object when nothing is hidden."""
+        """Of rows of the archive those that the caller sees."""
+        return self._within(rows).rows
+
+    def _within(self, rows: QuerySet[Any]) -> Within[Any]:
         is_open = sees_all(user=self.user, archive=self.archive)
-        return visible_within(self.user, rows, VIEW, is_open=is_open, container=self.archive)
+        return seen_within(self.user, rows, VIEW, is_open=is_open, container=self.archive)
 
     @cached_property
     def is_whole(self) -> bool:
@@ -74,7 +77,7 @@ class Sight:
         if sees_all(user=self.user, archive=self.archive):
             return True
         every = (model._default_manager.filter(archive=self.archive) for model in (Study, Series, Instance))
-        return all(self.narrowed(rows) is rows for rows in every)
+        return all(self._within(rows).is_whole for rows in every)
 
     @cached_property
     def studies(self) -> QuerySet[Study]:

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from access import hooks
 from access.models import ApiToken, Organisation, User
-from access.queries import may, visible_to, visible_within
+from access.queries import may, seen_within, visible_to, visible_within
 from access.services import grant_role
 from archive.models import Archive, Instance, Series, Study
 from archive.queries import VIEW, studies
@@ -57,6 +57,8 @@ def ways(user: Any, *, archive: Archive, organisation: Organisation) -> list[tup
                 listed = visible_within(user, rows, VIEW, is_open=is_open, container=container)
                 found.append((by_filter, set(listed.values_list("pk", flat=True))))
                 assert listed.count() == len(found[-1][1])  # none twice
+                is_whole = seen_within(user, rows, VIEW, is_open=is_open, container=container).is_whole
+                assert not is_whole or len(found[-1][1]) == rows.count()
     return found
 
 
