@@ -327,11 +327,13 @@ def all_numbers(instance: Instance) -> list[int]:
 
 
 def parse_numbers(text: str) -> list[int]:
-    """`3,1` as frame numbers in that order (PS3.18 10.4.1.1.6). Raises `HeaderError`."""
+    """`3,1` as frame numbers in that order, each once (PS3.18 10.4.1.1.6). Raises `HeaderError`."""
     parts = text.split(",")
     if len(parts) > 10_000 or not all(part.isascii() and part.isdecimal() and len(part) <= 9 for part in parts):
         raise media.HeaderError("Frames are a list of numbers, as in frames/3,1.")
     numbers = [int(part) for part in parts]
     if min(numbers) < 1:
         raise media.HeaderError("Frames are counted from 1.")
+    if len(set(numbers)) < len(numbers):
+        raise media.HeaderError("A list of frames names each frame once.")
     return numbers

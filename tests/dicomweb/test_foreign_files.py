@@ -323,7 +323,7 @@ def damaged_frames() -> Written:
     )
 
 
-@pytest.mark.parametrize("tail", ["/frames/1,2", "/frames/1,1,2", "/frames/2", "/frames", "/bulkdata/7FE00010", ""])
+@pytest.mark.parametrize("tail", ["/frames/1,2", "/frames/2,1", "/frames/2", "/frames", "/bulkdata/7FE00010", ""])
 def test_frames_that_do_not_decode_are_refused_before_the_first_byte(tail: str) -> None:
     written = damaged_frames()
     door = open_door(written)
@@ -332,14 +332,14 @@ def test_frames_that_do_not_decode_are_refused_before_the_first_byte(tail: str) 
     response = door.get(paths(written)[2] + tail, accept=wish + kind + EXPLICIT)
     assert response.status_code == 406
     assert response["Content-Type"] == "application/problem+json"
-    assert len(parts(door.get(f"{paths(written)[2]}/frames/1,1", accept=wish + kind + EXPLICIT))) == 2 if tail else True
+    assert len(parts(door.get(f"{paths(written)[2]}/frames/1", accept=wish + kind + EXPLICIT))) == 1 if tail else True
 
 
 def test_rendered_frames_that_all_cannot_be_shown_are_refused() -> None:
     written = damaged_frames()
     door = open_door(written)
     accept = 'multipart/related; type="image/png"'
-    assert door.get(f"{paths(written)[2]}/frames/2,2/rendered", accept=accept).status_code == 406
+    assert door.get(f"{paths(written)[2]}/frames/2/rendered", accept=accept).status_code == 406
     assert len(parts(door.get(f"{paths(written)[2]}/frames/2,1/rendered", accept=accept))) == 1
 
 

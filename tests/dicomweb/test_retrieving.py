@@ -124,9 +124,9 @@ def test_frames_come_in_the_order_asked_for_and_are_counted_from_one(archive: An
     images = [grey(shift=number) for number in range(4)]
     (dataset,) = put(archive, native(images, EXPLICIT).content)
     path = paths(dataset)[2]
-    found = parts(door.get(f"{path}/frames/3,1,3"))
-    assert [part.content for part in found] == [images[2].tobytes(), images[0].tobytes(), images[2].tobytes()]
-    assert [part.headers["Content-Location"].rpartition("/")[2] for part in found] == ["3", "1", "3"]
+    found = parts(door.get(f"{path}/frames/3,1"))
+    assert [part.content for part in found] == [images[2].tobytes(), images[0].tobytes()]
+    assert [part.headers["Content-Location"].rpartition("/")[2] for part in found] == ["3", "1"]
     assert len(parts(door.get(f"{path}/frames"))) == 4
     for numbers, status in (
         ("0", 400),
@@ -138,6 +138,17 @@ def test_frames_come_in_the_order_asked_for_and_are_counted_from_one(archive: An
         ("1" * 30, 400),
     ):
         assert door.get(f"{path}/frames/{numbers}").status_code == status, numbers
+
+
+def test_a_list_names_each_frame_once_so_that_no_list_asks_for_more_than_the_image(archive: Any, door: Door) -> None:
+    """PS3.18 10.4.1.1.6: a list of non-duplicate frame numbers."""
+    (dataset,) = put(archive, native([grey(), grey()], EXPLICIT).content)
+    path = paths(dataset)[2]
+    for numbers in ("1,1", "1,2,1", "2,02", ",".join(["1"] * 9_000)):
+        for kind in ("", "/rendered", "/thumbnail"):
+            answer = door.get(f"{path}/frames/{numbers}{kind}", accept="*/*")
+            assert answer.status_code == 400, (numbers[:10], kind)
+            assert "once" in answer.json()["detail"]
 
 
 def test_a_frame_is_not_sent_again_to_who_has_it_and_can_be_fetched_in_ranges(archive: Any, door: Door) -> None:
