@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import re
 import struct
 from typing import Any
 
@@ -12,6 +14,7 @@ import pydicom.data
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from pydicom import dcmread
 from pydicom.encaps import generate_frames
 
@@ -255,3 +258,130 @@ def test_what_cannot_be_told_from_the_image_is_said_so() -> None:
     for syntax in (f"{SYNTAX}102", "1.2.3.4"):
         with pytest.raises(Unsure):
             strip(b"\0\0\1\xb3", syntax=syntax)
+
+
+# -- whole codestreams -----------------------------------------------------------------------------------------------------
+
+
+def noise(side: int = 128, *, bits: int = 8) -> np.ndarray[Any, Any]:
+    values = np.random.default_rng(7).integers(0, 1 << bits, (side, side))
+    return values.astype("u1" if bits <= 8 else "<u2")
+
+
+def tiled(name: str) -> bytes:
+    """128 by 128 pixels in sixteen tiles."""
+    if name == "HTJ2K":
+        return bytes(imagecodecs.htj2k_encode(noise(bits=12), reversible=True, tile=(32, 32)))
+    buffer = io.BytesIO()
+    Image.fromarray(noise(bits=12)).save(buffer, "JPEG2000", no_jp2=True, tile_size=(32, 32))
+    return buffer.getvalue()
+
+
+def tile_parts(frame: bytes) -> list[bytes]:
+    """The main header, each tile-part, and the end of codestream."""
+    at = frame.index(b"\xff\x90\x00\x0a")
+    pieces = [frame[:at]]
+    while frame[at : at + 2] == b"\xff\x90":
+        (length,) = struct.unpack_from(">I", frame, at + 6)
+        pieces.append(frame[at : at + length])
+        at += length
+    return [*pieces, frame[at:]]
+
+
+TILED = {"JPEG 2000": f"{SYNTAX}90", "HTJ2K": f"{SYNTAX}201"}
+
+
+@pytest.mark.parametrize("name", TILED)
+def test_a_codestream_without_some_of_its_tiles_is_damaged(name: str) -> None:
+    frame = tiled(name)
+    head, *parts, end = tile_parts(frame)
+    assert (len(parts), end) == (16, b"\xff\xd9")
+    check(frame, syntax=TILED[name], description=described(128))
+    check(head + b"".join(reversed(parts)) + end, syntax=TILED[name], description=described(128))
+    for kept in (parts[:-1], parts[1:], parts[:8] + parts[9:], parts[:1], [parts[0]] * 16, []):
+        with pytest.raises(Damaged, match=r"tile|cut"):
+            check(head + b"".join(kept) + end, syntax=TILED[name], description=described(128))
+
+
+@pytest.mark.parametrize("name", TILED)
+def test_a_tile_that_was_cut_or_lacks_a_part_is_damaged_although_the_end_is_there(name: str) -> None:
+    head, *parts, end = tile_parts(tiled(name))
+    body = b"".join(parts)
+    with pytest.raises(Damaged):
+        check(head + body[: -len(parts[-1]) // 2] + end, syntax=TILED[name], description=described(128))
+    promised = bytearray(parts[-1])
+    promised[11] = 2
+    with pytest.raises(Damaged, match="part of a tile"):
+        check(head + b"".join(parts[:-1]) + promised + end, syntax=TILED[name], description=described(128))
+    second = bytearray(parts[-1])
+    second[10:12] = b"\x01\x02"
+    check(head + b"".join(parts[:-1]) + promised + second + end, syntax=TILED[name], description=described(128))
+
+
+@pytest.mark.parametrize("name", TILED)
+def test_a_last_tile_of_open_or_overlong_length_is_whole(name: str) -> None:
+    head, *parts, end = tile_parts(tiled(name))
+    for length in (0, len(parts[-1]) + 2):
+        last = bytearray(parts[-1])
+        last[6:10] = struct.pack(">I", length)
+        for padding in (b"", b"\0"):
+            frame = head + b"".join(parts[:-1]) + last + end + padding
+            check(frame, syntax=TILED[name], description=described(128))
+
+
+def restarting() -> bytes:
+    """A JPEG of 256 blocks, a restart marker after every 16."""
+    buffer = io.BytesIO()
+    Image.fromarray(noise()).save(buffer, "JPEG", restart_marker_blocks=16)
+    return buffer.getvalue()
+
+
+def test_a_jpeg_with_fewer_restart_intervals_than_its_header_calls_for_is_damaged() -> None:
+    frame = restarting()
+    description = described(128, bits=8)
+    check(frame, syntax=f"{SYNTAX}50", description=description)
+    places = [found.start() for found in re.finditer(rb"\xff[\xd0-\xd7]", frame)]
+    assert len(places) == 15
+    for cut in (
+        frame[: places[-1]] + frame[-2:],
+        frame[: places[3]] + frame[places[4] :],
+        frame[: places[0]] + frame[-2:],
+    ):
+        with pytest.raises(Damaged, match="restart"):
+            check(cut, syntax=f"{SYNTAX}50", description=description)
+
+
+@pytest.mark.parametrize("name", ["JPEG", "JPEG lossless"])
+def test_a_scan_too_short_for_its_codes_is_damaged(name: str) -> None:
+    syntax, _make, bits = bombs.FRAMES[name]
+    image = noise(bits=min(bits, 12))
+    options = {} if bits == 8 else {"lossless": True, "bitspersample": 12}
+    frame = bytes(imagecodecs.jpeg8_encode(image, **options))
+    blank = bytes(imagecodecs.jpeg8_encode(np.zeros_like(image), **options))
+    for whole in (frame, blank):
+        check(whole, syntax=syntax, description=described(128, bits=bits))
+    start = frame.index(b"\xff\xda")
+    with pytest.raises(Damaged, match="shorter"):
+        check(frame[: start + 60] + b"\xff\xd9", syntax=syntax, description=described(128, bits=bits))
+
+
+def test_every_component_of_a_jpeg_has_a_scan() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(noise()).save(buffer, "JPEG")
+    grey = buffer.getvalue()
+    frame_header, scan = grey.index(b"\xff\xc0"), grey.index(b"\xff\xda")
+    colour = b"\xff\xc0\x00\x11" + grey[frame_header + 4 : frame_header + 9] + b"\x03"
+    colour += b"".join(bytes((number, 0x11, 0)) for number in (1, 2, 3))
+    head = grey[:frame_header] + colour + grey[frame_header + 13 : scan]
+    scans = [grey[scan : scan + 5] + bytes((number,)) + grey[scan + 6 : -2] for number in (1, 2, 3)]
+    description = described(128, bits=8, samples=3)
+    check(head + b"".join(scans) + b"\xff\xd9", syntax=f"{SYNTAX}50", description=description)
+    for kept in (scans[:2], scans[1:], scans[:1], [scans[0]] * 3):
+        with pytest.raises(Damaged, match="component"):
+            check(head + b"".join(kept) + b"\xff\xd9", syntax=f"{SYNTAX}50", description=description)
+
+
+def test_a_progressive_jpeg_is_whole() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(noise()).save(buffer, "JPEG", progressive=True, restart_marker_blocks=16)
+    check(buffer.getvalue(), syntax=f"{SYNTAX}50", description=described(128, bits=8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from archive.domain.codestreams import deflate, jpeg2000, jpegxl, marker_segments, rle
+from archive.domain.codestreams import deflate, jpeg2000, jpegxl, marker_segments, rle, wholeness
 from archive.domain.codestreams.source import Source
 from archive.domain.codestreams.stream import Codestream, Damaged, malformed
 from archive.domain.codestreams.syntaxes import MANY_COMPONENTS, Family, family_of
@@ -49,10 +49,11 @@ def read_header(source: Source, *, transfer_syntax: str) -> Codestream | None:
 
 
 def check(source: Source, *, transfer_syntax: str, description: Description) -> None:
-    """Raise `Damaged` unless the frame is the image described, of a size that may be decoded, and has its end.
+    """Raise `Damaged` unless the frame is the image described, of a size that may be decoded, and goes on to its end.
 
-    Reads the header of the codestream and where its end should be. Precision may differ from Bits Stored (encoders pad,
-    PS3.5 8.2.1), but not exceed Bits Allocated; subsampled colour is as large as the image (PS3.3 C.7.6.3.1.2).
+    Reads the header of the codestream, its markers (`wholeness`) and where its end should be. Precision may differ from
+    Bits Stored (encoders pad, PS3.5 8.2.1), but not exceed Bits Allocated; subsampled colour is as large as the image
+    (PS3.3 C.7.6.3.1.2).
     """
     family = family_of(transfer_syntax)
     if family is None or family is Family.VIDEO:
@@ -91,6 +92,7 @@ def check(source: Source, *, transfer_syntax: str, description: Description) -> 
         if not marker_segments.has_end(source, start=start):
             # No decoder here shows it, and nobody knows how much of it is missing.
             raise malformed("it has no end of image")
+        wholeness.require_whole(source, family=family)
 
 
 def check_native(*, length: int, description: Description, frames: int = 1) -> None:

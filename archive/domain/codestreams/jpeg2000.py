@@ -36,7 +36,15 @@ def box_of(source: Source) -> Box | None:
 
 def read_header(source: Source) -> Codestream:
     """The image and tile size (T.800 A.5.1). Raises `Damaged`."""
-    stream = codestream_of(source)
+    return _size(codestream_of(source))[0]
+
+
+def tile_count(stream: Source) -> int:
+    """How many tiles the image is cut into (T.800 B.3). Raises `Damaged`."""
+    return _size(stream)[1]
+
+
+def _size(stream: Source) -> tuple[Codestream, int]:
     if stream.read(0, 2) != SOC:
         raise malformed("it does not begin with a start of codestream")
     first = next(main_header(stream))
@@ -50,7 +58,8 @@ def read_header(source: Source) -> Codestream:
         raise malformed("it does not say how large it is")
     if not (x0 < x and y0 < y and tile_x and tile_y and tile_x0 <= x0 and tile_y0 <= y0):
         raise malformed("its size makes no sense")
-    if -(-(x - tile_x0) // tile_x) * -(-(y - tile_y0) // tile_y) > MAXIMUM_TILES:
+    tiles = -(-(x - tile_x0) // tile_x) * -(-(y - tile_y0) // tile_y)
+    if tiles > MAXIMUM_TILES:
         raise malformed("it has more tiles than is allowed")
     depths = content[_SIZ.size : _SIZ.size + 3 * components : 3]
     steps = (
@@ -59,9 +68,8 @@ def read_header(source: Source) -> Codestream:
     )
     if 0 in steps:
         raise malformed("its size makes no sense")
-    return Codestream(
-        width=x - x0, height=y - y0, components=components, precision=max((depth & 0x7F) + 1 for depth in depths)
-    )
+    precision = max((depth & 0x7F) + 1 for depth in depths)
+    return Codestream(width=x - x0, height=y - y0, components=components, precision=precision), tiles
 
 
 def main_header(stream: Source) -> Iterator[Segment]:
@@ -94,7 +102,8 @@ def tile_parts(stream: Source, position: int) -> Iterator[tuple[int, int, bool]]
     """(start, end, is the last) of each tile-part from `position` to the end of the codestream (T.800 A.4.2)."""
     for _number in range(MAXIMUM_SEGMENTS):
         head = stream.read(position, 12)
-        if head[:2] == b"\xff\xd9":
+        # Encoders are known that count the end of codestream into the last tile-part.
+        if head[:2] == b"\xff\xd9" or stream.read(position - 2, 2) == b"\xff\xd9":
             return
         if len(head) < 12 or head[:2] != b"\xff\x90" or head[2:4] != b"\x00\x0a":
             raise malformed("its tiles do not follow one another")
