@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from access import hooks
 from access.queries import require
-from audit import actions, describe, heads, queries
+from audit import actions, describe, heads, queries, reasons
 from audit.domain import stamps
 from audit.errors import ChainBroken
 from audit.models import ChainLink, Event, as_written
@@ -69,7 +69,7 @@ def record(
         reason = (
             explained_by
             or hooks.explain(actor=actor, organisation=organisation, target=target, request=request)
-            or describe.why(
+            or reasons.why(
                 actor=actor,
                 container=container,
                 organisation=organisation,
@@ -84,7 +84,14 @@ def record(
             event_type=declared.event_type,
             outcome=outcome,
             actor=actor,
-            actor_label=getattr(actor, "username", "") or _guest_label(guest),
+            actor_label=reasons.who(
+                actor=actor,
+                guest=guest,
+                action=action,
+                target=target,
+                detail=detail,
+                address=place["address"],
+            )[:150],
             target_kind=target._meta.label_lower if target is not None else "",
             target_id=str(getattr(target, "public_id", None) or target.pk) if target is not None else "",
             target_label=(target_label or (_label(target) if target is not None else ""))[:150],
@@ -189,11 +196,6 @@ def _broken_words(result: dict[str, Any]) -> str:
         "event": result["event"],
         "reason": result["reason"],
     }
-
-
-def _guest_label(guest: Any) -> str:
-    """Somebody who came by a link is nobody we know; the share says whom it was meant for."""
-    return f"guest by {guest.audit_label}" if guest is not None else ""
 
 
 def _label(target: Model) -> str:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from access.models import ContainerRole
 from access.queries import containers_with, ready_for_plain
+from audit.reasons import of_role
 from core.errors import NotFound
 from core.ready import ready
 from practice.domain import order
@@ -96,10 +97,17 @@ def attempts_of_learners(user: Any) -> QuerySet[Attempt]:
 def explanation(attempt: Attempt, *, user: Any) -> str:
     """What makes looking at this read the person's business."""
     if attempt.user_id != user.pk:
-        return f"results of library {attempt.version.case.library.slug}"
+        return role_behind(attempt, person=user)
     if attempt.assignment is not None:
         return f"assignment {attempt.assignment.public_id}"
     return "own read"
+
+
+def role_behind(attempt: Attempt, *, person: Any) -> str:
+    """The person's role on the library of the case, or else on a course that has it; empty without one."""
+    case = attempt.version.case
+    held = of_role(person=person, places=(case.library,))
+    return held or of_role(person=person, places=Course.objects.filter(course_cases__case=case).distinct())
 
 
 def diagnosis_of(version: CaseVersion) -> str:

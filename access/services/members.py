@@ -49,6 +49,7 @@ def add_member(
             organisation=organisation,
             actor=actor,
             target=user,
+            detail={} if source == DIRECT else {"source": source},
             request=request,
         )
         for role in dict.fromkeys(("member", *roles)):

@@ -6,6 +6,7 @@ from typing import Any
 
 from audit.services import record
 from practice.models import Attempt
+from practice.queries import role_behind
 
 
 def explain(attempt: Attempt) -> str:
@@ -13,7 +14,7 @@ def explain(attempt: Attempt) -> str:
         return f"assignment {attempt.assignment.public_id}"
     if attempt.reason == Attempt.Reason.DUE:
         return "repetition due"
-    return "learner of a library or course"
+    return role_behind(attempt, person=attempt.user)
 
 
 def tell(

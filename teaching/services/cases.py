@@ -84,7 +84,6 @@ def create_case(
         target=case,
         detail={"library": library.slug, "studies": len(studies)},
         request=request,
-        explained_by=f"editor of library {library.slug}",
     )
     return case
 
@@ -228,7 +227,6 @@ def delete_case(*, actor: Any, case: Case, request: Any = None) -> None:
         actor=actor,
         target=locked,
         request=request,
-        explained_by=f"editor of library {locked.library.slug}",
     )
     locked.delete()
 
@@ -240,5 +238,4 @@ def record_opened(*, actor: Any, case: Case, request: Any = None) -> None:
         actor=actor,
         target=case,
         request=request,
-        explained_by=f"library {case.library.slug}",
     )

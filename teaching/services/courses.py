@@ -73,7 +73,6 @@ def _tell(*, course: Course, actor: Any, request: Any, detail: dict[str, Any]) -
         target=course,
         detail=detail,
         request=request,
-        explained_by=f"editor of course {course.slug}",
     )
 
 
@@ -123,7 +122,6 @@ def create_assignment(
         target=assignment,
         detail={"cases": len(cases), "course": course.slug, "persons": [p.username for p in persons or ()]},
         request=request,
-        explained_by=f"editor of course {course.slug}",
     )
     notices.assigned(assignment=assignment, persons=persons, actor=actor)
     return assignment
@@ -190,5 +188,4 @@ def _tell_assignment(*, action: str, assignment: Assignment, actor: Any, request
         target=assignment,
         detail={"course": assignment.course.slug},
         request=request,
-        explained_by=f"editor of course {assignment.course.slug}",
     )

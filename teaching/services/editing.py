@@ -59,7 +59,6 @@ def editing(
                 target=locked,
                 detail={"summary": summary, "revision": locked.revision, **(detail or {})},
                 request=request,
-                explained_by=f"editor of library {locked.library.slug}",
             )
     _bring_up_to_date(case=case, locked=locked)
 

@@ -109,7 +109,6 @@ def _receive_images(*, case: Case, studies: Sequence[Study], held_back: Sequence
         actor=case.owner,
         target=case,
         detail={"studies": len(studies), "held_back": sum(int(e.get("count", 1)) for e in held_back)},
-        explained_by=f"editor of library {case.library.slug}",
     )
 
 
@@ -130,6 +129,5 @@ def preparation_failed(*, run_key: str, reason: str) -> list[Case]:
             actor=case.owner,
             target=case,
             outcome="failed",
-            explained_by=f"editor of library {case.library.slug}",
         )
     return cases

@@ -195,7 +195,6 @@ def _tell(*, action: str, case: Case, actor: Any, request: Any, detail: dict[str
         target=case,
         detail={"revision": case.revision, **(detail or {})},
         request=request,
-        explained_by=f"role on library {case.library.slug}",
     )
 
 

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from access.queries import get_visible, visible_to
 from archive.models import Study
+from audit.reasons import of_role
 from core.bodies import read_json
 from core.errors import Invalid
 from teaching import presentation, services
@@ -61,7 +62,7 @@ class EditorWithImages(ViewerView):
             key=case.public_id,
             studies=studies,
             target=case,
-            explained_by=f"library {case.library.slug}",
+            explained_by=of_role(person=request.user, places=(case.library,)),
             request=request,
         )
         if request.GET.get("format") != "json":

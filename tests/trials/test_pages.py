@@ -224,7 +224,9 @@ def test_the_viewer_shows_the_chosen_time_point_and_the_others_beside_it(house: 
             assert manifest["annotations"]["save"] is None
     with tenant(house.organisation):
         opened = Event.objects.filter(action="viewer.opened")
-        assert {event.explained_by for event in opened} == {f"trial {house.trial.slug}"}
+        told = {event.actor: event.explained_by for event in opened}
+        place = f"trial {house.trial}"
+        assert (told[house.coordinator], told[house.monitor]) == (f"coordinator of {place}", f"monitor of {place}")
 
 
 def test_a_study_without_a_subject_can_be_looked_at_before_it_is_matched(house: House) -> None:

@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from access.queries import require
 from archive.models import Study
+from audit.reasons import of_role
 from core.errors import NotFound
 from trials import queries
 from trials.models import SubjectStudy
@@ -47,7 +48,7 @@ class SubjectImages(ViewerView):
             key=subject.public_id,
             studies=studies,
             target=chosen.study,
-            explained_by=f"trial {trial.slug}",
+            explained_by=of_role(person=request.user, places=(trial,)),
             request=request,
         )
         address = {"organisation": request.organisation.slug, "trial": trial.slug, "subject": subject.public_id}
@@ -92,7 +93,7 @@ class WaitingImages(ViewerView):
             key=study.public_id,
             studies=[study],
             target=study,
-            explained_by=f"trial {trial.slug}",
+            explained_by=of_role(person=request.user, places=(trial,)),
             request=request,
         )
         address = {"organisation": request.organisation.slug, "trial": trial.slug, "study": study.public_id}
