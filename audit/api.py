@@ -15,7 +15,7 @@ from audit.models import Event
 class EventSerializer(serializers.ModelSerializer[Event]):
     actor = serializers.CharField(
         source="actor_label",
-        help_text="User name at the time; empty when not signed in.",
+        help_text="User name at the time; without an account, what is known of them, or empty.",
     )
     id = serializers.IntegerField(help_text="The number of the event, the same in every list, export and check.")
     sequence = serializers.IntegerField(source="link.sequence", default=None, help_text="Place in the chain.")
@@ -68,9 +68,7 @@ class EventFilter(filters.FilterSet):
         return rows.filter(queries.about_study(value.replace("\x00", "")))
 
     def matching(self, rows: QuerySet[Event], _name: str, value: str) -> QuerySet[Event]:
-        for word in value.replace("\x00", "").split()[:20]:
-            rows = rows.filter(queries.matching(word))
-        return rows
+        return queries.matching(rows, value, organisation=self.request.organisation)
 
 
 class Events(generics.ListAPIView[Event]):

@@ -184,9 +184,8 @@ class EventTable(Table):
     empty_template = "audit/event_list_empty.html"
 
     def search(self, queryset: QuerySet[Any], words: str) -> QuerySet[Any]:
-        for word in words.split():
-            queryset = queryset.filter(queries.matching(word))
-        return queryset
+        organisation = self.request.organisation  # type: ignore[attr-defined]
+        return queries.matching(queryset, words, organisation=organisation)
 
     def row_url(self, row: Event) -> str:
         organisation = self.request.organisation  # type: ignore[attr-defined]

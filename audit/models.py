@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_scopes import ScopedManager
@@ -65,7 +66,11 @@ class Event(models.Model):
             models.Index(fields=["organisation", "actor", "-occurred_at"]),
             models.Index(fields=["organisation", "target_kind", "target_id"]),
             models.Index(fields=["organisation", "action", "-occurred_at"]),
+            models.Index(fields=["organisation", "place"], name="audit_event_place"),
+            # From before events kept their words.
+            models.Index(fields=["organisation"], condition=Q(search=""), name="audit_event_without_words"),
             GinIndex(fields=["studies"], name="audit_event_studies"),
+            GinIndex(OpClass("search", name="gin_trgm_ops"), name="audit_event_search_words"),
         ]
 
     def __str__(self) -> str:

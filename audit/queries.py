@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,10 +19,11 @@ from django.utils.translation import gettext as _
 
 from access.models import Organisation, User
 from access.queries import require
-from audit import actions, describe, ownership, sealing
+from audit import actions, describe, ownership, sealing, searches
 from audit.errors import HeadsLost, HeadsUnusable, KeyChanged, KeyMissing
 from audit.models import ChainLink, Event
 from audit.permissions import VIEW_AUDIT
+from audit.searches import folded
 from core.models import Job
 from core.tenancy import all_tenants
 
@@ -31,6 +31,8 @@ from core.tenancy import all_tenants
 CHECK = "audit.verify"
 #: A seal comes every five seconds; an event that has waited for longer than this is told of.
 SEALED_WITHIN = timedelta(minutes=1)
+#: How many words a search looks for; those behind them are left out.
+MOST_WORDS = 20
 #: How many of the newest events the watch over sealing looks at: it is asked every few seconds.
 WATCHED_EVENTS = 20_000
 
@@ -59,7 +61,7 @@ def plain_sentence(event: Event) -> str:
 
 
 def search_text(event: Event) -> str:
-    """What a row shows of an event and its codes, folded for searches. No number and no time: those have filters."""
+    """What a row shows of an event and its codes, folded for searches. Its number and times have columns of their own."""
     words = [
         plain_sentence(event),
         event.actor_label,
@@ -105,12 +107,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def folded(text: str) -> str:
-    """Without case and accents, so that Jose finds José."""
-    plain = unicodedata.normalize("NFKD", text.replace("\x00", "")).casefold()
-    return "".join(one for one in plain if not unicodedata.combining(one))
 
 
 def _values(detail: Any) -> Iterator[str]:
@@ -170,23 +166,11 @@ def about_study(study: str) -> Q:
     return Q(studies__contains=[study]) | older
 
 
-def matching(word: str) -> Q:
-    """Events whose row shows a word, or which have it as their number."""
-    found = Q(search__contains=folded(word))
-    number = word.lstrip("#")
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        found |= Q(pk=int(number))
-    codes = [action.code for action in actions.all_actions() if word.casefold() in str(action.sentence).casefold()]
-    older = (
-        Q(actor_label__icontains=word)
-        | Q(target_label__icontains=word)
-        | Q(target_id__iexact=word)
-        | Q(explained_by__icontains=word)
-        | Q(request_id=word)
-        | Q(action__icontains=word)
-        | Q(action__in=codes)
-    )
-    return found | (Q(search="") & older)
+def matching(rows: QuerySet[Event], words: str, *, organisation: Organisation) -> QuerySet[Event]:
+    """Those whose row shows every word, or which have it as their number."""
+    for condition in searches.conditions(words.replace("\x00", "").split()[:MOST_WORDS], organisation=organisation):
+        rows = rows.filter(condition)
+    return rows
 
 
 def gaps_in_the_rights() -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from access import services as access
 from access.models import Organisation
@@ -102,11 +103,13 @@ def test_every_word_that_a_row_shows_finds_the_row(houses: tuple[House, House]) 
             queries.target_words(event),
             *event.studies,
             str(event.pk),
+            timezone.localtime(event.occurred_at).strftime("%Y-%m-%d %H:%M:%S %H:%M"),
         ]
         for word in {word for cell in shown for word in cell.split()}:
             with tenant(ours.organisation):
                 rows = queries.events(user=ours.officer, organisation=ours.organisation)
-                assert rows.filter(queries.matching(word), pk=event.pk).exists(), (event.action, word)
+                found = queries.matching(rows, word, organisation=ours.organisation)
+                assert found.filter(pk=event.pk).exists(), (event.action, word)
                 tried.add(word)
     assert {"Clinical", "reader", "Done", "Refused", ours.study.public_id} <= tried
 
