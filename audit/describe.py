@@ -46,10 +46,10 @@ def container_of(target: Model | None, *, detail: dict[str, Any]) -> RoleContain
     path = getattr(target, "permission_path", None)
     if path is None:
         return None
-    found: Any = target
+    reached: Any = target
     for step in filter(None, path.split("__")):
-        found = getattr(found, step, None)
-    return found if isinstance(found, RoleContainer) else None
+        reached = getattr(reached, step, None)
+    return reached if isinstance(reached, RoleContainer) else None
 
 
 def _container(kind: str, pk: int) -> RoleContainer | None:

@@ -69,8 +69,8 @@ def _shows(word: str, *, names: _Names) -> Q:
     number = word.lstrip("#")
     if number.isascii() and number.isdigit() and len(number) < 19:
         found |= Q(pk=int(number))
-    for one in _moments(word):
-        found |= one
+    for moment in _moments(word):
+        found |= moment
     people = [pk for pk, name in names.people if wanted in name]
     if people:
         found |= Q(actor__in=people) | Q(target_kind=User._meta.label_lower, target_id__in=[str(pk) for pk in people])
