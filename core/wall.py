@@ -18,7 +18,8 @@ while they differ (`faults`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -288,6 +289,24 @@ def _faults_of(wall: Wall, table: _Table | None) -> Iterator[Fault]:
 
 def _fault(code: str, table: str, what: str) -> Fault:
     return Fault(code=code, place=table, sentence=_("The table %(table)s %(what)s.") % {"table": table, "what": what})
+
+
+_owners: list[Callable[[], AbstractContextManager[None]]] = []
+
+
+def register_owner(opened: Callable[[], AbstractContextManager[None]]) -> None:
+    """`opened` makes the application's role the owner of tables that are another role's, for as long as it is entered."""
+    _owners.append(opened)
+
+
+@contextmanager
+def as_owner(connection: Any) -> Iterator[None]:
+    """Change walls as the owner of every table, all of them or none."""
+    with ExitStack() as stack:
+        for opened in _owners:
+            stack.enter_context(opened())
+        stack.enter_context(transaction.atomic(using=connection.alias))
+        yield
 
 
 def raise_walls(connection: Any) -> list[str]:

@@ -12,4 +12,8 @@ class PacswebConfig(AppConfig):
     def ready(self) -> None:
         # Tasks are sent by whatever Celery application is current: without this, web, commands and listeners would
         # send to Celery's own default broker.
+        from core import wall
         from pacsweb import celery  # noqa: F401
+        from pacsweb.opened_trail import opened_trail
+
+        wall.register_owner(opened_trail)

@@ -12,7 +12,10 @@ from django.db import connection
 VARIABLE = "TEST_SUPERUSER_URL"
 
 
+def url() -> str:
+    return f"{os.environ[VARIABLE]}/{connection.settings_dict['NAME']}"
+
+
 def connect() -> psycopg.Connection[Any]:
     """A connection of its own to the database of this test process, in autocommit."""
-    url = f"{os.environ[VARIABLE]}/{connection.settings_dict['NAME']}"
-    return psycopg.connect(url, autocommit=True, connect_timeout=10)
+    return psycopg.connect(url(), autocommit=True, connect_timeout=10)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import sys
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 LOCK = zlib.crc32(b"pacsweb migrations")
 SCHEMA_IS_NEWER = 3
@@ -27,6 +25,7 @@ def main() -> int:
     from django.db.migrations.loader import MigrationLoader
 
     from pacsweb.env import ROOT
+    from pacsweb.opened_trail import TrailClosed, opened_trail
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
@@ -43,40 +42,14 @@ def main() -> int:
                 "update PACSWeb, or use another data folder."
             )
             return SCHEMA_IS_NEWER
-        with _opened_trail(role=connection.settings_dict["USER"]):
-            call_command("migrate", interactive=False, verbosity=1)
+        try:
+            with opened_trail():
+                call_command("migrate", interactive=False, verbosity=1)
+        except TrailClosed as closed:
+            print(closed)
+            return 1
         cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
     return 0
-
-
-@contextmanager
-def _opened_trail(*, role: str) -> Iterator[None]:
-    import psycopg
-    from django.db import ProgrammingError
-
-    from audit import ownership
-    from core.db import leakproof
-    from pacsweb.env import Environment
-
-    address = Environment().get("PACSWEB_DATABASE_ADMIN_URL")
-    if not address:
-        try:
-            yield
-        except ProgrammingError as error:
-            if isinstance(error.__cause__, psycopg.errors.InsufficientPrivilege):
-                print(
-                    "Set PACSWEB_DATABASE_ADMIN_URL for this step: the tables of the audit trail belong to another role."
-                )
-            raise
-        return
-    with psycopg.connect(address, autocommit=True, connect_timeout=10) as admin, admin.cursor() as cursor:
-        leakproof.mark(cursor)
-        ownership.make_owner(cursor)
-        ownership.open_for_migrations(cursor, role=role)
-        try:
-            yield
-        finally:
-            ownership.hand_over(cursor, role=role)
 
 
 def _parents(path: str) -> list[object]:

@@ -30,10 +30,14 @@ class Command(BaseCommand):
                     self.stdout.write(policy.statement(table=planned.table) + ";")
             return
         if options["drop"]:
-            self.stdout.write(f"{len(wall.drop_walls(connection))} tables have no wall any more.")
+            with wall.as_owner(connection):
+                dropped = wall.drop_walls(connection)
+            self.stdout.write(f"{len(dropped)} tables have no wall any more.")
             return
         if options["build"]:
-            self.stdout.write(f"{len(wall.raise_walls(connection))} tables were brought up to their models.")
+            with wall.as_owner(connection):
+                raised = wall.raise_walls(connection)
+            self.stdout.write(f"{len(raised)} tables were brought up to their models.")
         found = wall.faults(connection)
         for fault in found:
             self.stderr.write(fault.sentence)

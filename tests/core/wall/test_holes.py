@@ -9,6 +9,7 @@ from django.db import connection, connections
 
 from audit import ownership
 from core import wall
+from pacsweb.opened_trail import TrailClosed
 from tests import superuser
 from tests.access.factories import make_member, make_organisation
 from tests.core.wall.raw_sql import MEMBERS, ask, number
@@ -72,19 +73,24 @@ def test_a_role_that_the_wall_does_not_bind_is_refused(right: str, monkeypatch: 
         wall.require_walls(connection)
 
 
-def test_walls_come_down_and_go_up_again() -> None:
+def test_the_command_takes_walls_down_and_puts_them_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
     make_member(make_organisation())
     ask("SET CONSTRAINTS ALL IMMEDIATE")
+    monkeypatch.setenv("PACSWEB_DATABASE_ADMIN_URL", superuser.url())
+    call_command("walls", drop=True, verbosity=0)
+    assert number(MEMBERS) == 1
+    assert {place for code, place in codes() if code == "off"} == {found.table for found in wall.walls()}
+    call_command("walls", build=True, verbosity=0)
+    assert number(MEMBERS) == 0
     with superuser.connect() as master, master.cursor() as cursor:
-        ownership.open_for_migrations(cursor, role=connection.settings_dict["USER"])
-        try:
-            dropped = wall.drop_walls(connection)
-            assert set(dropped) == {found.table for found in wall.walls()}
-            assert number(MEMBERS) == 1
-            assert set(wall.raise_walls(connection)) == set(dropped)
-            assert number(MEMBERS) == 0
-        finally:
-            ownership.hand_over(cursor, role=connection.settings_dict["USER"])
+        assert ownership.faults(cursor, role=connection.settings_dict["USER"]) == []
+
+
+def test_without_a_superuser_no_wall_comes_down_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PACSWEB_DATABASE_ADMIN_URL", raising=False)
+    with pytest.raises(TrailClosed, match="set PACSWEB_DATABASE_ADMIN_URL"):
+        call_command("walls", drop=True, verbosity=0)
+    assert codes() == set()
 
 
 def test_the_processes_refuse_to_serve_with_a_hole(
