@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,12 +12,13 @@ class ArchiveConfig(AppConfig):
 
     def ready(self) -> None:
         from access import hooks, usage
-        from archive import audit_actions, break_glass, quota, shell
+        from archive import audit_actions, break_glass, decoding, quota, shell
         from archive.albums import shell as album_shell
         from archive.intake import notices
         from archive.services import export
         from core import jobs
 
+        decoding.limit_memory(settings.IMAGE_MEMORY_BYTES)
         break_glass.register()
         audit_actions.register()
         shell.register()

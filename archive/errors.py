@@ -25,7 +25,7 @@ class OutOfSpace(RetriableError):
 
 
 class DecodersBusy(RetriableError):
-    """No decoder was free in time. Whether the image can be decoded is not known yet."""
+    """No decoder was free in time, or no memory for the image. Whether it can be decoded is not known yet."""
 
     code = "decoders-busy"
     default_message = _("All decoders are busy with other images. Nothing was lost; try again in a few seconds.")

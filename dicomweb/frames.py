@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,7 +146,7 @@ def _is_sound(instance: Instance, number: int) -> bool:
         return False
     try:
         extents = archive_queries.frame_extents(instance, number)
-        description = decoding.description_of(decoding.options_of(_description(instance)))
+        description = _size(instance)
         with archive_queries.open_instance(instance) as file:
             codestreams.check(codestreams.of_file(file, extents), transfer_syntax=syntax, description=description)
     except (LookupError, NotAnImage, DecodeError, codestreams.Damaged):
@@ -155,24 +157,48 @@ def _is_sound(instance: Instance, number: int) -> bool:
 def decoded_bytes(instance: Instance, number: int) -> bytes:
     """Frame `number` (from 1) as native bytes. Raises `NotFound`, `NotAcceptable` when it does not decode."""
     try:
-        frame = decode(instance, number)
-        return pixels.to_little_endian(frame, bits_allocated=bits_allocated(instance))
+        # Once as the codec gives it, once in the order of bytes that leaves, once as the answer.
+        with share(instance, number, more=2 * decoding.frame_bytes(_size(instance))):
+            frame = decode(instance, number)
+            return pixels.to_little_endian(frame, bits_allocated=bits_allocated(instance))
     except DecodeError as error:
         logger.warning("frame_not_decoded", instance=instance.pk, why=str(error))
         raise NotAcceptable(reasons.sentence(error), code="not-decodable") from error
 
 
-def decode(instance: Instance, number: int, header: Dataset | None = None) -> Frame:
-    """Decode frame `number` (from 1). Raises `DecodeError`, `DecodersBusy`, `NotFound`."""
+@contextlib.contextmanager
+def share(instance: Instance, number: int, *, more: int = 0) -> Iterator[None]:
+    """The memory that decoding a frame can take and `more`, for as long as it is used. Raises `DecodeError`, `DecodersBusy`."""
     try:
-        return _decode(instance, number, header)
+        _offset, coded = archive_queries.frame_place(instance, number)
+    except (LookupError, NotAnImage):
+        coded = 0
+    family = codestreams.family_of(instance.transfer_syntax_uid)
+    try:
+        with decoding.budget().share(decoding.to_decode(_size(instance), family=family, coded=coded) + more):
+            yield
     except decoding.Busy as error:
         raise DecodersBusy from error
 
 
-def _decode(instance: Instance, number: int, header: Dataset | None) -> Frame:
+def drawing_bytes(instance: Instance, *, side: int) -> int:
+    """What drawing a frame takes beside decoding it; `side` is the picture's, 0 for as it is. Raises `DecodeError`."""
+    return decoding.to_draw(_size(instance), side=side)
+
+
+def _size(instance: Instance) -> codestreams.Description:
+    return decoding.description_of(decoding.options_of(_description(instance)))
+
+
+def decode(instance: Instance, number: int, header: Dataset | None = None) -> Frame:
+    """Decode frame `number` (from 1). Raises `DecodeError`, `DecodersBusy`, `NotFound`."""
     if not 1 <= number <= instance.number_of_frames:
         raise NotFound
+    with share(instance, number):
+        return _decode(instance, number, header)
+
+
+def _decode(instance: Instance, number: int, header: Dataset | None) -> Frame:
     if instance.is_damaged and not _is_sound(instance, number):
         raise DecodeError(Why.DAMAGED)
     syntax = instance.transfer_syntax_uid

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, StreamingHttpResponse
 
+from archive import decoding
+from archive.errors import DecodersBusy
 from archive.storage import storage
 from core.caching import as_picture
 from dicomweb.errors import RangeNotSatisfiable
@@ -167,9 +170,24 @@ def _answer(
         response = HttpResponse(b"".join(stream(pieces)), status=status, content_type=content_type)
     else:
         response = StreamingHttpResponse(stream(pieces), status=status, content_type=content_type)
+        _hold(response, pieces=pieces)
     common["Content-Length"] = str(length)
     _set(response, common)
     return response
+
+
+def _hold(response: Any, *, pieces: Sequence[Piece]) -> None:
+    """Large decoded bytes count in the budget of images until the client has them. Raises `DecodersBusy`."""
+    count = sum(len(piece) for piece in pieces if isinstance(piece, bytes))
+    if count <= WHOLE_BYTES:
+        return
+    budget = decoding.budget()
+    try:
+        budget.take(count)
+    except (decoding.Busy, decoding.DecodeError) as error:
+        raise DecodersBusy from error
+    # Django closes what it has sent; what it gave up is collected.
+    response._resource_closers.append(weakref.finalize(response, budget.give_back, count))
 
 
 def _set(response: Any, headers: dict[str, str]) -> None:

@@ -31,6 +31,10 @@ SENTENCES: Final = MappingProxyType(
             "This object has to be read as a whole to get one frame, and it is larger than this server reads as a whole."
         ),
         Why.OTHER_SIZE: _("The decoded frame has another size than the header says."),
+        Why.OVER_BUDGET: _(
+            "This image is too large for this server: decoding or drawing it needs more memory than it gives to images. "
+            "The stored file can be retrieved."
+        ),
         Why.SYNTAX_UNKNOWN: _("This server does not decode the transfer syntax of this image."),
         Why.TOO_LONG_FOR_SYNTAX: _("The decoded pixel data is too long for Explicit VR Little Endian."),
         Why.TOO_MUCH_MEMORY: _("Decoding needs more memory than an image of this size should. It was stopped."),

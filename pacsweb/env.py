@@ -43,6 +43,13 @@ def _integer(raw: str) -> int:
     return int(raw)
 
 
+def _whole(raw: str) -> int:
+    number = _integer(raw)
+    if number < 0:
+        raise ValueError("a whole number from 0")
+    return number
+
+
 def _positive(raw: str) -> int:
     number = _integer(raw)
     if number < 1:
@@ -304,6 +311,13 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(name="PACSWEB_WEB_WORKERS", read=_positive, default=2, meaning="Web server processes."),
     Variable(name="PACSWEB_WEB_THREADS", read=_positive, default=8, meaning="Threads in each web process."),
+    Variable(
+        name="PACSWEB_IMAGE_MEMORY",
+        read=_whole,
+        default=0,
+        meaning="MiB that images take at the same time in each process that decodes or draws them; 0: a quarter of the "
+        "machine's memory, at least 2048.",
+    ),
     Variable(
         name="PACSWEB_INGEST_WORKERS",
         read=_positive,

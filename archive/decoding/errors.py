@@ -17,6 +17,7 @@ class Why(StrEnum):
     NOT_DESCRIBED = "not-described"
     OBJECT_TOO_LARGE = "object-too-large"
     OTHER_SIZE = "other-size"
+    OVER_BUDGET = "over-budget"
     SYNTAX_UNKNOWN = "syntax-unknown"
     TOO_LONG_FOR_SYNTAX = "too-long-for-syntax"
     TOO_MUCH_MEMORY = "too-much-memory"
@@ -25,7 +26,7 @@ class Why(StrEnum):
 
 
 class Busy(Exception):
-    """All decoders were busy for as long as this process waits for one. Nothing is said about the frame."""
+    """Decoders, or the memory for images, were taken for as long as this process waits. Nothing is said about the frame."""
 
 
 class DecodeError(Exception):

@@ -11,16 +11,16 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
+from archive.decoding.budget import memory_of_sample, to_decode
 from archive.decoding.errors import DecodeError, Why
-from archive.decoding.pool import pool
+from archive.decoding.pool import budget, pool
 from archive.domain import codestreams
 from archive.domain.codestreams import MAXIMUM_FRAME_BYTES, Damaged, Description
 
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
-# What a decoder may use beside the pixels, and for each sample: wavelet decoders hold several numbers of 32 bits for one.
+# What a decoder may use beside the pixels and what `memory_of_sample` says.
 BASE_MEMORY_BYTES: Final = 256 << 20
-MEMORY_FOR_SAMPLE: Final = 32
 BASE_SECONDS: Final = 10
 BYTES_IN_A_SECOND: Final = 8 << 20
 # Beside the pixels, in a file that is read whole.
@@ -51,9 +51,10 @@ def description_of(options: dict[str, Any]) -> Description:
 def decode_frame(
     *, frame: bytes, transfer_syntax: str, options: dict[str, Any], pixel_keyword: str = "PixelData"
 ) -> Decoded:
-    """Decode one frame as stored (without item tags). Raises `DecodeError` before anything large is allocated."""
+    """Decode one frame as stored (without item tags). Raises `DecodeError` before anything large is allocated, `Busy`."""
     description = description_of(options)
-    is_compressed = codestreams.family_of(transfer_syntax) is not None
+    family = codestreams.family_of(transfer_syntax)
+    is_compressed = family is not None
     try:
         if is_compressed:
             codestreams.check(codestreams.of_bytes(frame), transfer_syntax=transfer_syntax, description=description)
@@ -61,20 +62,25 @@ def decode_frame(
             codestreams.check_native(length=len(frame), description=description)
     except Damaged as error:
         raise DecodeError(Why.DAMAGED, error.reason) from error
-    if not is_compressed:
-        return _native(frame, transfer_syntax=transfer_syntax, options=options, pixel_keyword=pixel_keyword)
-    size = codestreams.frame_bytes(description)
+    with budget().share(to_decode(description, family=family, coded=len(frame))):
+        if not is_compressed:
+            return _native(frame, transfer_syntax=transfer_syntax, options=options, pixel_keyword=pixel_keyword)
+        return _compressed(frame, transfer_syntax=transfer_syntax, options=options, pixel_keyword=pixel_keyword)
+
+
+def _compressed(frame: bytes, *, transfer_syntax: str, options: dict[str, Any], pixel_keyword: str) -> Decoded:
     fields = {
         "kind": "frame",
         "transfer_syntax": transfer_syntax,
         "options": options,
         "pixel_keyword": pixel_keyword,
     }
-    return _in_child(fields, frame, description=description, size=size, more_memory=0)
+    each = memory_of_sample(codestreams.family_of(transfer_syntax))
+    return _in_child(fields, frame, description=description_of(options), memory_of_sample=each, more_memory=0)
 
 
 def decode_in_file(*, file: BinaryIO, options: dict[str, Any], number: int, number_of_frames: int) -> Decoded:
-    """Decode frame `number` (from 1) of a whole file whose frames have no known place. Raises `DecodeError`.
+    """Decode frame `number` (from 1) of a whole file whose frames have no known place. Raises `DecodeError`, `Busy`.
 
     The file is seekable. One that is too large is refused before any of it is read.
     """
@@ -84,12 +90,17 @@ def decode_in_file(*, file: BinaryIO, options: dict[str, Any], number: int, numb
     length = file.seek(0, os.SEEK_END)
     if whole > MAXIMUM_FRAME_BYTES or length > MAXIMUM_FILE_BYTES:
         raise DecodeError(Why.OBJECT_TOO_LARGE)
-    file.seek(0)
-    content = file.read()
     # Once as it came, once unpacked or with its bytes turned, and once as the pixels that are read from that.
     more = 3 * length + 3 * whole + HEADER_BYTES
-    fields = {"kind": "file", "number": number}
-    return _in_child(fields, content, description=description, size=size, more_memory=more)
+    # What is in the file is a matter of the file: the family that takes most.
+    family = codestreams.Family.JPEG_2000
+    with budget().share(more + to_decode(description, family=family, coded=length)):
+        file.seek(0)
+        content = file.read()
+        fields = {"kind": "file", "number": number}
+        return _in_child(
+            fields, content, description=description, memory_of_sample=memory_of_sample(family), more_memory=more
+        )
 
 
 def _native(frame: bytes, *, transfer_syntax: str, options: dict[str, Any], pixel_keyword: str) -> Decoded:
@@ -104,13 +115,14 @@ def _native(frame: bytes, *, transfer_syntax: str, options: dict[str, Any], pixe
 
 
 def _in_child(
-    fields: dict[str, Any], payload: bytes, *, description: Description, size: int, more_memory: int
+    fields: dict[str, Any], payload: bytes, *, description: Description, memory_of_sample: int, more_memory: int
 ) -> Decoded:
+    size = codestreams.frame_bytes(description)
     samples = description.rows * description.columns * description.samples
     said, answer = pool().run(
         fields,
         payload,
-        memory_bytes=BASE_MEMORY_BYTES + MEMORY_FOR_SAMPLE * samples + more_memory,
+        memory_bytes=BASE_MEMORY_BYTES + memory_of_sample * samples + more_memory,
         seconds=BASE_SECONDS + size // BYTES_IN_A_SECOND,
         # Codecs give floats or whole words for smaller cells, never more than eight bytes a sample.
         answer_bytes=max(size, 8 * samples),

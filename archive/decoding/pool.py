@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from archive.decoding import messages
+from archive.decoding.budget import Budget, usual_total
 from archive.decoding.errors import Busy, DecodeError, Why
 
 MAXIMUM_DECODERS: Final = max(2, min(4, os.cpu_count() or 2))
@@ -248,6 +249,7 @@ class Pool:
 
 
 _pools: Final[list[Pool]] = [Pool()]
+_budgets: Final[list[Budget]] = [Budget(total=usual_total(), wait_seconds=TASK_WAIT_SECONDS)]
 
 
 def pool() -> Pool:
@@ -255,14 +257,25 @@ def pool() -> Pool:
     return _pools[0]
 
 
+def budget() -> Budget:
+    """Of this process and its decoders together."""
+    return _budgets[0]
+
+
 def wait_at_most(seconds: float) -> None:
-    """Set how long this process, and those forked from it, wait for a free decoder."""
-    _pools[0].wait_seconds = seconds
+    """Set how long this process, and those forked from it, wait for a free decoder, and for memory."""
+    _pools[0].wait_seconds = _budgets[0].wait_seconds = seconds
+
+
+def limit_memory(count: int) -> None:
+    """Set how many bytes images take at the same time in this process, and in each forked from it; 0: the usual share."""
+    _budgets[0] = Budget(total=count or usual_total(), wait_seconds=_budgets[0].wait_seconds)
 
 
 def _after_fork() -> None:
     _pools[0].forget()
     _pools[0] = Pool(wait_seconds=_pools[0].wait_seconds)
+    _budgets[0] = Budget(total=_budgets[0].total, wait_seconds=_budgets[0].wait_seconds)
 
 
 os.register_at_fork(after_in_child=_after_fork)

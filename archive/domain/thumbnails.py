@@ -18,6 +18,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from archive import decoding
 from archive.decoding import Busy, DecodeError
+from archive.decoding.budget import FLOAT_PIXEL
 from archive.domain import codestreams
 from archive.domain import grey as grey_scale
 from archive.domain.elements import as_explicit_little, transfer_syntax_of
@@ -54,17 +55,27 @@ def render_thumbnail(file: BinaryIO, *, frame: int, side: int = SIDE, full_range
             file = io.BytesIO(as_explicit_little(file, with_pixels=True))
         file.seek(0)
         dataset = dcmread(file, stop_before_pixels=True, force=False)
-        pixels = _frame_pixels(file, dataset=dataset, index=frame - 1)
-        # What follows works with numbers of four bytes and more: of very large frames every second or third pixel will do.
-        step = -(-max(pixels.shape[:2]) // WORKED_SIDE)
-        pixels = pixels[::step, ::step]
-        ranked = full_range and pixels.ndim == 2
-        grey_or_rgb = _ranked(pixels) if ranked else _displayed(pixels, dataset=dataset, index=frame - 1)
-        return _encode(grey_or_rgb, dataset=dataset, side=side)
+        with decoding.budget().share(_memory(dataset)):
+            pixels = _frame_pixels(file, dataset=dataset, index=frame - 1)
+            # What follows works with numbers of four bytes and more: of very large frames every second or third pixel will
+            # do.
+            step = -(-max(pixels.shape[:2]) // WORKED_SIDE)
+            pixels = pixels[::step, ::step]
+            ranked = full_range and pixels.ndim == 2
+            grey_or_rgb = _ranked(pixels) if ranked else _displayed(pixels, dataset=dataset, index=frame - 1)
+            return _encode(grey_or_rgb, dataset=dataset, side=side)
     except (NoPicture, Busy):
         raise
     except Exception as error:
         raise NoPicture(f"{type(error).__name__}: {error}"[:300]) from error
+
+
+def _memory(dataset: Dataset) -> int:
+    """What decoding and drawing a frame can take, the coded frame apart."""
+    description = decoding.description_of(decoding.options_of(dataset))
+    worked = min(description.rows, WORKED_SIDE) * min(description.columns, WORKED_SIDE)
+    family = codestreams.family_of(str(dataset.file_meta.TransferSyntaxUID))
+    return decoding.to_decode(description, family=family, coded=0) + FLOAT_PIXEL * worked
 
 
 def _frame_pixels(file: BinaryIO, *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:

@@ -103,10 +103,12 @@ def _wishes(request: HttpRequest) -> tuple[Rendering, MediaType, bool]:
 
 
 def _picture(instance: Instance, number: int, asked: Rendering, kind: MediaType) -> bytes:
+    side = max(asked.viewport.width, asked.viewport.height) if asked.viewport is not None else 0
     try:
-        header = frames.read_header(instance, everything=True)
-        frame = frames.decode(instance, number, header)
-        return rendering.render(header=header, frame=frame, number=number, rendering=asked, media_type=kind)
+        with frames.share(instance, number, more=frames.drawing_bytes(instance, side=side)):
+            header = frames.read_header(instance, everything=True)
+            frame = frames.decode(instance, number, header)
+            return rendering.render(header=header, frame=frame, number=number, rendering=asked, media_type=kind)
     except DecodeError as error:
         logger.info("instance_not_rendered", instance=instance.pk, why=str(error))
         raise Unrenderable(reasons.sentence(error)) from error

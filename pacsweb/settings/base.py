@@ -222,6 +222,7 @@ SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 # Providers and directories on this very machine, also without https: for trying out, never for people.
 SIGN_ON_LOOPBACK: bool = ENV.get("PACSWEB_SIGN_ON_LOOPBACK")
+IMAGE_MEMORY_BYTES: int = ENV.get("PACSWEB_IMAGE_MEMORY") << 20
 DNS_SERVERS: tuple[str, ...] = ENV.get("PACSWEB_DNS_SERVERS")
 
 # Sessions, cookies, headers -------------------------------------------------------------------------------------------

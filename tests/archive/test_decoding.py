@@ -100,7 +100,7 @@ def test_the_decoder_has_only_the_memory_that_the_image_may_need(
 ) -> None:
     decode(jpeg_ls())
     monkeypatch.setattr(frames, "BASE_MEMORY_BYTES", 1 << 20)
-    monkeypatch.setattr(frames, "MEMORY_FOR_SAMPLE", 0)
+    monkeypatch.setattr(frames, "memory_of_sample", lambda _family: 0)
     with pytest.raises(DecodeError):
         decode(jpeg_ls(2048), side=2048)
     monkeypatch.undo()

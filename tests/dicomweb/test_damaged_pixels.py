@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import time
 from typing import Any
 
@@ -21,6 +22,7 @@ from archive.errors import DecodersBusy
 from archive.models import Archive, Instance, QuarantinedFile, Series
 from core.tenancy import tenant
 from dicomweb.domain import rendering
+from dicomweb.views import rendered
 from tests.archive import bombs
 from tests.archive.factories import deliver, make_archive, make_dataset, make_file, to_bytes
 from tests.archive.test_decoding import peak_bytes_of
@@ -408,3 +410,112 @@ def test_while_every_decoder_is_busy_a_reader_is_asked_to_come_back_and_others_a
     for address, accept in asked:
         assert door.get(address, accept=accept).status_code == 200, address
     pool.close()
+
+
+def honest_rle(side: int) -> bytes:
+    """An even image of `side` × `side` bytes, a multiple of 128, in a sixty-fourth of its size."""
+    return struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\x00" * (side * side // 128)
+
+
+def large_image(side: int = 4096) -> bytes:
+    elements = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    return coded([np.zeros((side, side), np.uint8)], [honest_rle(side)], bombs.RLE, **elements).content
+
+
+WAYS = [
+    ("frames/1", DECODED),
+    ("rendered", "image/jpeg"),
+    ("frames/1/rendered", "image/png"),
+    ("thumbnail", "image/jpeg"),
+    ("", 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.1'),
+]
+
+
+def test_an_image_that_no_budget_holds_is_refused_as_too_large_and_others_are_served(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    archive, elsewhere = make_archive(), make_archive()
+    large, small = large_image(), make_file()
+    stored(archive, [large, small])
+    stored(elsewhere, [make_file()])
+    monkeypatch.setattr(pools, "_budgets", [pools.Budget(total=64 << 20, wait_seconds=30)])
+    door = Door(archive, user=make_reader(archive))
+    path, other = (paths(dcmread(io.BytesIO(file), stop_before_pixels=True))[2] for file in (large, small))
+    for address, accept in WAYS:
+        started = time.monotonic()
+        answer = door.get(f"{path}/{address}".rstrip("/"), accept=accept)
+        assert answer.status_code == 406, address
+        assert time.monotonic() - started < 5, "nobody waits for what cannot come"
+        if address:
+            assert "too large for this server" in answer.json()["detail"], address
+        assert door.get(f"{other}/{address}".rstrip("/"), accept=accept).status_code == 200, address
+    assert door.get(f"{path}/frames/1", accept=AS_STORED).status_code == 200
+    assert Door(elsewhere, user=make_reader(elsewhere)).get(f"{path}/rendered", accept="image/jpeg").status_code == 404
+    settle(archive)
+    assert pools.budget().taken == 0
+
+
+def test_while_the_memory_for_images_is_taken_a_reader_is_asked_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = make_archive()
+    file = make_file()
+    stored(archive, [file])
+    budget = pools.Budget(total=1 << 30, wait_seconds=0.1)
+    monkeypatch.setattr(pools, "_budgets", [budget])
+    door, path = Door(archive, user=make_reader(archive)), paths(dcmread(io.BytesIO(file), stop_before_pixels=True))[2]
+    budget.take(1 << 30)
+    for address, accept in WAYS[1:4]:
+        answer = door.get(f"{path}/{address}", accept=accept)
+        assert (answer.status_code, answer.json()["code"]) == (503, "decoders-busy"), address
+        assert int(answer["Retry-After"]) > 0
+    with pytest.raises(DecodersBusy):
+        settle(archive)
+    assert door.get(f"{path}/frames/1").status_code == 200, "as it is stored it needs no memory"
+    budget.give_back(1 << 30)
+    assert door.get(f"{path}/rendered", accept="image/jpeg").status_code == 200
+    assert budget.taken == 0
+
+
+def test_many_large_images_at_once_take_no_more_than_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = make_archive()
+    (instance,) = stored(archive, [large_image()])
+    budget = pools.Budget(total=600 << 20, wait_seconds=120)
+    monkeypatch.setattr(pools, "_budgets", [budget])
+    most: list[int] = []
+    made: list[int] = []
+    render = rendering.render
+
+    def counted(**arguments: Any) -> bytes:
+        most.append(budget.taken)
+        return render(**arguments)
+
+    monkeypatch.setattr(rendered.rendering, "render", counted)
+
+    def draw() -> None:
+        made.append(len(rendered._picture(instance, 1, rendering.Rendering(), "image/jpeg")))
+
+    def together() -> None:
+        threads = [threading.Thread(target=draw) for _number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+
+    assert peak_bytes_of(together) < 300 << 20
+    assert len(made) == 6
+    assert 0 < max(most) <= budget.total
+    assert budget.taken == 0
+
+
+def test_a_large_answer_counts_until_the_client_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = make_archive()
+    file = large_image()
+    stored(archive, [file])
+    budget = pools.Budget(total=600 << 20, wait_seconds=0.1)
+    monkeypatch.setattr(pools, "_budgets", [budget])
+    door, path = Door(archive, user=make_reader(archive)), paths(dcmread(io.BytesIO(file), stop_before_pixels=True))[2]
+    alone = "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1"
+    answer = door.get(f"{path}/frames/1", accept=alone)
+    assert (answer.status_code, budget.taken) == (200, 4096 * 4096)
+    assert len(content(answer)) == 4096 * 4096
+    answer.close()
+    assert budget.taken == 0
