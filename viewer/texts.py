@@ -166,12 +166,18 @@ SENTENCES: tuple[str, ...] = (
     _("The page could not be brought up to date. Reload it."),
     _("The server answered with an error ({status})."),
     _("The server could not be reached."),
+    _("The server is busy with other images. Try again in a few seconds."),
     _("The server did not accept these marks."),
     _("The viewer could not start: {message}"),
     _("There are no images to show."),
     _("There are no marks."),
     _("These marks are closed and can no longer be changed."),
     _("These marks were changed in another window."),
+    _("This image cannot be shown: {reason}"),
+    _(
+        "This image is damaged and cannot be shown: its pixel data is not the image that its header describes. "
+        "The file is kept as it arrived."
+    ),
     _("This browser has no 3D graphics (WebGL). Images are drawn by the processor, more slowly."),
     _("This page is out of date. Reload it."),
     _("This series holds no objects."),

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 import numpy as np
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
@@ -21,6 +21,8 @@ class Peer:
     def __init__(self) -> None:
         self.series: dict[str, list[Dataset]] = {}
         self.broken: set[tuple[str, int]] = set()
+        # Status and problem document (RFC 9457) of frames that are refused.
+        self.refused: dict[tuple[str, int], tuple[int, dict[str, str]]] = {}
         self.signed_out = False
         self.requests: list[str] = []
 
@@ -45,6 +47,9 @@ class Peer:
             return HttpResponse(status=401)
         if (sop, number) in self.broken:
             return HttpResponse(status=500)
+        if (sop, number) in self.refused:
+            status, problem = self.refused[sop, number]
+            return JsonResponse(problem, status=status, content_type="application/problem+json")
         dataset = self._instance(series, sop)
         pixels, syntax = _frame(dataset, number)
         boundary = "frame-boundary"

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from archive.decoding import Why
+from dicomweb import reasons
 from tests.viewer import images, site
 from tests.viewer.conftest import Viewer
 from viewer.domain import manifest as contract
@@ -290,6 +292,42 @@ def test_a_frame_that_fails_says_why_and_the_others_go_on(viewer: Viewer) -> Non
         viewer.wait(lambda: viewer.pane()["drawn"] == 5)
     finally:
         site.PEER.broken.clear()
+
+
+def test_an_image_that_the_server_refuses_says_why_and_the_others_go_on(viewer: Viewer) -> None:
+    stack = images.measuring_ct()
+    site.page("refused", site.entry(stack))
+    large = str(reasons.SENTENCES[Why.OVER_BUDGET])
+    answers = {
+        5: (
+            406,
+            {"code": "pixels-damaged", "detail": str(reasons.DAMAGED)},
+            "This image is damaged and cannot be shown",
+        ),
+        6: (406, {"code": "not-decodable", "detail": large}, f"This image cannot be shown: {large}"),
+        7: (503, {"code": "decoders-busy", "detail": "Busy."}, "The server is busy with other images"),
+        8: (
+            406,
+            {"code": "not-acceptable", "detail": "None of the media types."},
+            "in a form that cannot be shown here",
+        ),
+    }
+    for place, (status, problem, _words) in answers.items():
+        site.PEER.refused[str(stack[place].SOPInstanceUID), 1] = (status, problem)
+    try:
+        viewer.open("refused")
+        for place, (status, _problem, words) in answers.items():
+            viewer.wait(lambda words=words: words in viewer.page.inner_text(".pane-status"))
+            # Asking again helps only where the server was busy.
+            assert viewer.page.locator(".pane-status button").count() == (1 if status == 503 else 0)
+            viewer.focus()
+            viewer.key("ArrowDown")
+            if place < max(answers):
+                viewer.wait(lambda place=place: viewer.pane()["index"] == place + 1)
+        viewer.wait(lambda: viewer.pane()["drawn"] == 9)
+        assert viewer.page.locator(".pane-status").is_hidden()
+    finally:
+        site.PEER.refused.clear()
 
 
 def test_objects_without_pixels_are_shown_as_what_they_are(viewer: Viewer) -> None:

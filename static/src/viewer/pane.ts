@@ -8,7 +8,7 @@ import type { Plane } from './geometry';
 import type { Loader } from './loader';
 import { Overlay } from './overlay';
 import { drawScrollbar } from './scrollbar';
-import { type ImageRef, reasonOf, type Series } from './series';
+import { type ImageRef, isFinal, reasonOf, type Series } from './series';
 import { t } from './text';
 import { View } from './view';
 
@@ -325,11 +325,13 @@ export class Pane extends View {
     this.drawn = -1;
     this.root.classList.remove('has-image');
     const index = this.index;
-    this.say(reasonOf((error as { cause?: unknown }).cause ?? error), 'error', () => {
+    const cause = (error as { cause?: unknown }).cause ?? error;
+    const again = (): void => {
       if (this.series?.images[index]) this.series.failed.delete((this.series.images[index] as ImageRef).id);
       this.drawn = -2;
       void this.goTo(index, { moved: true });
-    });
+    };
+    this.say(reasonOf(cause), 'error', isFinal(cause) ? undefined : again);
     this.refreshSoon();
     this.host.imageShown(this, this.moved);
   }

@@ -193,7 +193,8 @@ export function reasonOf(error: unknown): string {
     if (status === 0) return t('The server could not be reached.');
     if (status === 404) return t('The image is no longer there.');
     if (status === 403) return t('You may not see this image.');
-    if (status === 406) return t('The image is stored in a form that cannot be shown here.');
+    if (status === 406) return refusalOf(error);
+    if (status === 503) return t('The server is busy with other images. Try again in a few seconds.');
     return t('The server answered with an error ({status}).', { status: status ?? 0 });
   }
   if (error instanceof TypeError && /fetch|network/i.test(error.message)) return t('The server could not be reached.');
@@ -203,6 +204,37 @@ export function reasonOf(error: unknown): string {
   return message
     ? t('The image could not be decoded: {message}', { message: message.slice(0, 160) })
     : t('The image could not be decoded.');
+}
+
+/** Whether asking again gives the same answer. */
+export function isFinal(error: unknown): boolean {
+  const { status, error: inner } = (error ?? {}) as { status?: number; error?: unknown };
+  return status === 406 || (inner !== undefined && inner !== error && isFinal(inner));
+}
+
+/** Why the server gives no picture of an image, in its own words where it has some. */
+function refusalOf(error: unknown): string {
+  const { code, detail } = problemOf(error);
+  if (code === 'pixels-damaged') {
+    return t(
+      'This image is damaged and cannot be shown: its pixel data is not the image that its header describes. The file is kept as it arrived.',
+    );
+  }
+  if (code === 'not-decodable' && detail) return t('This image cannot be shown: {reason}', { reason: detail });
+  return t('The image is stored in a form that cannot be shown here.');
+}
+
+/** The problem document (RFC 9457) of a failed answer, as the image loader or a request of our own hands it on. */
+function problemOf(error: unknown): { code?: string; detail?: string } {
+  let body = error instanceof HttpError ? error.body : null;
+  if (error instanceof XMLHttpRequest && error.response instanceof ArrayBuffer) {
+    try {
+      body = JSON.parse(new TextDecoder().decode(error.response));
+    } catch {
+      body = null;
+    }
+  }
+  return body !== null && typeof body === 'object' ? body : {};
 }
 
 function lossyNote(dataset: Dataset): string {
