@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
@@ -7,24 +8,28 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from access.models import validate_slug
-from archive.models import Archive, IntakeSource, validate_ae_title
+from archive.domain import ae_titles
+from archive.models import Archive, IntakeSource, validate_ae_title, validate_calling_ae_title
 
 RESERVED = frozenset({"new", "series", "exports"})
 
 
 class _Titles(forms.CharField):
-    """AE titles, one a line or with commas."""
+    """Calling AE titles, one a line: spaces and commas inside are part of a title."""
 
     def to_python(self, value: Any) -> Any:
-        words = str(value or "").replace(",", "\n").split()
-        return list(dict.fromkeys(words))
+        lines = (ae_titles.significant(line) for line in re.split(r"[\r\n]+", str(value or "")))
+        return list(dict.fromkeys(line for line in lines if line))
 
     def prepare_value(self, value: Any) -> Any:
         return "\n".join(value) if isinstance(value, list) else value
 
     def run_validators(self, value: Any) -> None:
         for title in value:
-            validate_ae_title(title)
+            try:
+                validate_calling_ae_title(title)
+            except forms.ValidationError as error:
+                raise forms.ValidationError(f"{title}: {' '.join(error.messages)}") from error
 
     def validate(self, value: Any) -> None:
         return None
@@ -45,8 +50,8 @@ class ArchiveForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
         help_text=_(
-            "Who may open an association, one AE title a line. Empty: nobody. To send to a de-identified archive, a "
-            "caller must also be one of its sources."
+            "Who may open an association, one AE title a line; spaces and commas are part of a title. Empty: nobody. To "
+            "send to a de-identified archive, a caller must also be one of its sources."
         ),
     )
     is_open_to_any_caller = forms.BooleanField(

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Upper
@@ -27,15 +28,23 @@ from pydicom.uid import UID
 
 from access.models import RoleContainer, validate_slug
 from archive import notes
-from archive.domain import pixel_notes
+from archive.domain import ae_titles, pixel_notes
 from archive.domain.screening import SCREENING_CODES
 from core.models import TenantModel, TimeStampedModel, new_public_id
 
-# PS3.5 6.2: AE is 16 characters of the default repertoire without backslash and control characters.
+# An archive's own AE title is narrower than the standard: old senders take nothing else.
 validate_ae_title = RegexValidator(
     regex=r"^[A-Za-z0-9_.-]{1,16}$",
     message=_("Use 1 to 16 letters, digits, underscores, full stops and hyphens."),
 )
+
+
+def validate_calling_ae_title(value: str) -> None:
+    """Every AE title that the listener can be called by; whoever calls chose it, and may have no other."""
+    if not ae_titles.is_sound(ae_titles.significant(value)):
+        raise ValidationError(
+            _("Use 1 to 16 characters: letters without accents, digits, signs except \\, and spaces.")
+        )
 
 
 class Archive(RoleContainer, TenantModel, TimeStampedModel):
@@ -473,4 +482,5 @@ __all__ = [
     "Series",
     "Study",
     "validate_ae_title",
+    "validate_calling_ae_title",
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from archive.domain import ae_titles
 from archive.inspection import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from dimse import handshake, services
 from dimse.directory import Destination, Directory
@@ -164,7 +165,8 @@ class Association:
 
     def _judge(self, request: AssociateRequest) -> Rejection | Destination:
         if (rejection := handshake.fault_of(request)) is not None:
-            self.summary.reason = callers.PROTOCOL
+            is_title = rejection is pdu.CALLING_AE_NOT_RECOGNISED
+            self.summary.reason = callers.UNSOUND_TITLE if is_title else callers.PROTOCOL
             if self._must_refuse is None:
                 self._note_destination(request.called_ae_title)
             return rejection
@@ -187,7 +189,7 @@ class Association:
 
     def _note_destination(self, called_ae_title: str) -> None:
         """For a request that is refused whatever it asks for: the archive it meant, so that its manager sees it."""
-        if not pdu.is_sound_ae_title(called_ae_title):
+        if not ae_titles.is_sound(called_ae_title):
             return
         with contextlib.suppress(DatabaseAway):
             self.summary.destination = self._directory.find(called_ae_title)

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from django.core.cache import cache
 
+from archive.domain import ae_titles
 from archive.models import Archive, IntakeSource
 from core.tenancy import all_tenants
 from dimse import database
@@ -118,7 +119,7 @@ def _load(called_ae_title: str) -> Destination | None:
     return Destination(
         archive=archive,
         ae_title=archive.ae_title,
-        calling_ae_titles=frozenset(str(title).strip() for title in archive.calling_ae_titles),
+        calling_ae_titles=frozenset(ae_titles.significant(str(title)) for title in archive.calling_ae_titles),
         sources=rows,
         closed=callers.SUSPENDED if archive.organisation.suspended_at is not None else closed,
     )

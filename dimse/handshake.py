@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from archive.domain import ae_titles
 from dimse import services
 from dimse.domain import negotiation, pdu
 from dimse.domain.pdu import AnsweredContext, AssociateRequest, ContextResult, Rejection, Role
@@ -25,9 +26,9 @@ def fault_of(request: AssociateRequest) -> Rejection | None:
         return pdu.PROTOCOL_VERSION_NOT_SUPPORTED
     if request.application_context != pdu.APPLICATION_CONTEXT:
         return pdu.APPLICATION_CONTEXT_NOT_SUPPORTED
-    if not pdu.is_sound_ae_title(request.called_ae_title):
+    if not ae_titles.is_sound(request.called_ae_title):
         return pdu.CALLED_AE_NOT_RECOGNISED
-    if not pdu.is_sound_ae_title(request.calling_ae_title):
+    if not ae_titles.is_sound(request.calling_ae_title):
         return pdu.CALLING_AE_NOT_RECOGNISED
     return None
 

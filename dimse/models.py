@@ -9,6 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_scopes import ScopedManager
 
+from archive.domain import ae_titles
 from core.models import new_public_id
 from dimse.domain import callers
 
@@ -29,6 +30,7 @@ class RefusedCaller(models.Model):
         SUSPENDED = callers.SUSPENDED, _("The organisation is suspended")
         TLS = callers.TLS, _("TLS handshake failed")
         PROTOCOL = callers.PROTOCOL, _("The request broke the protocol")
+        UNSOUND_TITLE = callers.UNSOUND_TITLE, _("Calling AE title not allowed by DICOM")
 
     organisation = models.ForeignKey(
         "access.Organisation", on_delete=models.CASCADE, null=True, related_name="+", editable=False
@@ -70,15 +72,25 @@ class RefusedCaller(models.Model):
     @property
     def is_curable(self) -> bool:
         """Whether letting the calling AE title in would mend it."""
-        return bool(self.calling_ae_title) and self.archive_id is not None and self.reason in callers.CURABLE
+        return self.archive_id is not None and self.reason in callers.CURABLE and not self.why_not_curable
 
     @property
     def why_not_curable(self) -> str:
         """What has to change instead, for the manager of the archive; empty where the reason says it, or for who is curable."""
-        if self.reason != self.Reason.PROTOCOL:
+        if self.reason == self.Reason.PROTOCOL:
+            return gettext("The sender asks in a way that DICOM does not allow. Correct its configuration.")
+        if self.reason == self.Reason.UNSOUND_TITLE and self.calling_ae_title == callers.NO_TITLE:
+            return gettext("The sender names no calling AE title. Set one there.")
+        if self.reason == self.Reason.UNSOUND_TITLE:
+            return gettext("The calling AE title has characters that DICOM does not allow. Change it at the sender.")
+        if self.reason not in callers.CURABLE:
             return ""
-        if self.calling_ae_title == callers.NO_TITLE:
-            return gettext("The sender names no calling AE title: set one there.")
-        if "?" in self.calling_ae_title or "\\" in self.calling_ae_title:
-            return gettext("The calling AE title has characters that DICOM does not allow: change it at the sender.")
-        return gettext("The sender has to be mended: it asks in a way that DICOM does not allow.")
+        if not self.calling_ae_title:
+            return gettext(
+                "Too many AE titles from this address to list each. Enter the ones you know in the settings."
+            )
+        if not ae_titles.is_sound(self.calling_ae_title):
+            return gettext("The calling AE title has characters that DICOM does not allow. Change it at the sender.")
+        if self.archive is not None and self.archive.is_gated and self.address is None:
+            return gettext("The address is not known. Add the sender under Sources.")
+        return ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -14,7 +13,6 @@ from access.models import User
 from access.queries import require
 from archive import services as archive_services
 from archive.intake.sources import add_source
-from archive.models import validate_ae_title
 from archive.permissions import CHANGE
 from audit import services as audit
 from core.errors import Conflict
@@ -91,19 +89,11 @@ def allow(*, actor: User, caller: RefusedCaller, request: Any = None) -> None:
     """
     archive = caller.archive
     if archive is None or not caller.is_curable:
-        raise Conflict(_("Allowing the calling AE title would not change this."))
+        raise Conflict(caller.why_not_curable or _("Allowing the calling AE title would not change this."))
     require(actor, CHANGE, archive)
     title = caller.calling_ae_title
-    try:
-        validate_ae_title(title)
-    except ValidationError as error:
-        raise Conflict(
-            _("This calling AE title cannot be allowed: it has characters that AE titles here do not have.")
-        ) from error
     with tenant(archive.organisation), transaction.atomic():
         if archive.is_gated:
-            if caller.address is None:
-                raise Conflict(_("The address is not known: add the source by hand."))
             add_source(
                 actor=actor, archive=archive, kind="ae", calling_ae_title=title, network=caller.address, request=request
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -13,13 +13,23 @@ from django.utils.translation import gettext_lazy as _
 
 from core.models import TenantModel, TimeStampedModel, new_public_id
 
+#: The prefix ::ffff:0:0/96 of IPv4 addresses on a socket for both families (RFC 4291 2.5.5.2).
+IPV4_MAPPED_BITS: Final = 96
+
 
 def network_of(words: str) -> str:
-    """An address or a range of either family in CIDR notation. Raises `ValidationError`."""
+    """An address or a range of either family in CIDR notation; IPv4 in its IPv6 form becomes IPv4, as in `covers`.
+
+    Raises `ValidationError`.
+    """
     try:
-        return str(ipaddress.ip_network(words.strip(), strict=False))
+        network = ipaddress.ip_network(words.strip(), strict=False)
     except ValueError as error:
         raise ValidationError(_("Enter an IP address or a range such as 10.1.2.0/24.")) from error
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is not None and network.prefixlen >= IPV4_MAPPED_BITS:
+        network = ipaddress.IPv4Network((mapped, network.prefixlen - IPV4_MAPPED_BITS))
+    return str(network)
 
 
 def validate_network(value: str) -> None:

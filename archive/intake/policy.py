@@ -16,6 +16,7 @@ from access.models import ContainerRole, RoleGrant, User
 from access.people import members
 from access.queries import unexpired
 from archive import hooks
+from archive.domain import ae_titles
 from archive.domain.screening import NOT_OF_A_RUN, Finding, as_comment
 from archive.errors import NotASource
 from archive.inspection import Inspected, inspect
@@ -44,7 +45,7 @@ def find_source(
     """The source of the policy that a sender is, if it is one."""
     rows: QuerySet[IntakeSource] = IntakeSource.objects.filter(archive=archive)
     if source == Delivery.Source.DIMSE:
-        named = rows.filter(kind=IntakeSource.Kind.AE, calling_ae_title=calling_ae_title.strip())
+        named = rows.filter(kind=IntakeSource.Kind.AE, calling_ae_title=ae_titles.significant(calling_ae_title))
         return next((row for row in named if row.covers(address)), None)
     if actor is None:
         is_import = source == Delivery.Source.IMPORT

@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from access.models import ContainerRole, User
 from access.queries import container_of, require
+from archive.domain import ae_titles
 from archive.intake.models import network_of
-from archive.models import Archive, IntakeSource, validate_ae_title
+from archive.models import Archive, IntakeSource, validate_calling_ae_title
 from archive.permissions import CHANGE
 from audit import services as audit
 from core.errors import Conflict, Invalid, NotFound
@@ -69,7 +70,7 @@ def name_source(
             organisation=archive.organisation,
             archive=archive,
             kind=kind,
-            calling_ae_title=calling_ae_title.strip(),
+            calling_ae_title=ae_titles.significant(calling_ae_title),
             network=_network(network),
             user=user,
             role=role,
@@ -153,7 +154,7 @@ def _validate(row: IntakeSource) -> None:
     wrong: dict[str, list[str]] = {}
     if row.kind == Kind.AE:
         try:
-            validate_ae_title(row.calling_ae_title)
+            validate_calling_ae_title(row.calling_ae_title)
         except ValidationError as error:
             wrong["calling_ae_title"] = [str(words) for words in error.messages]
         if not row.network:

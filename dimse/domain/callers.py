@@ -12,6 +12,7 @@ CLOSED: Final = "closed"
 SUSPENDED: Final = "suspended"
 TLS: Final = "tls"
 PROTOCOL: Final = "protocol"
+UNSOUND_TITLE: Final = "unsound-title"
 BUSY: Final = "busy"
 
 #: Stands for a calling AE title of blanks only, which PS3.5 6.2 does not allow.

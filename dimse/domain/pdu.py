@@ -171,11 +171,6 @@ def _ae_title(raw: bytes) -> str:
     return raw.decode("latin-1").strip(" \0")
 
 
-def is_sound_ae_title(title: str) -> bool:
-    """PS3.5 6.2: 1 to 16 characters of the default repertoire without backslash and control characters."""
-    return 0 < len(title) <= 16 and all(" " <= character <= "~" and character != "\\" for character in title)
-
-
 def parse_associate_request(body: bytes) -> AssociateRequest:
     """Read what follows the header of an A-ASSOCIATE-RQ (PS3.8 9.3.2). Raises `ProtocolError`."""
     if len(body) < _FIXED_PART:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import html
 import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import timezone
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from access.models import Organisation, User
 from access.services import grant_role
+from archive.forms import ArchiveForm
+from archive.intake.sources import add_source
 from archive.models import Archive, IntakeSource
 from audit.models import Event
-from core.errors import Conflict, Forbidden
+from core.errors import Conflict, Forbidden, Invalid
 from core.tenancy import all_tenants, tenant
-from dimse import refusals
+from dimse import directory, handshake, refusals
 from dimse.directory import Destination
 from dimse.domain import callers, pdu
 from dimse.limits import Limits
@@ -27,7 +33,7 @@ from dimse.trail import Trail
 from pacsweb.launcher import readiness
 from tests.access.factories import make_member, make_organisation
 from tests.archive.factories import make_archive
-from tests.dimse.factories import Peer, running_listener
+from tests.dimse.factories import Peer, associate_request, running_listener
 from tests.dimse.test_gate import rejection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -94,8 +100,6 @@ def test_each_refusal_is_kept_for_those_it_concerns_with_its_reason() -> None:
 
 
 def test_a_known_title_from_a_wrong_address_says_so() -> None:
-    from archive.intake.sources import add_source
-
     house = make_house(purpose="teaching")
     add_source(actor=None, archive=house.archive, kind="ae", calling_ae_title="CT1", network="10.0.0.0/8")
     with running_listener() as port:
@@ -235,7 +239,7 @@ def test_allowing_a_caller_of_a_de_identified_archive_names_it_with_its_address(
     assert (source.calling_ae_title, source.network) == ("CT1", "127.0.0.1/32")
 
 
-@pytest.mark.parametrize("reason", ["closed", "suspended", "unknown-called", "tls", "protocol"])
+@pytest.mark.parametrize("reason", ["closed", "suspended", "unknown-called", "tls", "protocol", "unsound-title"])
 def test_what_allowing_would_not_mend_is_not_allowed(reason: str) -> None:
     house = make_house()
     refusals.note(destination=_destination(house), called="HERE", calling="CT1", address="10.0.0.1", reason=reason)
@@ -244,12 +248,98 @@ def test_what_allowing_would_not_mend_is_not_allowed(reason: str) -> None:
         refusals.allow(actor=house.manager, caller=row)
 
 
-def test_a_title_that_is_none_is_shown_and_never_allowed() -> None:
+@pytest.mark.parametrize("calling", ["<b>&\\", "GR?SSE\u00d6", ""])
+def test_a_title_that_is_none_is_shown_without_a_button_and_never_allowed(client: Client, calling: str) -> None:
     house = make_house()
-    note(house, calling="<b>&\\", address="10.0.0.1")
+    note(house, calling=calling, address="10.0.0.1")
     (row,) = rows(1)
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict) as refused:
         refusals.allow(actor=house.manager, caller=row)
+    client.force_login(house.manager)
+    page = client.get(house.base).content.decode()
+    assert "/allow/" not in page
+    assert str(refused.value.message) in html.unescape(page)
+
+
+def test_a_sender_without_a_known_address_has_no_button_in_a_de_identified_archive(client: Client) -> None:
+    house = make_house(purpose="trial")
+    note(house, calling="CT1", address="")
+    client.force_login(house.manager)
+    page = client.get(house.base).content.decode()
+    assert "/allow/" not in page
+    assert "The address is not known" in page
+
+
+#: PS3.5 6.2: the default repertoire without backslash and control characters; not all of it spaces.
+LEGAL = st.text(
+    st.characters(min_codepoint=0x20, max_codepoint=0x7E, exclude_characters="\\"), min_size=1, max_size=16
+).filter(lambda title: title.strip(" ") != "")
+
+
+@pytest.mark.parametrize("purpose", ["clinical", "trial"])
+def test_whatever_may_call_by_the_standard_can_be_allowed(purpose: str) -> None:
+    """From the bytes of its request to the answer to its next one, and through the form of the settings."""
+    house = make_house(purpose=purpose)
+
+    @settings(max_examples=60, deadline=None)
+    @example("CT 1").via("a space inside")
+    @example(" CT,  1 ").via("padded, with a comma and two spaces")
+    @example("(none)").via("reads like our word for a title of spaces")
+    @example("CT?")
+    @given(LEGAL)
+    def check(title: str) -> None:
+        request = pdu.parse_associate_request(associate_request(called="HERE", calling=title)[6:])
+        assert handshake.fault_of(request) is None
+        calling = request.calling_ae_title
+        destination = directory._load("HERE")
+        assert destination is not None
+        if destination.may_store(calling_ae_title=calling, address="10.0.0.1"):
+            return
+        note(house, calling=calling, address="10.0.0.1")
+        with all_tenants():
+            row = RefusedCaller.objects.select_related("archive__organisation").get(archive=house.archive)
+        assert row.is_curable and row.why_not_curable == ""
+        refusals.allow(actor=house.manager, caller=row)
+        allowed = directory._load("HERE")
+        assert allowed is not None
+        assert allowed.may_call(calling_ae_title=calling, address="10.0.0.1")
+        assert allowed.may_store(calling_ae_title=calling, address="10.0.0.1")
+        kept = allowed.archive.calling_ae_titles
+        field = ArchiveForm.base_fields["calling_ae_titles"]
+        assert field.clean(field.prepare_value(kept)) == kept
+
+    check()
+
+
+@pytest.mark.parametrize("raw", [b"A\\B", b"A\tB", b"GR\xd6SSE", b"\x7f", b"A\0B", b""])
+def test_whatever_may_not_call_by_the_standard_cannot_be_typed_in_either(raw: bytes) -> None:
+    house = make_house(purpose="trial")
+    title = raw.decode("latin-1")
+    request = pdu.parse_associate_request(associate_request(called="HERE", calling=title)[6:])
+    assert handshake.fault_of(request) is pdu.CALLING_AE_NOT_RECOGNISED
+    with pytest.raises(Invalid):
+        add_source(actor=None, archive=house.archive, kind="ae", calling_ae_title=title, network="10.0.0.0/8")
+    if title:
+        with pytest.raises(ValidationError):
+            ArchiveForm.base_fields["calling_ae_titles"].clean(title)
+
+
+def test_a_caller_is_allowed_by_its_ipv4_address_also_where_the_socket_serves_both_families() -> None:
+    house = make_house(purpose="trial")
+    note(house, calling="CT1", address="::ffff:10.0.0.1")
+    (row,) = rows(1)
+    refusals.allow(actor=house.manager, caller=row)
+    allowed = directory._load("HERE")
+    assert allowed is not None
+    for address in ("::ffff:10.0.0.1", "10.0.0.1"):
+        assert allowed.may_store(calling_ae_title="CT1", address=address)
+
+
+def test_a_sound_title_is_not_blamed_for_another_fault() -> None:
+    house = make_house()
+    refusals.note(destination=_destination(house), called="HERE", calling="CT?", address="10.0.0.1", reason="protocol")
+    (row,) = rows(1)
+    assert "AE title" not in row.why_not_curable and row.why_not_curable
 
 
 def test_a_row_can_be_taken_off_and_comes_again_with_the_next_try(client: Client) -> None:
@@ -269,7 +359,7 @@ def test_a_stranger_on_the_raw_line_leaves_nothing_unprintable() -> None:
         with Peer(port) as peer:
             peer.associate(called="HERE", calling="\x01\x02")
         (row,) = rows(1)
-    assert row.reason == "protocol"
+    assert row.reason == "unsound-title"
     assert row.calling_ae_title.isprintable()
 
 
@@ -291,7 +381,7 @@ def test_a_caller_without_a_sound_title_is_listed_for_the_archive_it_called(
         assert (kind, body[2], body[3]) == (pdu.ASSOCIATE_RJ, 1, 3)
         (row,) = rows(1)
     assert (row.archive_id, row.organisation_id) == (house.archive.pk, house.organisation.pk)
-    assert (row.reason, row.calling_ae_title, row.is_curable) == ("protocol", shown, False)
+    assert (row.reason, row.calling_ae_title, row.is_curable) == ("unsound-title", shown, False)
     client.force_login(house.manager)
     page = client.get(house.base).content.decode()
     assert shown in page and why in page
