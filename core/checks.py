@@ -1,4 +1,5 @@
-"""`manage.py check --database default`: the wall between organisations stands, and words are found behind it by index."""
+"""`manage.py check`: somebody judges the rights of jobs; with `--database default` also: the wall between organisations
+stands, and words are found behind it by index."""
 
 from __future__ import annotations
 
@@ -10,12 +11,26 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
-from core import wall
+from core import jobs, wall
 from core.db import leakproof
 
 HOW_TO_MARK: Final = "As a superuser, once in this database: {}; (docs/operations.md, “The database's role”)".format(
     "; ".join(leakproof.STATEMENTS)
 )
+
+
+@register()
+def check_job_guard(app_configs: Sequence[AppConfig] | None = None, **_options: Any) -> list[CheckMessage]:
+    """One error where no floor says whether the owners of jobs still hold what these need: they would all be refused."""
+    if jobs.has_guard():
+        return []
+    return [
+        Error(
+            "Nobody judges whether the owner of a job still holds the rights that it needs, so none of these jobs runs.",
+            hint="The app that knows rights calls `core.jobs.register_guard` in its `AppConfig.ready`.",
+            id="pacsweb.jobs.guard",
+        )
+    ]
 
 
 @register(Tags.database)

@@ -118,8 +118,13 @@ def register_forgetting(*, kind: str, forget: Callable[[Job], None]) -> None:
 
 
 def is_still_allowed(job: Job) -> bool:
-    """Whether the owner still holds every right that the job needs."""
-    return not job.needs or all(guard(job) for guard in _guards)
+    """Whether the owner still holds every right that the job needs. What nobody can judge is not allowed."""
+    return not job.needs or (bool(_guards) and all(guard(job) for guard in _guards))
+
+
+def has_guard() -> bool:
+    """Whether anybody judges the needs of jobs; without, none that needs a right runs (`core.checks`)."""
+    return bool(_guards)
 
 
 def end_without_right(*, organisation: Organisation, user: User) -> int:

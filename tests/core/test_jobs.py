@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.core.checks import ERROR, run_checks
 
 from access.models import Organisation, User
 from core import jobs
@@ -114,3 +115,49 @@ def test_jobs_of_another_organisation_are_out_of_sight(organisation: Organisatio
         job = start(organisation, owner)
     with tenant(other):
         assert not Job.objects.filter(pk=job.pk).exists()
+
+
+def test_a_job_that_needs_a_right_does_not_run_where_nobody_judges_rights(
+    organisation: Organisation, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_guards", [])
+    with tenant(organisation):
+        free = start(organisation, owner)
+        bound = jobs.start(
+            organisation=organisation, owner=owner, kind="test", title="Count", needs=[("access.view", organisation)]
+        )
+        assert jobs.is_still_allowed(free)
+        assert not jobs.is_still_allowed(bound)
+        with jobs.running(job_id=bound.pk) as handle:
+            assert handle is None
+        bound.refresh_from_db()
+        assert (bound.state, bound.error) == (Job.State.FAILED, str(jobs.RightEnded.default_message))
+
+
+def test_one_guard_that_says_no_is_enough(
+    organisation: Organisation, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tenant(organisation):
+        bound = jobs.start(
+            organisation=organisation, owner=owner, kind="test", title="Count", needs=[("access.view", organisation)]
+        )
+        for answers in ([True, False], [False, True], [False]):
+            monkeypatch.setattr(jobs, "_guards", [lambda _job, answer=answer: answer for answer in answers])
+            assert not jobs.is_still_allowed(bound)
+        monkeypatch.setattr(jobs, "_guards", [lambda _job: True, lambda _job: True])
+        assert jobs.is_still_allowed(bound)
+
+
+def test_a_need_of_a_room_that_is_gone_is_held_by_nobody(organisation: Organisation, owner: User) -> None:
+    with tenant(organisation):
+        job = start(organisation, owner)
+        for container in ("removed.thing:1", "archive.nothing:1", "nonsense"):
+            job.needs = [{"permission": "archive.view_archive", "container": container}]
+            assert not jobs.is_still_allowed(job)
+
+
+def test_the_start_up_check_says_when_nobody_judges_the_rights_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [fault for fault in run_checks() if fault.id == "pacsweb.jobs.guard"] == []
+    monkeypatch.setattr(jobs, "_guards", [])
+    (fault,) = [fault for fault in run_checks() if fault.id == "pacsweb.jobs.guard"]
+    assert fault.level == ERROR
