@@ -32,13 +32,21 @@ class Senders:
         return any(matching.sent_across(sender_sites=sites, site=site_id) for sites in self.of_each)
 
     @property
+    def common_sites(self) -> list[Site]:
+        """The sites across which nobody sent: a match to a subject of one of them needs no reason."""
+        return [site for pk, site in self.sites.items() if not self.is_across(pk)]
+
+    @property
     def site_words(self) -> str:
-        return ", ".join(f"{site.number} {site.name}" for site in self.sites.values())
+        return words_of(self.sites.values())
+
+
+def words_of(sites: Iterable[Site]) -> str:
+    return ", ".join(f"{site.number} {site.name}" for site in sites)
 
 
 def senders_of(studies: Collection[Study], *, trial: Trial) -> dict[int, Senders]:
-    """By study. Staff count for the site they were staff of when the images came or have become since, also when they have
-    left meanwhile; a DICOM sender counts for the site that the intake policy names it for."""
+    """By study: everybody who sent any of its images."""
     keys = [study.pk for study in studies]
     found: dict[int, Senders] = {key: Senders() for key in keys}
     sites = {site.pk: site for site in Site.objects.filter(trial=trial)}
@@ -69,29 +77,31 @@ def senders_of(studies: Collection[Study], *, trial: Trial) -> dict[int, Senders
         )
         if name and name not in senders.names:
             senders.names.append(name)
-        theirs = {site for site, ended in staff[row["delivery__actor"]] if ended > row["delivery__opened_at"]}
-        if (
-            row["delivery__intake_source__role__container_kind"] == Site.container_kind()
-            and not row["delivery__actor"]
-            and row["delivery__intake_source__role__container_id"] in sites
-        ):
-            theirs.add(row["delivery__intake_source__role__container_id"])
+        theirs = staff.sites_sent_for(
+            actor=row["delivery__actor"],
+            at=row["delivery__opened_at"],
+            source_kind=row["delivery__intake_source__role__container_kind"],
+            source_container=row["delivery__intake_source__role__container_id"],
+        )
         if theirs:
-            senders.of_each.append(frozenset(theirs))
+            senders.of_each.append(theirs)
             senders.sites |= {pk: sites[pk] for pk in sorted(theirs)}
     return found
 
 
 def sites_of_deliveries(deliveries: Collection[Delivery], *, trial: Trial) -> dict[Any, str]:
-    """By delivery: the sites it was sent for, in words; by the same rules as `senders_of`. "" when it is of none."""
+    """By delivery: the sites it was sent for, in words. "" when it is of none."""
     sites = {site.pk: site for site in Site.objects.filter(trial=trial)}
     staff = _staff({one.actor_id for one in deliveries} - {None}, sites=sites)
     found = {}
     for one in deliveries:
-        theirs = {site for site, ended in staff[one.actor_id] if ended > one.opened_at}
-        role = one.intake_source.role if one.intake_source is not None and one.actor_id is None else None
-        if role is not None and role.container_kind == Site.container_kind() and role.container_id in sites:
-            theirs.add(role.container_id)
+        role = one.intake_source.role if one.intake_source is not None else None
+        theirs = staff.sites_sent_for(
+            actor=one.actor_id,
+            at=one.opened_at,
+            source_kind=role.container_kind if role is not None else None,
+            source_container=role.container_id if role is not None else None,
+        )
         found[one.pk] = Senders(sites={pk: sites[pk] for pk in sorted(theirs)}).site_words
     return found
 
@@ -99,8 +109,29 @@ def sites_of_deliveries(deliveries: Collection[Delivery], *, trial: Trial) -> di
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
-def _staff(people: Iterable[Any], *, sites: dict[int, Site]) -> dict[Any, list[tuple[int, datetime]]]:
-    """Person → (site, until when) of every time they were its staff, those to come among them."""
+@dataclass(frozen=True, slots=True)
+class _Staff:
+    """The sites of one trial, and until when each of some people were or will be staff of which."""
+
+    sites: frozenset[int]
+    until: dict[Any, list[tuple[int, datetime]]]
+
+    def sites_sent_for(
+        self, *, actor: int | None, at: datetime, source_kind: str | None, source_container: int | None
+    ) -> frozenset[int]:
+        """The sites that a delivery was sent for.
+
+        A person sends for every site whose staff they were `at` its beginning or have become since, also when they have
+        left meanwhile; a DICOM sender, which is no person, for the site that the intake policy names it for.
+        """
+        if actor is not None:
+            return frozenset(site for site, ended in self.until.get(actor, ()) if ended > at)
+        if source_kind == Site.container_kind() and source_container in self.sites:
+            return frozenset({source_container})
+        return frozenset()
+
+
+def _staff(people: Iterable[Any], *, sites: dict[int, Site]) -> _Staff:
     grants = RoleGrant.objects.filter(
         user__in=list(people),
         container_role__container_kind=Site.container_kind(),
@@ -109,7 +140,7 @@ def _staff(people: Iterable[Any], *, sites: dict[int, Site]) -> dict[Any, list[t
     found: dict[Any, list[tuple[int, datetime]]] = defaultdict(list)
     for user, site, ended, expires in grants:
         found[user].append((site, min(moment or FOR_EVER for moment in (ended, expires))))
-    return found
+    return _Staff(sites=frozenset(sites), until=found)
 
 
 def reason_code(*, study: Study, said: Said, senders: Senders, trial: Trial, subject: Subject | None) -> str:
