@@ -15,6 +15,7 @@ from access import explain, people, queries
 from access.models import ApiToken, Organisation, RoleContainer, User
 from access.services.tokens import default_days, longest_days
 from access.sign_in.models import SecurityPolicy
+from core.fields import required_when
 
 
 class SignInForm(forms.Form):
@@ -226,7 +227,7 @@ class InvitationForm(forms.Form):
 
 class DecisionForm(forms.Form):
     roles = forms.MultipleChoiceField(label=_("Roles"), required=False, widget=forms.SelectMultiple)
-    reason = forms.CharField(label=_("Reason"), max_length=300, required=False)
+    reason = required_when(_("to refuse"), forms.CharField(label=_("Reason"), max_length=300))
 
     def __init__(self, *args: Any, roles: dict[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -391,11 +392,13 @@ class ReachTokenForm(forms.Form):
 
 
 class PeopleListForm(forms.Form):
-    file = forms.FileField(
-        label=_("CSV file"), required=False, widget=forms.FileInput(attrs={"accept": ".csv,text/csv"})
+    file = required_when(
+        _("or the lines below"),
+        forms.FileField(label=_("CSV file"), widget=forms.FileInput(attrs={"accept": ".csv,text/csv"})),
     )
-    text = forms.CharField(
-        label=_("or paste the lines"), required=False, max_length=200_000, widget=forms.Textarea(attrs={"rows": 8})
+    text = required_when(
+        _("or a file"),
+        forms.CharField(label=_("Lines"), max_length=200_000, widget=forms.Textarea(attrs={"rows": 8})),
     )
 
 

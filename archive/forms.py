@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from access.models import validate_slug
 from archive.domain import ae_titles
 from archive.models import Archive, IntakeSource, validate_ae_title, validate_calling_ae_title
+from core.fields import required_when
 
 RESERVED = frozenset({"new", "series", "exports"})
 
@@ -110,27 +111,31 @@ class SourceForm(forms.Form):
     kind = forms.ChoiceField(
         label=_("Who sends"), choices=IntakeSource.Kind.choices, widget=forms.RadioSelect, initial=IntakeSource.Kind.AE
     )
-    calling_ae_title = forms.CharField(
-        label=_("Calling AE title"),
-        max_length=16,
-        required=False,
-        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocomplete": "off"}),
+    calling_ae_title = required_when(
+        _("for a DICOM sender"),
+        forms.CharField(
+            label=_("Calling AE title"),
+            max_length=16,
+            widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocomplete": "off"}),
+        ),
     )
-    network = forms.CharField(
-        label=_("Address or range"),
-        max_length=49,
-        required=False,
-        help_text=_("Anyone can claim an AE title. It may connect from these addresses only, such as 10.1.2.0/24."),
-        widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocomplete": "off"}),
+    network = required_when(
+        _("for a DICOM sender"),
+        forms.CharField(
+            label=_("Address or range"),
+            max_length=49,
+            help_text=_("Anyone can claim an AE title. It may connect from these addresses only, such as 10.1.2.0/24."),
+            widget=forms.TextInput(attrs={"class": "mono", "spellcheck": "false", "autocomplete": "off"}),
+        ),
     )
-    person = forms.CharField(
-        label=_("User name"), max_length=150, required=False, help_text=_("Of a person or service account.")
-    )
-    role = forms.ChoiceField(
-        label=_("Role"),
-        required=False,
-        help_text=_(
-            "Everybody who holds it may send. With a DICOM sender: for whom it sends, such as staff of a site."
+    person = required_when(_("for a person or service account"), forms.CharField(label=_("User name"), max_length=150))
+    role = required_when(
+        _("for everybody with a role; optional for a DICOM sender"),
+        forms.ChoiceField(
+            label=_("Role"),
+            help_text=_(
+                "Everybody who holds it may send. With a DICOM sender: for whom it sends, such as staff of a site."
+            ),
         ),
     )
 

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from access.models import validate_slug
 from archive.models import Archive
 from core.errors import Invalid
+from core.fields import required_when
 from teaching import vocabulary
 from teaching.models import Assignment, Library
 
@@ -100,8 +101,8 @@ class AssignmentForm(forms.Form):
         label=_("Due"), widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
     )
     audience = forms.ChoiceField(label=_("For"), choices=Assignment.Audience.choices, widget=forms.RadioSelect)
-    persons = forms.MultipleChoiceField(
-        label=_("Learners"), required=False, widget=forms.CheckboxSelectMultiple, help_text=_("When chosen learners.")
+    persons = required_when(
+        _("for chosen learners"), forms.MultipleChoiceField(label=_("Learners"), widget=forms.CheckboxSelectMultiple)
     )
 
     def __init__(self, *args: Any, cases: Any, learners: Any, **kwargs: Any) -> None:

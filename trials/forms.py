@@ -8,8 +8,10 @@ from django.utils.translation import gettext_lazy as _
 from access.models import validate_slug
 from archive.models import Archive
 from core.errors import Invalid
+from core.fields import required_when
 from trials.models import Site, Subject
 from trials.models.containers import validate_identifier, validate_long_string
+from trials.services.waiting import Senders, words_of
 
 
 def take_over(form: forms.Form, error: Invalid) -> None:
@@ -116,15 +118,22 @@ class MatchForm(forms.Form):
     reason = forms.CharField(
         label=_("Reason"),
         max_length=300,
-        required=False,
         help_text=_(
-            "Needed when staff of another site sent the images. It is kept with the match and in the audit trail."
+            "Why images that another site sent are this subject’s. It is kept with the match and in the audit trail."
         ),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
-    def __init__(self, *args: Any, offered: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, offered: Any, senders: Senders, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        common = words_of(senders.common_sites)
+        if not senders.of_each:
+            # Nobody of a site sent them: no subject needs a reason, and none would be kept.
+            del self.fields["reason"]
+        elif common:
+            required_when(_("required unless the subject is of %(sites)s") % {"sites": common}, self.fields["reason"])
+        else:
+            self.fields["reason"].required = True
         # Without script the field is a plain choice of the first subjects; with it, it searches among all.
         self.fields["subject"].widget.choices = [("", ""), *offered]  # type: ignore[attr-defined]
 

@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from access.break_glass.models import BreakGlass
+from core.fields import required_when
 
 EXACT = {"class": "mono", "autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 
@@ -18,15 +19,18 @@ class BreakGlassForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("At least 10 characters. Compliance officers read this."),
     )
-    patient_id = forms.CharField(
-        label=_("Patient ID"), max_length=64, required=False, widget=forms.TextInput(attrs=EXACT)
+    patient_id = required_when(
+        _("or the accession number"),
+        forms.CharField(label=_("Patient ID"), max_length=64, widget=forms.TextInput(attrs=EXACT)),
     )
-    accession_number = forms.CharField(
-        label=_("Accession number"),
-        max_length=64,
-        required=False,
-        widget=forms.TextInput(attrs=EXACT),
-        help_text=_("One of the two, exactly as it stands on the order. Nothing is searched before you gave a reason."),
+    accession_number = required_when(
+        _("or the Patient ID"),
+        forms.CharField(
+            label=_("Accession number"),
+            max_length=64,
+            widget=forms.TextInput(attrs=EXACT),
+            help_text=_("One of the two, exactly as on the order. Nothing is searched before you give a reason."),
+        ),
     )
 
 
@@ -40,4 +44,4 @@ class ReviewForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["note"].help_text = _("Needed to justify or escalate.")
+        required_when(_("required to justify or escalate"), self.fields["note"])

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from access.grant_policy import GrantPolicy
 from access.sharing.models import Share
 from access.sharing.registry import Shareable
+from core.fields import required_when
 
 
 def end_of_day(day: date) -> datetime:
@@ -21,14 +22,17 @@ class ShareForm(forms.Form):
     """One thing to one person or by link; what the policy does not allow is not offered."""
 
     audience = forms.ChoiceField(label=_("Share with"), widget=forms.RadioSelect)
-    recipient_login = forms.CharField(
-        label=_("User name or e-mail address"),
-        max_length=254,
-        required=False,
-        help_text=_(
-            "Exactly as the person signs in. Nobody is told whether such an account exists; it opens for them as soon as it does."
+    recipient_login = required_when(
+        _("for a person"),
+        forms.CharField(
+            label=_("User name or e-mail address"),
+            max_length=254,
+            help_text=_(
+                "Exactly as the person signs in. Nobody is told whether such an account exists; it opens for them as soon "
+                "as it does."
+            ),
+            widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}),
         ),
-        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false", "autocomplete": "off"}),
     )
     recipient_name = forms.CharField(
         label=_("Recipient"), max_length=150, help_text=_("Who gets to see it: person and institution.")

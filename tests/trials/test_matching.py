@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -15,14 +16,14 @@ from archive.services.deletion import StillUsed, delete_study
 from audit.models import Event
 from core.errors import Forbidden, Invalid
 from core.tenancy import tenant
-from tests.archive.factories import make_archive
+from tests.archive.factories import deliver, make_archive, make_series
 from tests.trials.factories import House, make_images
 from trials import services, tasks
 from trials.errors import AcrossSites, AlreadyMatched, Closed
 from trials.models import Subject, SubjectStudy
 from trials.reasons import sentence
 from trials.services.matching import said_by_each
-from trials.services.waiting import questions_of
+from trials.services.waiting import questions_of, senders_of, sites_of_deliveries
 
 pytestmark = pytest.mark.django_db
 
@@ -258,6 +259,69 @@ def test_the_page_shows_sender_site_and_reason_and_asks_for_one_across_sites(hou
     assert subject_of(study) == ""
     assert client.post(page, form | {"reason": "Moved"}).status_code == 302
     assert subject_of(study) == "S-01-001"
+
+
+def marks(client: Client, house: House, study: Study) -> dict[str, str]:
+    """Label → what stands beside it, of the form on a study's page."""
+    page = client.get(f"/o/{house.organisation.slug}/trials/{house.trial.slug}/waiting/{study.public_id}/")
+    labels = re.findall(
+        r'<label class="field-label"[^>]*>(.*?)</label>',
+        page.content.decode().split("data-guard", 1)[1].split("</form>", 1)[0],
+    )
+    found = (re.match(r'(.*?)(?: <span class="optional">(.*)</span>)?$', label) for label in labels)
+    return {one[1]: one[2] or "" for one in found if one}
+
+
+def test_the_page_says_for_whom_a_reason_is_required_and_chooses_no_subject(house: House, client: Client) -> None:
+    client.force_login(house.coordinator)
+    of_nobody = make_images(house.archive, PatientID="S-09-009")
+    assert marks(client, house, of_nobody) == {"Subject": "", "Time point": "optional"}
+    across = make_images(house.archive, PatientID="S-01-001", actor=house.other_staff)
+    only = "required unless the subject is of 02 Hospital 02"
+    assert marks(client, house, across) == {"Subject": "", "Time point": "optional", "Reason": only}
+    # A second sender, of the other site: now every subject is across for one of them.
+    series = make_series(count=1, PatientID="S-01-001", PatientIdentityRemoved="YES", PatientName=None,
+                         PatientBirthDate=None, AccessionNumber=None, StudyID=None,
+                         StudyInstanceUID=across.study_instance_uid)  # fmt: skip
+    deliver(house.archive, series, actor=house.staff)
+    assert marks(client, house, across) == {"Subject": "", "Time point": "optional", "Reason": ""}
+    page = client.get(f"/o/{house.organisation.slug}/trials/{house.trial.slug}/waiting/{across.public_id}/")
+    (choice,) = re.findall(r'<select name="subject".*?</select>', page.content.decode(), re.DOTALL)
+    assert re.findall(r'value="([^"]*)" selected', choice) == [""]
+
+
+def test_after_a_refusal_across_sites_the_reason_is_marked_as_required(house: House, client: Client) -> None:
+    study = make_images(house.archive, PatientID="S-01-001", actor=house.other_staff)
+    client.force_login(house.coordinator)
+    answer = client.post(
+        f"/o/{house.organisation.slug}/trials/{house.trial.slug}/waiting/{study.public_id}/",
+        {"subject": house.subject.public_id},
+    )
+    assert answer.status_code == 422
+    assert answer.context["form"].fields["reason"].required
+
+
+def test_a_studys_senders_and_its_deliveries_name_the_same_sites(house: House) -> None:
+    role = role_group(container=house.other_site, role="staff")
+    add_source(
+        actor=None, archive=house.archive, kind="ae", calling_ae_title="CT2", network="10.0.0.0/8", role=role
+    )  # fmt: skip
+    grant_role(actor=None, container=house.archive, role="contributor", user=house.coordinator)
+    for person in (house.other_staff, house.coordinator):
+        add_source(actor=None, archive=house.archive, kind="person", user=person)
+    left = make_images(house.archive, PatientID="S-01-001", actor=house.other_staff)
+    revoke_role(actor=None, container=house.other_site, role="staff", user=house.other_staff)
+    after = make_images(house.archive, PatientID="S-01-002", actor=house.other_staff)
+    by_machine = make_images(
+        house.archive, PatientID="S-01-003", source="dimse", calling_ae_title="CT2", address="10.0.0.7"
+    )
+    of_nobody = make_images(house.archive, PatientID="S-01-004", actor=house.coordinator)
+    studies = [left, after, by_machine, of_nobody]
+    senders = senders_of(studies, trial=house.trial)
+    deliveries = {study.pk: study.instances.first().delivery for study in studies}
+    words = sites_of_deliveries(list(deliveries.values()), trial=house.trial)
+    assert [senders[study.pk].site_words for study in studies] == ["02 Hospital 02", "", "02 Hospital 02", ""]
+    assert [words[deliveries[study.pk].pk] for study in studies] == ["02 Hospital 02", "", "02 Hospital 02", ""]
 
 
 def test_the_api_asks_for_a_reason_across_sites(house: House, client: Client) -> None:

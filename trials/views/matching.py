@@ -69,6 +69,7 @@ def match(request: Any, organisation: str, trial: str, study: str) -> HttpRespon
     form = forms.MatchForm(
         posted(request),
         offered=_offers(request, found, said.subject_id or said.patient_id),
+        senders=question.senders,
         initial={"time_point": said.time_point_id},
     )
     if request.method == "POST" and form.is_valid():
@@ -83,11 +84,13 @@ def match(request: Any, organisation: str, trial: str, study: str) -> HttpRespon
                     study=found_study,
                     subject=subject,
                     time_point=form.cleaned_data["time_point"],
-                    reason=form.cleaned_data["reason"],
+                    reason=form.cleaned_data.get("reason", ""),
                     request=request,
                 )
             except AcrossSites as error:
-                form.add_error("reason", str(error.message))
+                if "reason" in form.fields:
+                    form.fields["reason"].required = True
+                form.add_error("reason" if "reason" in form.fields else None, str(error.message))
             except Invalid as error:
                 forms.take_over(form, error)
             else:
