@@ -385,7 +385,9 @@ class Delivery(TenantModel):
 
     @property
     def audit_studies(self) -> list[str]:
-        """What came of it so far; the first hundred."""
+        """What came of it so far; the first hundred. Nothing came of one that has just begun: no need to ask."""
+        if not self.received:
+            return []
         found = Study.objects.filter(pk__in=self.instances.values("study")).order_by("pk")
         return list(found.values_list("public_id", flat=True)[:100])
 

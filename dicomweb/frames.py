@@ -187,7 +187,24 @@ def drawing_bytes(instance: Instance, *, side: int) -> int:
 
 
 def _size(instance: Instance) -> codestreams.Description:
-    return decoding.description_of(decoding.options_of(_description(instance)))
+    """How large a frame is, as the index has it. Raises `DecodeError`."""
+
+    def indexed(tag: str, usual: Any = None) -> Any:
+        return (instance.attributes.get(tag, {}).get("Value") or [usual])[0] or usual
+
+    try:
+        size = codestreams.Description(
+            rows=int(instance.rows or 0),
+            columns=int(instance.columns or 0),
+            samples=int(indexed("00280002", 1)),
+            bits_allocated=int(indexed("00280100")),
+            photometric_interpretation=instance.photometric_interpretation or "MONOCHROME2",
+        )
+    except (TypeError, ValueError) as error:
+        raise DecodeError(Why.NOT_DESCRIBED) from error
+    if decoding.frame_bytes(size) > codestreams.MAXIMUM_FRAME_BYTES:
+        raise DecodeError(Why.FRAME_TOO_LARGE)
+    return size
 
 
 def decode(instance: Instance, number: int, header: Dataset | None = None) -> Frame:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.uid import generate_uid
 
 from archive import spool
 from archive.domain import part10
 from archive.intake.sources import add_source
-from archive.models import Delivery, Instance, QuarantinedFile
+from archive.models import Delivery, Instance, QuarantinedFile, Study
 from archive.storage import storage
 from core.tenancy import tenant
 from dicomweb.domain.multipart import MultipartError, PartBegin, PartData, PartEnd, read_parts
@@ -328,3 +331,21 @@ def test_a_de_identified_archive_answers_for_each_instance_that_may_name_a_patie
     assert "Schmidt" not in answer.content.decode()
     assert post(door, multipart(to_bytes(clean), to_bytes(clear))).status_code == 202
     assert stored(archive) == [clean.SOPInstanceUID]
+
+
+def test_one_instance_is_stored_with_few_statements_and_nobody_asks_what_came_of_what_has_just_begun(
+    archive: Any, door: Door
+) -> None:
+    dataset = make_dataset()
+    assert post(door, multipart(to_bytes(dataset))).status_code == 200
+    dataset.SOPInstanceUID = generate_uid()
+    with CaptureQueriesContext(connection) as asked:
+        assert post(door, multipart(to_bytes(dataset))).status_code == 200
+    statements = [query["sql"] for query in asked.captured_queries]
+    assert len(statements) <= 30, statements
+    before = statements[: next(at for at, sql in enumerate(statements) if "pg_advisory_lock" in sql)]
+    assert not [sql for sql in before if 'FROM "archive_study"' in sql]
+    with tenant(archive.organisation):
+        delivery = Delivery.objects.filter(archive=archive).latest("opened_at")
+        study = Study.objects.get(archive=archive)
+        assert delivery.audit_studies == [study.public_id], "and of what came of it the trail knows"
