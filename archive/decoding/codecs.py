@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any, Final
 
 import imagecodecs
@@ -30,14 +31,42 @@ def decode_frame(
     if codestreams.family_of(transfer_syntax) is Family.JPEG_XL:
         return _jpeg_xl(frame)
     everything = {"number_of_frames": 1, "pixel_keyword": pixel_keyword, "pixel_vr": "OW", **options}
+
+    def decoded(coded: bytes) -> tuple[np.ndarray[Any, Any], str]:
+        pixels, found = get_decoder(UID(transfer_syntax)).as_array(encapsulate([coded]), index=0, **everything)
+        return pixels, str(found["photometric_interpretation"])
+
     try:
-        pixels, found = get_decoder(UID(transfer_syntax)).as_array(encapsulate([frame]), index=0, **everything)
+        made = decoded(frame)
     except MemoryError:
         raise
     # The codecs behind pydicom raise whatever they like; for the caller it is one thing: this frame does not decode.
     except Exception as error:
         raise DecodeError(Why.DOES_NOT_DECODE) from error
-    return pixels, str(found["photometric_interpretation"])
+    if codestreams.family_of(transfer_syntax) is Family.JPEG and _may_be_filled(made[0]):
+        _require_no_filling(frame, made[0], decoded=lambda coded: decoded(coded)[0])
+    return made
+
+
+def _may_be_filled(pixels: np.ndarray[Any, Any]) -> bool:
+    """Whether the image ends even, as what decoders put in the place of missing data does."""
+    return pixels.shape[1] < 2 or bool((pixels[-1, -1] == pixels[-1, -2]).all())
+
+
+def _require_no_filling(
+    frame: bytes, pixels: np.ndarray[Any, Any], *, decoded: Callable[[bytes], np.ndarray[Any, Any]]
+) -> None:
+    """Decoders of JPEG fill what is missing with grey and say nothing: then more data makes another picture."""
+    try:
+        longer = codestreams.prolonged(frame)
+        other = pixels if longer is None else decoded(longer)
+    except MemoryError:
+        raise
+    # A codec that stumbles over data behind the image says nothing of the image.
+    except Exception:  # noqa: BLE001
+        return
+    if not np.array_equal(other, pixels):
+        raise DecodeError(Why.DAMAGED, "the coded data ends before the image")
 
 
 def decode_in_file(*, content: bytes, number: int) -> tuple[np.ndarray[Any, Any], str]:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import imagecodecs
+import numpy as np
 import pytest
+from PIL import Image
 
 from archive import decoding
 from archive.decoding import DecodeError, frames
@@ -262,3 +264,67 @@ def test_the_decoder_has_only_the_processor_time_that_the_image_may_need(own_poo
     assert frames.BASE_SECONDS < int(limits["Max cpu time"]) <= 2 * frames.BASE_SECONDS
     assert int(limits["Max address space"]) < 8 << 30
     assert limits["Max core file size"] == "0"
+
+
+def noise(bits: int, *, side: int = 128) -> np.ndarray[Any, Any]:
+    values = np.random.default_rng(7).integers(0, 1 << bits, (side, side))
+    return values.astype("u1" if bits <= 8 else "<u2")
+
+
+def jpeg_of(image: np.ndarray[Any, Any], **how: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", **how)
+    return buffer.getvalue()
+
+
+def lossless_of(image: np.ndarray[Any, Any]) -> bytes:
+    return bytes(imagecodecs.jpeg8_encode(image, lossless=True, bitspersample=12))
+
+
+CUT: dict[str, tuple[Any, str, int]] = {
+    "JPEG": (jpeg_of, f"{SYNTAX}50", 8),
+    "JPEG with restart markers": (lambda image: jpeg_of(image, restart_marker_blocks=16), f"{SYNTAX}50", 8),
+    "JPEG lossless": (lossless_of, f"{SYNTAX}70", 12),
+    "JPEG-LS": (lambda image: bytes(imagecodecs.jpegls_encode(image)), f"{SYNTAX}80", 12),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_coded_data_that_ends_before_the_image_is_not_filled_up_with_grey(name: str, share: float) -> None:
+    make, syntax, bits = CUT[name]
+    frame = make(noise(bits))
+    allocated = 8 if bits == 8 else 16
+    assert decode(frame, side=128, syntax=syntax, bits=allocated).shape == (128, 128)
+    start = frame.rindex(b"\xff\xda")
+    cut = frame[: start + int((len(frame) - start) * share)].rstrip(b"\xff") + b"\xff\xd9"
+    with pytest.raises(DecodeError):
+        decode(cut, side=128, syntax=syntax, bits=allocated)
+
+
+@pytest.mark.parametrize("name", CUT)
+@pytest.mark.parametrize("tail", [b"\xff\xd9", b"\xff\xff\xff\xd9", b"\x55\x2a\xff\xd9", b"\xff\xd9 junk \xff\xd9"])
+def test_an_image_that_ends_even_is_whole_and_so_is_one_with_something_behind_it(name: str, tail: bytes) -> None:
+    make, syntax, bits = CUT[name]
+    allocated = 8 if bits == 8 else 16
+    image = noise(bits)
+    image[64:] = image[0, 0]
+    for picture in (image, np.full_like(image, 7), np.zeros_like(image)):
+        frame = make(picture)[:-2] + (b"\xff\xd9" if name == "JPEG-LS" else tail)
+        pixels = decode(frame, side=128, syntax=syntax, bits=allocated)
+        assert np.abs(pixels[-8:].astype(int) - picture[-8:].astype(int)).max() <= 8
+
+
+def test_a_colour_jpeg_that_ends_even_is_whole_and_one_that_was_cut_is_not() -> None:
+    image = np.random.default_rng(3).integers(0, 256, (96, 96, 3)).astype("u1")
+    image[48:] = 200
+    described = {
+        **options(96, bits=8), "samples_per_pixel": 3, "photometric_interpretation": "YBR_FULL_422", "planar_configuration": 0,
+    }  # fmt: skip
+    frame = jpeg_of(image)
+    for coded, is_whole in ((frame, True), (frame[: len(frame) * 2 // 3].rstrip(b"\xff") + b"\xff\xd9", False)):
+        try:
+            decoding.decode_frame(frame=coded, transfer_syntax=f"{SYNTAX}50", options=described)
+            assert is_whole
+        except DecodeError:
+            assert not is_whole

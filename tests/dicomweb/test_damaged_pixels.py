@@ -519,3 +519,20 @@ def test_a_large_answer_counts_until_the_client_has_it(monkeypatch: pytest.Monke
     assert len(content(answer)) == 4096 * 4096
     answer.close()
     assert budget.taken == 0
+
+
+def test_a_large_uncompressed_image_is_drawn_within_the_budget_and_given_as_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    archive = make_archive()
+    side = 4096
+    elements = {"Rows": side, "Columns": side, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    file = make_file(**elements, PixelData=bytes(side * side))
+    stored(archive, [file])
+    monkeypatch.setattr(pools, "_budgets", [pools.Budget(total=64 << 20, wait_seconds=30)])
+    door, path = Door(archive, user=make_reader(archive)), paths(dcmread(io.BytesIO(file), stop_before_pixels=True))[2]
+    for address, accept in WAYS[1:4]:
+        answer = door.get(f"{path}/{address}", accept=accept)
+        assert (answer.status_code, "too large for this server" in answer.json()["detail"]) == (406, True), address
+    assert len(content(door.get(f"{path}/frames/1", accept="application/octet-stream"))) == side * side
+    assert pools.budget().taken == 0

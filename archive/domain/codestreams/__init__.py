@@ -20,6 +20,7 @@ from archive.domain.codestreams.stream import Codestream, Damaged, Unsure
 from archive.domain.codestreams.stripping import Piece, stripped
 from archive.domain.codestreams.syntaxes import Family, family_of
 from archive.domain.codestreams.tails import PATTERNS, Check, checks
+from archive.domain.codestreams.wholeness import prolonged
 
 __all__ = [
     "MAXIMUM_FRAME_BYTES",
@@ -40,6 +41,7 @@ __all__ = [
     "of_buffer",
     "of_bytes",
     "of_file",
+    "prolonged",
     "read_header",
     "stripped",
 ]

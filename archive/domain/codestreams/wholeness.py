@@ -1,7 +1,8 @@
 """Whether a codestream goes on to its end: every tile, every component, every restart interval of the image is there.
 
 Decoders fill what is missing with grey and say nothing. All this is read from markers; nothing is decoded, so packets or
-scan lines that are missing between markers are found only where a decoder stumbles over them.
+scan lines that are missing between markers are found only when the image is decoded: most codecs stumble over them, and
+`prolonged` tells of the others.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 
 from archive.domain.codestreams import jpeg2000, marker_segments
 from archive.domain.codestreams.marker_segments import EOI, FRAME_MARKERS, SOF_JPEG_LS, Segment
-from archive.domain.codestreams.source import Source
+from archive.domain.codestreams.source import Source, of_bytes
 from archive.domain.codestreams.stream import malformed
 from archive.domain.codestreams.syntaxes import Family
 
@@ -20,6 +21,8 @@ DHT, DRI = 0xC4, 0xDD
 SEQUENTIAL: Final = frozenset({0xC0, 0xC1})
 LOSSLESS: Final = 0xC3
 MAXIMUM_SCANS: Final = 256
+# No byte of it is FF, and no two are the same: some of it is a code in any table.
+_MORE: Final = bytes((37 * number + 11) % 251 for number in range(96))
 _RESTART: Final = re.compile(rb"\xff[\xd0-\xd7]")
 
 
@@ -97,6 +100,31 @@ def _require_scans(source: Source) -> None:
         raise malformed("a component of it has no scan")
 
 
+def prolonged(data: bytes) -> bytes | None:
+    """The JPEG with more coded data at the end of its last scan; None where that would tell nothing.
+
+    A decoder that has all its samples passes over it. One that ran out of data, and would fill the rest with grey, makes
+    other pixels of it. Sequential Huffman coding only: of other kinds the last bytes count in another way.
+    """
+    source = of_bytes(data)
+    frame = _Frame()
+    walk = marker_segments.segments(source)
+    for _number in range(MAXIMUM_SCANS):
+        last: Segment | None = None
+        for last in walk:
+            _take(frame, source, last)
+        if last is None or last.marker == EOI or frame.marker not in (*SEQUENTIAL, LOSSLESS):
+            return None
+        frame.seen |= set(_scan(frame, source, last))
+        end = marker_segments.end_of_scan(source, last.end, is_jpeg_ls=False)
+        if frame.seen >= set(frame.components):
+            # Fill bytes before the marker (T.81 B.1.1.2) would make a marker of what follows them.
+            kept = last.end + len(data[last.end : end].rstrip(b"\xff"))
+            return data[:kept] + _MORE + data[end:]
+        walk = marker_segments.segments_from(source, end)
+    return None
+
+
 def _take(frame: _Frame, source: Source, segment: Segment) -> None:
     content = source.read(segment.start + 4, segment.end - segment.start - 4)
     if segment.marker in FRAME_MARKERS and len(content) >= 6:
@@ -168,4 +196,4 @@ def _require_intervals(frame: _Frame, source: Source, start: int, end: int, *, n
         raise malformed("its coded data has fewer restart intervals than the image it describes")
 
 
-__all__ = ["require_whole"]
+__all__ = ["prolonged", "require_whole"]
