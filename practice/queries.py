@@ -29,10 +29,11 @@ def readable_versions(user: Any, *, at: datetime | None = None) -> QuerySet[Case
 
 
 def attempts_of(user: Any) -> QuerySet[Attempt]:
+    """The newest first; of those begun at the same moment too, so that pages of the list fit together."""
     rows: QuerySet[Attempt] = Attempt.objects.filter(user=user).select_related(
         "version__case__library", "assignment__course"
     )
-    return rows
+    return rows.order_by("-started_at", "-pk")
 
 
 def own_attempt(user: Any, public_id: str) -> Attempt:
@@ -123,7 +124,7 @@ def next_version(user: Any) -> CaseVersion | None:
     same case until something is committed.
     """
     readable = readable_versions(user)
-    under_way = Attempt.objects.filter(user=user, state=Attempt.State.STARTED).order_by("started_at").first()
+    under_way = Attempt.objects.filter(user=user, state=Attempt.State.STARTED).order_by("started_at", "pk").first()
     if under_way is not None and readable.filter(pk=under_way.version_id).exists():
         return readable.get(pk=under_way.version_id)
     for row in assigned_rows(user):
@@ -197,7 +198,7 @@ def due_versions(user: Any, *, moment: datetime | None = None) -> list[tuple[Car
     Only cases that the person has read: to name an unread one would tell its diagnosis.
     """
     until = moment or timezone.now()
-    cards = list(Card.objects.filter(user=user, due_at__lte=until).order_by("due_at"))
+    cards = list(Card.objects.filter(user=user, due_at__lte=until).order_by("due_at", "pk"))
     by_group: dict[str, list[CaseVersion]] = {}
     siblings = readable_versions(user).filter(
         has_committed(user), diagnosis_group__in=[card.diagnosis_group for card in cards]

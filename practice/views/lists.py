@@ -69,7 +69,7 @@ class UnknownTable(Table):
         mine = Attempt.objects.filter(
             user=self.request.user, version__case__in=[row.case_id for row in rows], state__in=Attempt.REVEALED_STATES
         ).select_related("version")
-        for attempt in mine.order_by("committed_at"):
+        for attempt in mine.order_by("committed_at", "pk"):
             last[attempt.version.case_id] = attempt
         active = set(
             Attempt.objects.filter(user=self.request.user, version__in=rows, state=Attempt.State.STARTED).values_list(
@@ -110,7 +110,7 @@ def home(request: Any, organisation: str) -> HttpResponse:
         active = Attempt.objects.filter(user=user, state=Attempt.State.STARTED).select_related("version")
         due = queries.due_versions(user)
         context = {
-            "active": active.order_by("-started_at"),
+            "active": active.order_by("-started_at", "-pk"),
             "assignments": queries.assigned_rows(user),
             "due": due,
             "has_next": queries.next_version(user) is not None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -45,14 +45,14 @@ def address(*, route: str, arguments: frozenset[str], world: World, **other: Any
     return reverse(route, kwargs=values)
 
 
-def ask(client: Client, method: str, place: str) -> tuple[int, bytes]:
+def ask(client: Client, method: str, place: str, *, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
     """Status and whole answer; what the request changed is rolled back."""
     with transaction.atomic():
-        answer = getattr(client, method)(place)
+        answer = getattr(client, method)(place, headers=headers)
         body = b"".join(answer.streaming_content) if answer.streaming else answer.content
         transaction.set_rollback(True)
-    headers = "\n".join(f"{name}: {value}" for name, value in answer.headers.items()).encode()
-    return answer.status_code, headers + b"\n\n" + body
+    lines = "\n".join(f"{name}: {value}" for name, value in answer.headers.items()).encode()
+    return answer.status_code, lines + b"\n\n" + body
 
 
 def known_methods(client: Client, place: str) -> tuple[str, ...]:

@@ -4,10 +4,11 @@ import threading
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from core.errors import Forbidden, NotFound
 from core.tenancy import tenant
-from practice import services
+from practice import queries, services
 from practice.errors import AttemptClosed, Incomplete
 from practice.models import Answer, Attempt, Card, Score
 from teaching import services as teaching
@@ -208,3 +209,14 @@ def test_of_two_tabs_that_commit_at_once_one_wins_and_both_see_its_result() -> N
     with tenant(house.organisation):
         assert Answer.objects.filter(attempt=attempt).count() == 2
         assert Card.objects.filter(user=house.learner, reviews=1).count() == 1
+
+
+def test_reads_begun_at_the_same_moment_are_always_listed_in_one_order() -> None:
+    house = make_house()
+    versions = [publish(house) for _case in range(4)]
+    with tenant(house.organisation):
+        moment = timezone.now()
+        made = [services.start_attempt(user=house.learner, version=one, moment=moment) for one in versions]
+        # Written anew, so that the table does not happen to keep them in the order in which they are asked for.
+        services.save_draft(user=house.learner, attempt=made[0], draft={})
+        assert list(queries.attempts_of(house.learner)) == made[::-1]
