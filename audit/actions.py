@@ -123,6 +123,11 @@ def register_own() -> None:
         _("The file of signed audit heads was begun anew by an administrator"),
         event_type=SECURITY_ALERT,
     )
+    register(
+        "audit.key_rotated",
+        _("The audit key {old} was replaced by {new}"),
+        event_type=SECURITY_ALERT,
+    )
     register("session.started", _("{actor} signed in"), event_type=USER_AUTHENTICATION)
     register("session.ended", _("{actor} signed out"), event_type=USER_AUTHENTICATION)
     register(

@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Tags, Warning, register
 from django.db import connections
 
 from audit import heads, ownership
-from audit.errors import KeyChanged, KeyMissing
+from audit.errors import HeadsForged, KeyChanged, KeyMissing
 
 HOW_TO_HAND_OVER: Final = (
     "Give `migrate` PACSWEB_DATABASE_ADMIN_URL; docs/operations.md, “The owner of the audit trail”."
@@ -43,7 +43,7 @@ def check_key(app_configs: Sequence[AppConfig] | None = None, **_options: Any) -
     """A warning before anything is stamped with another key than the trail's."""
     try:
         heads.check_key()
-    except KeyChanged as error:
+    except (HeadsForged, KeyChanged) as error:
         return [Warning(str(error.message), id="pacsweb.audit.key")]
     except (KeyMissing, OSError):
         # Told where the key or the file is needed; whoever checks may not be allowed to read it.

@@ -30,10 +30,40 @@ class KeyChanged(PermanentError):
         super().__init__(
             _(
                 "The file of signed heads was written with the audit key %(named)s, and PACSWEB_AUDIT_KEY is %(key)s, so "
-                "nothing is sealed; events are recorded and wait. Put the old key back: an audit key cannot be changed."
+                "nothing is sealed; events are recorded and wait. Put the old key back, or replace it with "
+                "`manage.py rotate_audit_key` (docs/operations.md)."
             )
             % {"named": named, "key": key}
         )
+
+
+class EarlierKeyMissing(PermanentError):
+    """What the key stamped cannot be told from what was forged."""
+
+    code = "audit-earlier-key-missing"
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(
+            _(
+                "A part of the audit trail was written with the earlier audit key %(name)s, which is not in "
+                "PACSWEB_AUDIT_KEY_PREVIOUS. Add it: the trail cannot be checked without it."
+            )
+            % {"name": name}
+        )
+
+
+class RotationRefused(PermanentError):
+    code = "audit-key-not-rotated"
+
+
+class HeadsForged(PermanentError):
+    """Going on would vouch for a line that somebody else wrote."""
+
+    code = "audit-heads-forged"
+    default_message = _(
+        "The last line of the file of signed heads is not signed with the audit key, so nothing is sealed; events are "
+        "recorded and wait. Keep a copy of the file, see `manage.py verify_audit`, and put a good copy back."
+    )
 
 
 class HeadsUnusable(RetriableError):

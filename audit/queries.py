@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from access.models import Organisation, User
 from access.queries import require
 from audit import actions, describe, ownership, sealing, searches
-from audit.errors import HeadsLost, HeadsUnusable, KeyChanged, KeyMissing
+from audit.errors import HeadsForged, HeadsLost, HeadsUnusable, KeyChanged, KeyMissing
 from audit.models import ChainLink, Event
 from audit.permissions import VIEW_AUDIT
 from audit.searches import folded
@@ -280,6 +280,7 @@ def _why_stopped(code: str | None) -> str:
     if not code:
         return ""
     reasons = {
+        HeadsForged.code: _("the last line of the file of signed heads was not written with the audit key"),
         HeadsLost.code: _("the file of signed heads is missing or not finished"),
         HeadsUnusable.code: _("the file of signed heads cannot be written"),
         KeyChanged.code: _("the audit key is not the one that the signed heads were written with"),

@@ -17,8 +17,9 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from audit import heads
-from audit.domain import chain, stamps
+from audit.domain import chain, findings
 from audit.domain.heads import MARK_BYTES, Head
+from audit.domain.keys import AuditKey
 from audit.errors import HeadsLost
 from audit.models import ChainLink, Event, as_sealed, as_written, in_utc
 from core.tenancy import all_tenants
@@ -40,17 +41,20 @@ def seal(*, organisation_id: int | None, limit: int = SEAL_BATCH) -> int:
 
     Another sealer at work makes this return 0 at once. Events are taken in the order of their numbers as far as they are
     committed: the link's sequence, not the event's number, is the order of proof. Raises `HeadsLost`, `HeadsUnusable`,
-    `KeyChanged`, `KeyMissing`; the events wait. Events without a stamp that holds are passed over, and logged.
+    `HeadsForged`, `KeyChanged`, `KeyMissing`; the events wait. Events without a stamp that holds are passed over, and logged.
     """
     with all_tenants():
-        done = _seal(organisation_id=organisation_id, limit=limit)
-        if done is None:
+        done: int | None = None
+        for _step in range(3):
             done = _seal(organisation_id=organisation_id, limit=limit)
+            if done is not None:
+                break
         return done or 0
 
 
 def _seal(*, organisation_id: int | None, limit: int) -> int | None:
-    """How many events were sealed; None when only those from before there were stamps were, and the file can be begun now."""
+    """How many events were sealed; None when only what stood before them was, in a transaction of its own: events from before
+    there were stamps, or the links of a head whose sealer died."""
     with transaction.atomic():
         if not _claim():
             return 0
@@ -62,7 +66,8 @@ def _seal(*, organisation_id: int | None, limit: int) -> int | None:
                     return None
                 _begin(file)
             heads.note_begun()
-            _finish(file.last)
+            if _finish(file.last):
+                return None
             events = _with_a_stamp(organisation_id=organisation_id, limit=limit + 1)
             links = _links(events[:limit], organisation_id=organisation_id, sealed_at=_now())
             if links:
@@ -94,8 +99,32 @@ def _with_a_stamp(*, organisation_id: int | None, limit: int) -> list[Event]:
 
 
 def is_ours(event: Event) -> bool:
-    """Whether the event has the stamp that the application gives. Raises `KeyMissing`."""
-    return event.stamp is not None and stamps.holds(as_written(event), stamp=bytes(event.stamp), key=heads.key())
+    """Whether the event has the stamp that the application gives, or gave before the key was changed. Raises `KeyMissing`."""
+    if event.stamp is None:
+        return False
+    name = heads.stamped_with(as_written(event), stamp=bytes(event.stamp))
+    if not name or name == heads.key().name:
+        return bool(name)
+    record = heads.read()
+    since = datetime.fromisoformat(record.keys[-1].since) if record is not None and record.keys else None
+    link = waiting_link(event, stamped_with=name)
+    return findings.is_stamped(link, key=heads.key().name, since=since)
+
+
+def waiting_link(event: Event, *, stamped_with: str | None, is_searchable: bool = True) -> findings.Link:
+    """What is known of an event that has no link yet."""
+    return findings.Link(
+        sequence=0,
+        event=event.pk,
+        form=FORM,
+        previous=b"",
+        digest=b"",
+        sealed_at=None,
+        occurred_at=event.occurred_at,
+        recorded_at=event.recorded_at,
+        stamped_with=stamped_with,
+        is_searchable=is_searchable,
+    )
 
 
 def is_needed() -> bool:
@@ -133,6 +162,24 @@ def begin_again() -> bool:
             _begin(file, is_wanted=True)
             heads.note_begun()
             return True
+
+
+def rotate(*, old: AuditKey, new: AuditKey) -> None:
+    """Replace the key that signs: both say so in the file. What waits for its seal is sealed with the new one.
+
+    Raises `HeadsForged`, `HeadsLost`, `HeadsUnusable`, `KeyChanged`.
+    """
+    is_done = False
+    while not is_done:
+        with all_tenants(), transaction.atomic():
+            _claim(wait=True)
+            with heads.writing(signer=old) as file:
+                if not file.is_begun:
+                    raise HeadsLost
+                if not _finish(file.last):
+                    file.rotate(new, time=in_utc(_now()))
+                    is_done = True
+    logger.warning("audit_key_rotated", old=old.name, new=new.name)
 
 
 def note_state(*, code: str) -> None:
@@ -188,20 +235,24 @@ def _begin(file: heads.Writer, *, is_wanted: bool = False) -> None:
     logger.info("audit_heads_begun", lines=len(lines) + 1)
 
 
-def _finish(head: Head | None) -> None:
-    """Make the links of the newest head when the one who wrote it died before they were committed."""
+def _finish(head: Head | None) -> bool:
+    """Make the links of the newest head when the one who wrote it died before they were committed; whether any were made.
+
+    They are committed before a line stands behind that head: only the newest one can be finished.
+    """
     if head is None or head.kind != "seal":
-        return
+        return False
     top = ChainLink.objects.filter(organisation_id=head.organisation).aggregate(top=Max("sequence"))["top"] or 0
     if top >= head.sequence:
-        return
+        return False
     links = pending_links(head)
     if links is None:
         # Somebody altered what the head vouches for. What comes now is sealed all the same; the check names it.
         logger.error("audit_head_cannot_be_completed", organisation=head.organisation, sequence=head.sequence, top=top)
-        return
+        return False
     ChainLink.objects.bulk_create(links, batch_size=500)
     logger.info("audit_head_completed", organisation=head.organisation, links=len(links))
+    return True
 
 
 def pending_links(head: Head) -> list[ChainLink] | None:

@@ -170,6 +170,10 @@ def verify_as_job(*, organisation_id: int, job_id: str) -> None:
             "event": verdict.broken_event,
             "reason": verdict.reason or (words(finding) if finding else ""),
             "public_key": heads.key().public.hex(),
+            "keys": [
+                {"name": one.name, "public_key": one.public.hex(), "since": one.since}
+                for one in (snapshot.record.keys if snapshot.record is not None else ())
+            ],
         }
         slug = handle.job.organisation.slug
         there = reverse("audit:check", kwargs={"organisation": slug, "check": handle.job.pk})
@@ -181,7 +185,7 @@ def verify_as_job(*, organisation_id: int, job_id: str) -> None:
                 organisation=handle.job.organisation,
                 actor=handle.job.owner,
                 target=handle.job.organisation,
-                detail=result | {"job": str(handle.job.pk)},
+                detail={name: value for name, value in result.items() if name != "keys"} | {"job": str(handle.job.pk)},
                 outcome="failed" if result["code"] else "success",
                 door="task",
             )

@@ -15,11 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from audit import heads, queries, sealing
-from audit.domain import chain, findings, stamps
+from audit.domain import chain, findings
 from audit.domain.findings import Finding, Link, Walk
 from audit.domain.heads import Changed, Head, Record
-from audit.domain.keys import AuditKey
-from audit.errors import HeadsUnusable
+from audit.errors import EarlierKeyMissing, HeadsUnusable
 from audit.models import ChainLink, Event, as_sealed, as_written
 from core.tenancy import all_tenants
 
@@ -73,7 +72,11 @@ def take_snapshot(*, copy: Path | None = None) -> Snapshot:
             size = heads.size()
             rows = ChainLink.objects.order_by().values_list("organisation_id").annotate(top=Max("sequence"))
             tops: dict[int | None, int] = dict(rows)
-        record = heads.read(file=copy) if copy is not None else heads.read(upto=size)
+        record = heads.read(copy=copy) if copy is not None else heads.read(upto=size)
+        _require_keys(record)
+        if copy is not None and record is not None:
+            # What was sealed since the copy was made is none of its business.
+            tops = {one: min(top, _last_place(record.of(one))) for one, top in tops.items()}
         snapshot = Snapshot(record=record, tops=tops)
         last = record.last if record is not None else None
         if (
@@ -84,6 +87,17 @@ def take_snapshot(*, copy: Path | None = None) -> Snapshot:
         ):
             snapshot.waiting[last.organisation] = last
     return snapshot
+
+
+def _last_place(found: Sequence[Head]) -> int:
+    return found[-1].sequence if found else 0
+
+
+def _require_keys(record: Record | None) -> None:
+    known = {one.name for one in (heads.key(), *heads.earlier())}
+    for period in record.keys if record is not None and record.broken_at is None else ():
+        if period.name not in known:
+            raise EarlierKeyMissing(name=period.name)
 
 
 def file_finding(snapshot: Snapshot) -> Finding | None:
@@ -141,7 +155,8 @@ class _Check:
     def __init__(self, *, organisation_id: int | None, snapshot: Snapshot) -> None:
         self.organisation_id = organisation_id
         self.snapshot = snapshot
-        self.key: AuditKey = heads.key()
+        periods = snapshot.record.keys if snapshot.record is not None else []
+        self.keys = {one.name: datetime.fromisoformat(one.since) for one in periods}
         self.heads = snapshot.heads_of(organisation_id)
         record = snapshot.record
         self.is_begun = record is not None and (record.is_begun or record.broken_at is not None)
@@ -149,7 +164,7 @@ class _Check:
         self.total = max(self.top, self.heads[-1].sequence if self.heads else 0)
 
     def run(self, *, progress: Callable[[int], None] | None) -> Verdict:
-        walk = Walk(heads=self.heads, genesis=chain.GENESIS, is_begun=self.is_begun)
+        walk = Walk(heads=self.heads, genesis=chain.GENESIS, is_begun=self.is_begun, keys=self.keys)
         copies = self._copies()
         head = ""
         for link in self._links():
@@ -214,14 +229,9 @@ class _Check:
             organisation_fits=event.organisation_id == link.organisation_id,
             occurred_at=event.occurred_at,
             recorded_at=event.recorded_at,
-            stamp_holds=self._stamp_holds(event),
+            stamped_with=_stamped_with(event),
             is_searchable=event.stamp is None or queries.is_searchable(event),
         )
-
-    def _stamp_holds(self, event: Event) -> bool | None:
-        if event.stamp is None:
-            return None
-        return stamps.holds(as_written(event), stamp=bytes(event.stamp), key=self.key)
 
     def _unsealed(self) -> Any:
         return Event.objects.filter(organisation_id=self.organisation_id, link=None)
@@ -229,21 +239,15 @@ class _Check:
     def _first_of_waiting(self, copies: dict[int, int]) -> Finding | None:
         """What is wrong with the events that have no link yet, all of them. That they wait too long is told last."""
         now: datetime = timezone.now()
+        key = heads.key().name
         late: Finding | None = None
         for event in self._waiting():
-            link = Link(
-                sequence=0,
-                event=event.pk,
-                form=sealing.FORM,
-                previous=b"",
-                digest=b"",
-                sealed_at=None,
-                occurred_at=event.occurred_at,
-                recorded_at=event.recorded_at,
-                stamp_holds=self._stamp_holds(event),
+            link = sealing.waiting_link(
+                event,
+                stamped_with=_stamped_with(event),
                 is_searchable=event.stamp is None or queries.is_searchable(event),
             )
-            finding = findings.of_waiting(link, now=now, is_begun=self.is_begun)
+            finding = findings.of_waiting(link, now=now, is_begun=self.is_begun, key=key, since=self.keys.get(key))
             if event.pk in copies and (finding is None or finding.code == "unsealed"):
                 finding = Finding("forged", event.pk, A_COPY, {"other": copies[event.pk]})
             if finding is not None and finding.code != "unsealed":
@@ -272,3 +276,7 @@ class _Check:
                 parameters,
             )
             return dict(cursor.fetchall())
+
+
+def _stamped_with(event: Event) -> str | None:
+    return None if event.stamp is None else heads.stamped_with(as_written(event), stamp=bytes(event.stamp))

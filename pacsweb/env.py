@@ -95,6 +95,10 @@ def _audit_key(raw: str) -> str:
     return raw
 
 
+def _audit_keys(raw: str) -> tuple[str, ...]:
+    return tuple(_audit_key(part) for part in raw.replace(",", " ").split())
+
+
 def _storage(raw: str) -> str:
     storage_address.parse(raw)
     return raw
@@ -189,6 +193,13 @@ VARIABLES: tuple[Variable, ...] = (
         secret=True,
         default_text="made once in the data folder; none in production",
         meaning="Stamps audit events and signs their heads: 32 random bytes in base64 (`openssl rand -base64 32`). Keep it.",
+    ),
+    Variable(
+        name="PACSWEB_AUDIT_KEY_PREVIOUS",
+        read=_audit_keys,
+        secret=True,
+        default_text="none, or kept in the data folder",
+        meaning="Audit keys that were replaced, the newest first, separated by spaces or commas: they check, and sign nothing.",
     ),
     Variable(
         name="PACSWEB_AUDIT_HEADS",

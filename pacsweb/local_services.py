@@ -61,7 +61,7 @@ def read_audit_key(*, data: Path) -> str:
 
 
 def ensure_audit_key(*, data: Path) -> None:
-    """Made at random the first time, and never again: what it signed could not be checked any more."""
+    """Made at random the first time; from then on only `manage.py rotate_audit_key` replaces it."""
     if not read_audit_key(data=data):
         write_private(
             path=audit_key_path(data=data), text=base64.b64encode(secrets.token_bytes(32)).decode("ascii") + "\n"

@@ -49,8 +49,8 @@ class Link:
     organisation_fits: bool = True
     occurred_at: datetime | None = None
     recorded_at: datetime | None = None
-    stamp_holds: bool | None = None
-    """None where there is no stamp."""
+    stamped_with: str | None = None
+    """The name of the known key that made the stamp, empty where none did; None where there is no stamp."""
     is_searchable: bool = True
     """Whether searches find it by its words: what they look in is in no digest."""
 
@@ -59,11 +59,12 @@ class Walk:
     """Along one chain from its beginning.
 
     Until the first seal with a head `is_begun` is False, and links need none. What was adopted may lack a stamp; what was
-    sealed may not.
+    sealed may not. `keys` says since when each key signs.
     """
 
-    def __init__(self, *, heads: Sequence[Head], genesis: bytes, is_begun: bool) -> None:
+    def __init__(self, *, heads: Sequence[Head], genesis: bytes, is_begun: bool, keys: Mapping[str, datetime]) -> None:
         self._is_begun = is_begun
+        self._keys = keys
         self._heads = iter(heads)
         self._all = heads
         self._head: Head | None = None
@@ -125,7 +126,9 @@ class Walk:
             return Finding("resealed", link.event, _("the event was altered and the chain computed anew"))
         if head.sequence == place and head.digest != link.digest.hex():
             return Finding("resealed", link.event, _("the chain up to here was computed anew"))
-        return _origin(link.event, stamp_holds=link.stamp_holds, is_old=head.kind == "adopt")
+        if head.kind == "adopt":
+            return None if link.stamped_with != "" else _forged(link.event)
+        return None if is_stamped(link, key=head.key, since=self._keys.get(head.key)) else _forged(link.event)
 
     def _times(self, link: Link, *, head: Head | None) -> Finding | None:
         if head is not None and head.kind == "seal" and link.sealed_at != datetime.fromisoformat(head.time):
@@ -151,15 +154,27 @@ class Walk:
         return self._head
 
 
-def _origin(event: int, *, stamp_holds: bool | None, is_old: bool) -> Finding | None:
-    if stamp_holds or (stamp_holds is None and is_old):
-        return None
+def is_stamped(link: Link, *, key: str, since: datetime | None) -> bool:
+    """Whether the stamp is one of the key that signs, or, of an event from before it did, of one before it.
+
+    Transactions that were under way when the key was changed, and processes that were not started again, used the old one.
+    """
+    if not link.stamped_with or link.stamped_with == key:
+        return bool(link.stamped_with)
+    return since is not None and link.recorded_at is not None and link.recorded_at <= since + LONGEST_TRANSACTION
+
+
+def _forged(event: int) -> Finding:
     return Finding("forged", event, _("the event was not written by the application: its stamp does not hold"))
 
 
-def of_waiting(link: Link, *, now: datetime, is_begun: bool) -> Finding | None:
-    """An event that has no link yet; `link` says what is known of it. Before the file of heads is begun it may be an old one."""
-    finding = _origin(link.event, stamp_holds=link.stamp_holds, is_old=not is_begun) or _clocks(link) or _search(link)
+def of_waiting(link: Link, *, now: datetime, is_begun: bool, key: str, since: datetime | None) -> Finding | None:
+    """An event that has no link yet; `link` says what is known of it. Before the file of heads is begun it may be an old one.
+
+    `key` signs now, and has since `since`.
+    """
+    is_ours = is_stamped(link, key=key, since=since) if is_begun else link.stamped_with != ""
+    finding = (None if is_ours else _forged(link.event)) or _clocks(link) or _search(link)
     if finding is None and link.recorded_at is not None and link.recorded_at < now - LONGEST_TRANSACTION:
         reason = _("the event has waited for its seal for hours: sealing has stopped, or its link was removed")
         return Finding("unsealed", link.event, reason)

@@ -11,6 +11,8 @@ begin      the file begins; `public_key`, and `legacy`: the newest event without
 adopt      the newest link of a chain that was sealed before there were heads
 adopted    the last of these: the file is begun, and nothing is adopted any more
 seal       events were sealed; `more` says whether others already waited behind them
+rotate     the audit key is replaced: `public_key` is the new one. The old key signs the line as it signs every other, the
+           new one countersigns it (`countersignature`); from the next line on the new key signs
 =========  =================================================================================================
 
 Files from before there was `adopted` are begun once they have a seal.
@@ -35,7 +37,7 @@ from audit.domain.words import marked as _
 
 NOTHING_BEFORE = bytes(32).hex()
 MARK_BYTES = 4
-KINDS = frozenset({"begin", "adopt", "adopted", "seal"})
+KINDS = frozenset({"begin", "adopt", "adopted", "seal", "rotate"})
 #: What a seal took in at most before heads said `more`.
 FORMER_BATCH = 2000
 
@@ -58,6 +60,13 @@ class Head:
     """None in seals from before heads said so."""
     key: str = ""
     signature: bytes = b""
+    countersignature: bytes = b""
+    """By the key that a rotation brings, over the same content as `signature`."""
+
+    @property
+    def next_key(self) -> str:
+        """The name of the key that has to sign the next line."""
+        return name_of(bytes.fromhex(self.public_key)) if self.kind == "rotate" else self.key
 
     @property
     def left_none(self) -> bool:
@@ -80,6 +89,8 @@ class Head:
         found: dict[str, Any] = {"kind": self.kind, "time": self.time, "previous": self.previous, "key": self.key}
         if self.kind == "begin":
             return found | {"legacy": self.legacy, "public_key": self.public_key}
+        if self.kind == "rotate":
+            return found | {"public_key": self.public_key}
         if self.kind == "adopted":
             return found
         found |= {"organisation": self.organisation, "sequence": self.sequence, "digest": self.digest}
@@ -91,7 +102,10 @@ class Head:
 
     def line(self) -> bytes:
         """The line without its end."""
-        return canonical_json(self.content() | {"signature": base64.b64encode(self.signature).decode("ascii")})
+        signatures = {"signature": base64.b64encode(self.signature).decode("ascii")}
+        if self.kind == "rotate":
+            signatures["countersignature"] = base64.b64encode(self.countersignature).decode("ascii")
+        return canonical_json(self.content() | signatures)
 
     def mark(self, place: int) -> bytes:
         """The mark of the event at a place of the chain."""
@@ -103,6 +117,12 @@ def signed(head: Head, *, key: AuditKey) -> Head:
     """The head with the name of the key and its signature."""
     named = replace(head, key=key.name, signature=b"")
     return replace(named, signature=key.sign(canonical_json(named.content())))
+
+
+def rotation(*, old: AuditKey, new: AuditKey, time: str, previous: str) -> Head:
+    """The statement of both keys that `new` follows `old`."""
+    head = signed(Head(kind="rotate", time=time, previous=previous, public_key=new.public.hex()), key=old)
+    return replace(head, countersignature=new.sign(canonical_json(head.content())))
 
 
 def digest_of(line: bytes) -> str:
@@ -131,7 +151,9 @@ def parse(line: bytes) -> Head | None:
             more=None if found.get("more") is None else bool(found["more"]),
             key=str(found["key"]),
             signature=base64.b64decode(found["signature"], validate=True),
+            countersignature=base64.b64decode(found.get("countersignature", ""), validate=True),
         )
+        bytes.fromhex(head.public_key)
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
         return None
     return head if len(head.marks) == MARK_BYTES * len(head.events) else None
@@ -211,10 +233,25 @@ def _short(digest: str) -> int:
     return int(digest[:16], 16)
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeyPeriod:
+    """The lines from `line` on, as far as the next period, are signed with this key. `since` is ISO 8601."""
+
+    public: bytes
+    since: str
+    line: int
+
+    @property
+    def name(self) -> str:
+        return name_of(self.public)
+
+
 @dataclass
 class Record:
     """A file of heads as far as it can be believed."""
 
+    keys: list[KeyPeriod] = field(default_factory=list)
+    """Every key that signed lines of the file, the newest last."""
     heads: dict[int | None, Lines] = field(default_factory=dict)
     legacy: int = 0
     lines: int = 0
@@ -234,29 +271,53 @@ class Record:
         return self.heads.get(organisation, ())
 
 
-def read(source: Source, *, public: bytes) -> Record:
-    """Check a file from its first line: every line continues the one before, and the last one is signed.
+def read(source: Source, *, public: bytes, earlier: Iterable[bytes] = (), is_copy: bool = False) -> Record:
+    """Check a file from its first line: every line continues the one before, and the last one is signed with the audit key.
 
-    The last signature covers every line before it; each is asked only where one does not hold, to name the first. No more
-    than a line is held at a time, and where each one is.
+    The last signature covers every line before it, and so does the one of each change of key; each is asked only where one
+    does not hold, to name the first. No more than a line is held at a time, and where each one is. A copy of the file may be
+    from before the newest changes of key: it may end with one of the `earlier` keys.
     """
     record = _follow(source)
-    if record.last is None or _holds(record.last, public=public):
+    if record.last is None:
         return record
+    period = record.keys[-1]
+    trusted = {name_of(public)}
+    if is_copy or record.broken_at is not None:
+        # What lies before the line that is broken may be from before a change of key that lies behind it.
+        trusted |= {name_of(one) for one in earlier}
+    if period.name in trusted and _holds(record.last, public=period.public):
+        return record
+    if period.name not in trusted and len(record.keys) > 1:
+        # Whoever wrote this change of key had both keys of the line, and neither is the one of this installation.
+        record = _follow(source, before=period.line)
+        record.broken_at = period.line
+        record.reason = _("the audit key is changed to %(other)s, which is not this installation's (%(key)s)")
+        record.values = {"key": name_of(public), "other": period.name}
+        return record
+    expected = period.public if period.name in trusted else public
     for number, (_place, line) in enumerate(source, start=1):
-        head = parse(line) if line.strip() else None
-        if head is not None and not _holds(head, public=public):
+        head = parse(line) if line.strip() and number >= period.line else None
+        if head is not None and not _is_signed_at(head, number=number, period=period, expected=expected):
             record = _follow(source, before=number)
             record.broken_at, record.reason = number, _("the line is not signed with the audit key")
-            if head.key != name_of(public):
+            if head.key != name_of(expected):
                 record.reason = _("the line is not signed with the audit key (%(key)s) but with the key %(other)s")
-                record.values = {"key": name_of(public), "other": head.key}
+                record.values = {"key": name_of(expected), "other": head.key}
             break
     return record
 
 
+def _is_signed_at(head: Head, *, number: int, period: KeyPeriod, expected: bytes) -> bool:
+    # The line of a change of key is the last that the old key signs; both its signatures were asked on the way to it.
+    return (head.kind == "rotate" and number == period.line) or _holds(head, public=expected)
+
+
 def _follow(source: Source, *, before: int | None = None) -> Record:
-    """The lines as far as each continues the one before it; signatures are not looked at."""
+    """The lines as far as each continues the one before it, in the name of the key that signs there.
+
+    Of signatures only those of changes of the key are looked at.
+    """
     record = Record()
     previous, torn = NOTHING_BEFORE, 0
     for number, (place, line) in enumerate(source, start=1):
@@ -271,6 +332,9 @@ def _follow(source: Source, *, before: int | None = None) -> Record:
         if head.previous != previous or (head.kind == "begin") != (record.last is None):
             record.broken_at, record.reason = torn or number, _("the line does not continue the one before it")
             break
+        if not _follow_key(record, head, number=number):
+            record.broken_at = number
+            break
         torn, previous = 0, digest_of(line)
         record.lines, record.last = number, head
         record.is_begun |= head.kind in {"adopted", "seal"}
@@ -283,6 +347,27 @@ def _follow(source: Source, *, before: int | None = None) -> Record:
     if record.broken_at is None:
         record.torn_at = torn or None
     return record
+
+
+def _follow_key(record: Record, head: Head, *, number: int) -> bool:
+    """Whether the line names the key that signs there; notes a change of it."""
+    if head.kind == "begin":
+        record.keys.append(KeyPeriod(public=bytes.fromhex(head.public_key), since=head.time, line=number))
+    current = record.keys[-1]
+    if head.key != current.name:
+        record.reason = _("the line is not signed with the audit key (%(key)s) but with the key %(other)s")
+        record.values = {"key": current.name, "other": head.key}
+        return False
+    if head.kind != "rotate":
+        return True
+    public = bytes.fromhex(head.public_key)
+    if not _holds(head, public=current.public) or not is_signed(
+        public=public, content=canonical_json(head.content()), signature=head.countersignature
+    ):
+        record.reason = _("the change of the audit key is not signed by the old key and the new one")
+        return False
+    record.keys.append(KeyPeriod(public=public, since=head.time, line=number))
+    return True
 
 
 def _holds(head: Head, *, public: bytes) -> bool:

@@ -290,6 +290,9 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # The proof of the audit trail, outside the database.
 AUDIT_KEY: str = ENV.get("PACSWEB_AUDIT_KEY") or ""
+AUDIT_KEY_PREVIOUS: tuple[str, ...] = ENV.get("PACSWEB_AUDIT_KEY_PREVIOUS") or ()
+#: The data folder that keeps the key, where no setting gives it.
+AUDIT_KEY_FOLDER: Path | None = None
 AUDIT_HEADS: Path = ENV.get("PACSWEB_AUDIT_HEADS") or DATA_DIR / "audit" / "heads.jsonl"
 #: Made when the file of heads is begun; a trail that has it and no heads was tampered with.
 AUDIT_HEADS_BEGUN: Path = DATA_DIR / "secrets" / "audit-heads-begun"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audit import key_folder
 from pacsweb.local_services import LocalServices, read_audit_key, read_secret_key
 from pacsweb.settings.base import *  # noqa: F403 -- a settings module is its names
 from pacsweb.settings.base import BIND, DATA_DIR, ENV, caches_from_url, database_from_url
@@ -20,6 +21,8 @@ SECRET_KEY = (
     else read_secret_key(data=DATA_DIR) or "only-for-commands-that-need-no-secret-because-nothing-was-started-here"
 )
 AUDIT_KEY = ENV.get("PACSWEB_AUDIT_KEY") or read_audit_key(data=DATA_DIR)
+AUDIT_KEY_PREVIOUS = ENV.get("PACSWEB_AUDIT_KEY_PREVIOUS") or key_folder.read_previous(DATA_DIR)
+AUDIT_KEY_FOLDER = None if ENV.get("PACSWEB_AUDIT_KEY") else DATA_DIR
 ALLOWED_HOSTS = [*ALLOWED_HOSTS, "127.0.0.1", "localhost", "[::1]", *([BIND] if BIND != "0.0.0.0" else [])]  # noqa: S104
 DATABASES = {"default": database_from_url(url=_database_url)}
 REDIS_URL = _redis_url

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.audit.tampering import Trail
+
 
 @pytest.fixture(autouse=True)
 def heads_file() -> Iterator[Path]:
@@ -16,3 +18,8 @@ def heads_file() -> Iterator[Path]:
     marker.unlink(missing_ok=True)
     yield path
     marker.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def trail() -> Trail:
+    return Trail()

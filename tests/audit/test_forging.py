@@ -17,7 +17,7 @@ from audit.verify import verify_chain
 from core.tenancy import all_tenants
 from tests import superuser
 from tests.access.factories import make_organisation
-from tests.audit.test_heads import as_of_old
+from tests.audit.sealing import as_of_old
 
 pytestmark = pytest.mark.django_db(transaction=True)
 COLUMNS = (

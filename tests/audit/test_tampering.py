@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 
-from access.models import Organisation
 from audit import services
 from audit.domain import chain
 from audit.models import ChainLink, Event, as_sealed
@@ -21,73 +17,9 @@ from audit.tasks import seal_chains
 from audit.verify import verify_chain
 from core.tenancy import all_tenants
 from tests import superuser
-from tests.access.factories import make_organisation
+from tests.audit.tampering import Trail, copy_of, force, newest, removed_at_the_end, reseal
 
 pytestmark = pytest.mark.django_db(transaction=True)
-COLUMNS = (
-    "organisation_id, occurred_at, recorded_at, action, event_type, outcome, actor_id, actor_label, target_kind, target_id, "
-    "target_label, detail, explained_by, address, door, agent, request_id, studies, place, search, stamp"
-)
-
-
-class Trail:
-    """Two organisations with five events each, the fourth and fifth sealed later than the others."""
-
-    def __init__(self) -> None:
-        self.ours, self.theirs = make_organisation(), make_organisation()
-        self.events: list[int] = []
-        for count in (3, 2):
-            for organisation in (self.ours, self.theirs):
-                for step in range(count):
-                    event = services.record(
-                        action="organisation.changed", organisation=organisation, detail={"step": step, "of": 1e5}
-                    )
-                    if organisation is self.ours:
-                        self.events.append(event.pk)
-            seal_chains()
-        with all_tenants():
-            self.events = list(
-                ChainLink.objects.filter(organisation=self.ours).order_by("sequence").values_list("event", flat=True)
-            )
-
-
-@pytest.fixture
-def trail() -> Trail:
-    return Trail()
-
-
-def force(*statements: str, **values: Any) -> None:
-    """As a superuser who silences every trigger."""
-    with superuser.connect() as master, master.transaction():
-        master.execute("SET LOCAL session_replication_role = replica")
-        for statement in statements:
-            master.execute(statement, values)
-
-
-def reseal(organisation: Organisation) -> None:
-    """Compute the whole chain of an organisation anew from its events as they are, in the order of their numbers."""
-    with all_tenants():
-        events = list(Event.objects.filter(organisation=organisation).order_by("pk"))
-        times = dict(ChainLink.objects.filter(organisation=organisation).values_list("event", "sealed_at"))
-    previous = chain.GENESIS
-    with superuser.connect() as master, master.transaction():
-        master.execute("SET LOCAL session_replication_role = replica")
-        master.execute("DELETE FROM audit_chainlink WHERE organisation_id = %s", [organisation.pk])
-        for sequence, event in enumerate(events, start=1):
-            digest = chain.link_digest(previous=previous, event=as_sealed(event, form=2))
-            sealed_at = times.get(event.pk, max(times.values()))
-            master.execute(
-                "INSERT INTO audit_chainlink (organisation_id, sequence, event_id, previous, digest, sealed_at, form) "
-                "VALUES (%s, %s, %s, %s, %s, %s, 2)",
-                [organisation.pk, sequence, event.pk, previous, digest, sealed_at],
-            )
-            previous = digest
-
-
-def copy_of(event: int, **changes: str) -> str:
-    """A statement that inserts a copy of an event, some columns said otherwise."""
-    selected = ", ".join(changes.get(name, name) for name in COLUMNS.split(", "))
-    return f"INSERT INTO audit_event ({COLUMNS}) SELECT {selected} FROM audit_event WHERE id = {event}"  # noqa: S608
 
 
 def changed(trail: Trail) -> tuple[str, int]:
@@ -140,15 +72,6 @@ def removed_in_the_middle_and_resealed(trail: Trail) -> tuple[str, int]:
     return "removed", trail.events[1]
 
 
-def removed_at_the_end(trail: Trail) -> tuple[str, int]:
-    force(
-        "DELETE FROM audit_chainlink WHERE event_id = ANY(%(events)s)",
-        "DELETE FROM audit_event WHERE id = ANY(%(events)s)",
-        events=trail.events[-2:],
-    )
-    return "removed", trail.events[-2]
-
-
 def removed_at_the_end_and_others_come(trail: Trail) -> tuple[str, int]:
     removed_at_the_end(trail)
     for _step in range(3):
@@ -181,13 +104,6 @@ def everything_truncated_and_life_goes_on(trail: Trail) -> tuple[str, int]:
 def link_removed_so_that_it_is_sealed_again(trail: Trail) -> tuple[str, int]:
     force("DELETE FROM audit_chainlink WHERE event_id = %(event)s", event=trail.events[-1])
     return "removed", trail.events[-1]
-
-
-def newest() -> int:
-    with superuser.connect() as master:
-        row = master.execute("SELECT max(id) FROM audit_event").fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def inserted_by_sql(trail: Trail) -> tuple[str, int]:
@@ -354,69 +270,6 @@ def test_an_organisation_that_was_removed_with_its_events_is_named(trail: Trail)
     with pytest.raises(CommandError):
         call_command("verify_audit", stdout=told)
     assert f"organisation {trail.ours.pk} (removed): BROKEN at event {trail.events[0]}" in told.getvalue()
-
-
-# The file itself ------------------------------------------------------------------------------------------------------
-
-
-def lines_of(path: Path) -> list[bytes]:
-    return path.read_bytes().splitlines(keepends=True)
-
-
-def test_a_missing_file_of_heads_is_found_and_no_new_one_vouches_for_the_database(
-    trail: Trail, heads_file: Path
-) -> None:
-    heads_file.unlink()
-    services.record(action="organisation.changed", organisation=trail.ours)
-    seal_chains()
-    assert not heads_file.exists() or not heads_file.read_bytes()
-    told = io.StringIO()
-    with pytest.raises(CommandError):
-        call_command("verify_audit", stdout=told)
-    assert "missing" in told.getvalue()
-
-
-@pytest.mark.parametrize("line", [0, 2, -1])
-def test_a_changed_line_of_the_heads_is_found(trail: Trail, heads_file: Path, line: int) -> None:
-    lines = lines_of(heads_file)
-    found = json.loads(lines[line])
-    found["time"] = "2020-01-01T00:00:00.000000+00:00"
-    lines[line] = chain.canonical_json(found) + b"\n"
-    heads_file.write_bytes(b"".join(lines))
-    told = io.StringIO()
-    with pytest.raises(CommandError):
-        call_command("verify_audit", stdout=told)
-    assert "signed heads: BROKEN" in told.getvalue()
-
-
-def test_a_line_that_was_cut_out_of_the_heads_is_found(trail: Trail, heads_file: Path) -> None:
-    lines = lines_of(heads_file)
-    heads_file.write_bytes(b"".join(lines[:2] + lines[3:]))
-    with pytest.raises(CommandError):
-        call_command("verify_audit", stdout=io.StringIO())
-
-
-def test_heads_that_were_cut_with_the_chain_are_found_by_a_copy_kept_elsewhere(
-    trail: Trail, heads_file: Path, tmp_path: Path
-) -> None:
-    copy = tmp_path / "heads.jsonl"
-    copy.write_bytes(heads_file.read_bytes())
-    removed_at_the_end(trail)
-    lines = lines_of(heads_file)
-    ours = [index for index, line in enumerate(lines) if json.loads(line).get("organisation") == trail.ours.pk]
-    heads_file.write_bytes(b"".join(lines[: ours[-1]]))
-    told = io.StringIO()
-    with pytest.raises(CommandError):
-        call_command("verify_audit", "--organisation", trail.ours.slug, "--heads", str(copy), stdout=told)
-    assert f"BROKEN at event {trail.events[-2]} (removed)" in told.getvalue()
-
-
-def test_heads_signed_with_another_key_are_not_believed(trail: Trail, settings: Any) -> None:
-    settings.AUDIT_KEY = base64.b64encode(bytes(32)).decode()
-    told = io.StringIO()
-    with pytest.raises(CommandError):
-        call_command("verify_audit", stdout=told)
-    assert "not signed with the audit key" in told.getvalue()
 
 
 def test_the_triggers_keep_the_time_of_the_database(trail: Trail) -> None:

@@ -19,8 +19,8 @@ from audit.verify import verify_chain
 from core.tenancy import all_tenants
 from tests import superuser
 from tests.access.factories import make_member, make_organisation
+from tests.audit.tampering import COLUMNS, force
 from tests.audit.test_desk import address, signed_in
-from tests.audit.test_tampering import COLUMNS, force
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
