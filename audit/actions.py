@@ -64,42 +64,46 @@ USER_AUTHENTICATION = "110114"
 
 
 SIGN_IN = (
-    ("session.locked", _("The session of {actor} was locked ({because})"), USER_AUTHENTICATION),
+    ("session.locked", _("{actor}’s session was locked ({because})"), USER_AUTHENTICATION),
     ("session.unlocked", _("{actor} unlocked the session ({method})"), USER_AUTHENTICATION),
-    ("session.expired", _("The session of {actor} ended after its longest time"), USER_AUTHENTICATION),
-    ("session.revoked", _("{actor} ended own sessions elsewhere ({count})"), USER_AUTHENTICATION),
-    ("account.closed", _("{target} was closed for a while after too many failures"), SECURITY_ALERT),
-    ("identity.confirmed", _("{actor} confirmed the own identity ({method}, for {purpose})"), USER_AUTHENTICATION),
-    ("identity.refused", _("{actor} failed to confirm the own identity (for {purpose})"), USER_AUTHENTICATION),
-    ("sign-on.refused", _("A sign-in by single sign-on was refused ({why})"), USER_AUTHENTICATION),
-    ("sign-on.signed-out", _("{target} signed out at {sign_on}, which ended sessions ({count})"), USER_AUTHENTICATION),
-    ("sign-on.logout-refused", _("A sign-out told by {sign_on} was refused ({why})"), USER_AUTHENTICATION),
-    ("sign-on.connected", _("{target} was connected with single sign-on"), SECURITY_ALERT),
+    ("session.expired", _("{actor}’s session reached its time limit"), USER_AUTHENTICATION),
+    ("session.revoked", _("{actor} signed out of their other sessions ({count})"), USER_AUTHENTICATION),
+    ("account.closed", _("{target} was locked temporarily after too many failed sign-ins"), SECURITY_ALERT),
+    ("identity.confirmed", _("{actor} confirmed their identity ({method}, for {purpose})"), USER_AUTHENTICATION),
+    ("identity.refused", _("{actor} failed to confirm their identity (for {purpose})"), USER_AUTHENTICATION),
+    ("sign-on.refused", _("A single sign-on attempt was refused ({why})"), USER_AUTHENTICATION),
+    (
+        "sign-on.signed-out",
+        _("{target} signed out at {sign_on}, which ended their sessions ({count})"),
+        USER_AUTHENTICATION,
+    ),
+    ("sign-on.logout-refused", _("A sign-out request from {sign_on} was refused ({why})"), USER_AUTHENTICATION),
+    ("sign-on.connected", _("{target} was connected to single sign-on"), SECURITY_ALERT),
     ("sign-on.disconnected", _("{target} was disconnected from single sign-on"), SECURITY_ALERT),
     (
         "sign-on.administrator-kept",
-        _("{target} stays the last administrator, though no longer claimed"),
+        _("{target} remains administrator: single sign-on no longer says so, but there is no other"),
         SECURITY_ALERT,
     ),
     ("sign-on.added", _("{actor} added single sign-on {sign_on}"), SECURITY_ALERT),
     ("sign-on.changed", _("{actor} changed single sign-on {sign_on} ({what})"), SECURITY_ALERT),
-    ("sign-on.switched-on", _("{actor} switched single sign-on {sign_on} on"), SECURITY_ALERT),
-    ("sign-on.switched-off", _("{actor} switched single sign-on {sign_on} off"), SECURITY_ALERT),
+    ("sign-on.switched-on", _("{actor} turned on single sign-on {sign_on}"), SECURITY_ALERT),
+    ("sign-on.switched-off", _("{actor} turned off single sign-on {sign_on}"), SECURITY_ALERT),
     ("sign-on.removed", _("{actor} deleted single sign-on {sign_on}"), SECURITY_ALERT),
     ("sign-on.rule-added", _("{actor} added a role rule to single sign-on {sign_on}"), SECURITY_ALERT),
-    ("sign-on.rule-removed", _("{actor} removed a role rule of single sign-on {sign_on}"), SECURITY_ALERT),
+    ("sign-on.rule-removed", _("{actor} removed a role rule from single sign-on {sign_on}"), SECURITY_ALERT),
     ("sign-on.tested", _("{actor} tested the connection of single sign-on {sign_on} ({outcome})"), SECURITY_ALERT),
-    ("sign-on.synced", _("The directory {sign_on} was looked through ({ended} memberships ended)"), SECURITY_ALERT),
+    ("sign-on.synced", _("The directory {sign_on} was synchronised ({ended} memberships ended)"), SECURITY_ALERT),
     ("factor.added", _("{actor} added a second factor ({kind})"), SECURITY_ALERT),
     ("factor.removed", _("{actor} removed a second factor ({kind})"), SECURITY_ALERT),
     ("factor.refused", _("A sign-in as {target} was refused at the second factor"), USER_AUTHENTICATION),
-    ("factor.reset", _("{actor} took every second factor from {target}"), SECURITY_ALERT),
+    ("factor.reset", _("{actor} reset all second factors of {target}"), SECURITY_ALERT),
     ("factor.code-used", _("{actor} used a recovery code ({left} left)"), SECURITY_ALERT),
-    ("factor.codes-made", _("{actor} made {count} new recovery codes"), SECURITY_ALERT),
-    ("address.asked", _("{actor} asked for a link to a new e-mail address"), SECURITY_ALERT),
-    ("address.proven", _("{actor} proved a new e-mail address"), SECURITY_ALERT),
-    ("password.reset-asked", _("A link to replace the password of {target} was asked for"), SECURITY_ALERT),
-    ("password.reset", _("The password of {target} was replaced by a link"), SECURITY_ALERT),
+    ("factor.codes-made", _("{actor} created {count} new recovery codes"), SECURITY_ALERT),
+    ("address.asked", _("{actor} requested a link to verify a new e-mail address"), SECURITY_ALERT),
+    ("address.proven", _("{actor} verified a new e-mail address"), SECURITY_ALERT),
+    ("password.reset-asked", _("A password reset link for {target} was requested"), SECURITY_ALERT),
+    ("password.reset", _("The password of {target} was reset by link"), SECURITY_ALERT),
     ("policy.changed", _("{actor} changed the security policy of {target}"), SECURITY_ALERT),
 )
 
@@ -112,7 +116,7 @@ def register_own() -> None:
         _("{actor} exported the audit trail ({count} events)"),
         event_type=AUDIT_LOG_USED,
     )
-    register("audit.checked", _("{actor} began a check of the audit chain"), event_type=AUDIT_LOG_USED)
+    register("audit.checked", _("{actor} started a check of the audit chain"), event_type=AUDIT_LOG_USED)
     register(
         "audit.check_ended",
         _("The check of the audit chain ended: {intact} of {total} events intact"),
@@ -120,7 +124,7 @@ def register_own() -> None:
     )
     register(
         "audit.heads_begun",
-        _("The file of signed audit heads was begun anew by an administrator"),
+        _("An administrator started a new file of signed audit heads"),
         event_type=SECURITY_ALERT,
     )
     register(
@@ -144,7 +148,7 @@ def register_own() -> None:
     )
     register(
         "organisation.changed",
-        _("{actor} changed settings of {target}"),
+        _("{actor} changed the settings of {target}"),
         event_type=SECURITY_ALERT,
     )
     register(
@@ -162,9 +166,9 @@ def register_own() -> None:
         _("{actor} ended the membership of {target}"),
         event_type=SECURITY_ALERT,
     )
-    register("account.created", _("{actor} made the account {target}"), event_type=SECURITY_ALERT)
+    register("account.created", _("{actor} created the account {target}"), event_type=SECURITY_ALERT)
     register("password.renewed", _("{actor} gave {target} a one-time password"), event_type=SECURITY_ALERT)
-    register("password.changed", _("{actor} changed the own password"), event_type=SECURITY_ALERT)
+    register("password.changed", _("{actor} changed their own password"), event_type=SECURITY_ALERT)
     register(
         "role.granted",
         _("{actor} gave {target} the role “{role}” on {place}"),
@@ -192,35 +196,39 @@ def register_own() -> None:
     )
     register(
         "role.limited",
-        _("{actor} let the role “{role}” of {target} on {place} end: {until}"),
+        _("{actor} changed when the role “{role}” of {target} on {place} ends: {until}"),
         event_type=SECURITY_ALERT,
     )
-    register("role.expired", _("The role “{role}” of {target} on {place} came to its end"), event_type=SECURITY_ALERT)
+    register("role.expired", _("The role “{role}” of {target} on {place} expired"), event_type=SECURITY_ALERT)
     register("membership.suspended", _("{actor} suspended {target}"), event_type=SECURITY_ALERT)
-    register("membership.restored", _("{actor} ended the suspension of {target}"), event_type=SECURITY_ALERT)
+    register("membership.restored", _("{actor} lifted the suspension of {target}"), event_type=SECURITY_ALERT)
     register("organisation.suspended", _("{actor} suspended the organisation {target}"), event_type=SECURITY_ALERT)
-    register("organisation.resumed", _("{actor} opened the organisation {target} again"), event_type=SECURITY_ALERT)
-    register("invitation.sent", _("{actor} invited a person by e-mail ({roles} roles)"), event_type=SECURITY_ALERT)
+    register(
+        "organisation.resumed",
+        _("{actor} lifted the suspension of the organisation {target}"),
+        event_type=SECURITY_ALERT,
+    )
+    register("invitation.sent", _("{actor} invited somebody by e-mail ({roles} roles)"), event_type=SECURITY_ALERT)
     register("invitation.resent", _("{actor} sent the invitation {target} again"), event_type=SECURITY_ALERT)
     register("invitation.withdrawn", _("{actor} withdrew the invitation {target}"), event_type=SECURITY_ALERT)
-    register("domain.proven", _("The e-mail domain {domain} was proven ({by})"), event_type=SECURITY_ALERT)
-    register("domain.lost", _("The e-mail domain {domain} is proven no more"), event_type=SECURITY_ALERT)
+    register("domain.proven", _("The e-mail domain {domain} was verified ({by})"), event_type=SECURITY_ALERT)
+    register("domain.lost", _("The e-mail domain {domain} is no longer verified"), event_type=SECURITY_ALERT)
     register("invitation.ended", _("The invitation {target} ended ({why})"), event_type=SECURITY_ALERT)
     register("invitation.accepted", _("{actor} accepted the invitation {target}"), event_type=SECURITY_ALERT)
     register("join.asked", _("{actor} asked to join"), event_type=SECURITY_ALERT)
-    register("join.accepted", _("{actor} let {target} in, who had asked to join"), event_type=SECURITY_ALERT)
-    register("join.refused", _("{actor} refused {target}, who had asked to join"), event_type=SECURITY_ALERT)
-    register("people.imported", _("{actor} took in a list of {count} people"), event_type=SECURITY_ALERT)
-    register("service.created", _("{actor} made the service account {target}"), event_type=SECURITY_ALERT)
-    register("look.started", _("{actor} began to look as {target}"), event_type=SECURITY_ALERT)
-    register("look.ended", _("{actor} stopped looking as {target}"), event_type=SECURITY_ALERT)
+    register("join.accepted", _("{actor} accepted {target}’s request to join"), event_type=SECURITY_ALERT)
+    register("join.refused", _("{actor} declined {target}’s request to join"), event_type=SECURITY_ALERT)
+    register("people.imported", _("{actor} imported a list of {count} people"), event_type=SECURITY_ALERT)
+    register("service.created", _("{actor} created the service account {target}"), event_type=SECURITY_ALERT)
+    register("look.started", _("{actor} started viewing as {target}"), event_type=SECURITY_ALERT)
+    register("look.ended", _("{actor} stopped viewing as {target}"), event_type=SECURITY_ALERT)
     register(
         "token.rotated",
-        _("{actor} replaced the API token {old} by {target}; the old one ends in {hours} hours"),
+        _("{actor} replaced the API token {old} with {target}; the old one expires in {hours} hours"),
         event_type=SECURITY_ALERT,
     )
-    register("token.shut-out", _("{actor} shut the API token {target} out"), event_type=SECURITY_ALERT)
-    register("token.let-in", _("{actor} let the API token {target} in again"), event_type=SECURITY_ALERT)
+    register("token.shut-out", _("{actor} blocked the API token {target}"), event_type=SECURITY_ALERT)
+    register("token.let-in", _("{actor} unblocked the API token {target}"), event_type=SECURITY_ALERT)
     register(
         "token.created",
         _("{actor} created the API token {target}"),
@@ -231,22 +239,26 @@ def register_own() -> None:
         _("{actor} revoked the API token {target}"),
         event_type=SECURITY_ALERT,
     )
-    register(
-        "grant_policy.changed", _("{actor} changed what is allowed to guests: {changed}"), event_type=SECURITY_ALERT
-    )
+    register("grant_policy.changed", _("{actor} changed what guests may do: {changed}"), event_type=SECURITY_ALERT)
     register("share.created", _("{actor} shared {kind} {thing} with {recipient} ({target})"), event_type=EXPORT)
-    register("share.extended", _("{actor} set the end of {target} to {until}"), event_type=SECURITY_ALERT)
-    register("share.revoked", _("{actor} took back {target} from {recipient}"), event_type=SECURITY_ALERT)
+    register("share.extended", _("{actor} changed the end date of {target} to {until}"), event_type=SECURITY_ALERT)
+    register("share.revoked", _("{actor} revoked {target}, given to {recipient}"), event_type=SECURITY_ALERT)
     register(
-        "share.paused", _("{target} is paused: who answers for it may no longer share it"), event_type=SECURITY_ALERT
+        "share.paused",
+        _("{target} is paused: the person responsible for it may no longer share it"),
+        event_type=SECURITY_ALERT,
     )
-    register("share.kept", _("{actor} answers for {target} from now on"), event_type=SECURITY_ALERT)
+    register("share.kept", _("{actor} took over responsibility for {target}"), event_type=SECURITY_ALERT)
     register("share.opened", _("{actor} opened {target}, meant for {recipient}"), event_type=INSTANCES_ACCESSED)
-    register("share.downloaded", _("{actor} downloaded what {target} opens to {recipient}"), event_type=EXPORT)
-    register("share.refused", _("{actor} was refused at {target}"), event_type=SECURITY_ALERT)
-    register("break_glass.started", _("{actor} broke the glass ({target}): {reason}"), event_type=SECURITY_ALERT)
+    register(
+        "share.downloaded", _("{actor} downloaded the content of {target}, given to {recipient}"), event_type=EXPORT
+    )
+    register("share.refused", _("{actor} was refused access to {target}"), event_type=SECURITY_ALERT)
+    register(
+        "break_glass.started", _("{actor} started break-glass access ({target}): {reason}"), event_type=SECURITY_ALERT
+    )
     register("break_glass.ended", _("{actor} ended {target}"), event_type=SECURITY_ALERT)
-    register("break_glass.refused", _("{actor} tried to break the glass: {why}"), event_type=SECURITY_ALERT)
+    register("break_glass.refused", _("{actor} was refused break-glass access: {why}"), event_type=SECURITY_ALERT)
     register("break_glass.reviewed", _("{actor} reviewed {target}: {verdict}"), event_type=AUDIT_LOG_USED)
     register(
         "access.refused",

@@ -41,7 +41,7 @@ def figures(request: Any) -> list[Figure]:
             url=f"{desk}?day_from={today.date().isoformat()}",
         ),
         Figure(
-            label=_("Refused or failed in 7 days"),
+            label=_("Refused or failed in the last 7 days"),
             value=refused,
             url=f"{desk}?outcome=refused&outcome=failed&day_from={(now - timedelta(days=DAYS)).date().isoformat()}",
             tone="query" if refused else "",
@@ -53,8 +53,10 @@ def _sealed(state: queries.SealState) -> str:
     if state.sealed_at is None:
         return ""
     if state.waiting:
-        return _("%(count)s wait for their seal") % {"count": state.waiting}
-    return _("all of them; the last at %(time)s") % {"time": timezone.localtime(state.sealed_at).strftime("%H:%M:%S")}
+        return _("%(count)s waiting to be sealed") % {"count": state.waiting}
+    return _("all sealed, most recently at %(time)s") % {
+        "time": timezone.localtime(state.sealed_at).strftime("%H:%M:%S")
+    }
 
 
 def refusals(request: Any) -> Section | None:
@@ -77,5 +79,5 @@ def refusals(request: Any) -> Section | None:
         ],
         empty=_("Nothing was refused and nothing failed."),
         more_url=f"{reverse('audit:event-list', kwargs={'organisation': slug})}?outcome=refused&outcome=failed",
-        more_label=_("All of them"),
+        more_label=_("Show all"),
     )

@@ -44,7 +44,7 @@ class Moments(Filter):
             # "+" of the offset arrives as a space when somebody typed the address.
             moment = _parsed(words.replace(" ", "+"))
             if moment is None:
-                problems.append(_("“%(value)s” is not a moment and was left out.") % {"value": words[:40]})
+                problems.append(_("“%(value)s” is not a valid date and time; ignored.") % {"value": words[:40]})
             else:
                 state[name] = moment
         return state, problems
@@ -74,9 +74,9 @@ def action_choices() -> list[tuple[str, Any]]:
 
 ROLE_CHANGES = ("role.", "membership.", "invitation.", "join.", "people.")
 KINDS: tuple[tuple[str, Any], ...] = (
-    (actions.INSTANCES_ACCESSED, gettext_lazy("Images seen")),
-    (actions.INSTANCES_TRANSFERRED, gettext_lazy("Images sent out")),
-    (actions.IMPORT, gettext_lazy("Images taken in")),
+    (actions.INSTANCES_ACCESSED, gettext_lazy("Images viewed")),
+    (actions.INSTANCES_TRANSFERRED, gettext_lazy("Images sent")),
+    (actions.IMPORT, gettext_lazy("Images received")),
     (actions.EXPORT, gettext_lazy("Exports")),
     (actions.QUERY, gettext_lazy("Searches")),
     (actions.STUDY_DELETED, gettext_lazy("Deletions")),
@@ -84,10 +84,10 @@ KINDS: tuple[tuple[str, Any], ...] = (
     ("roles", gettext_lazy("Roles and members")),
     ("refusals", gettext_lazy("Refusals")),
     (actions.SECURITY_ALERT, gettext_lazy("Security and settings")),
-    (actions.APPLICATION_ACTIVITY, gettext_lazy("Work in the application")),
-    (actions.AUDIT_LOG_USED, gettext_lazy("Trail read")),
+    (actions.APPLICATION_ACTIVITY, gettext_lazy("Other activity")),
+    (actions.AUDIT_LOG_USED, gettext_lazy("Audit trail use")),
     (actions.NETWORK_ENTRY, gettext_lazy("Network")),
-    (actions.BEGIN_TRANSFERRING, gettext_lazy("Transfers begun")),
+    (actions.BEGIN_TRANSFERRING, gettext_lazy("Transfers started")),
 )
 
 
@@ -145,7 +145,7 @@ class EventTable(Table):
             csv=lambda event: event.get_outcome_display(),
             shrink=True,
         ),
-        Column("why", gettext_lazy("Why it was theirs"), value="explained_by"),
+        Column("why", gettext_lazy("Role or reason"), value="explained_by"),
         Column("person", gettext_lazy("Person"), value="actor_label", sort="actor_label", shown=False),
         Column(
             "from",
@@ -156,7 +156,7 @@ class EventTable(Table):
         Column("door", gettext_lazy("Door"), value="door", shown=False),
         Column("action", gettext_lazy("Action"), value="action", sort="action", shown=False),
         Column("target", gettext_lazy("Target"), value=queries.target_words, shown=False),
-        Column("target_id", gettext_lazy("Target id"), value="target_id", shown=False),
+        Column("target_id", gettext_lazy("Target ID"), value="target_id", shown=False),
         Column("detail", gettext_lazy("Detail"), value=queries.detail_words, shown=False),
         Column("program", gettext_lazy("Program"), value="agent", shown=False),
         Column("request", gettext_lazy("Request"), value="request_id", shown=False),

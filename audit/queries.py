@@ -280,10 +280,10 @@ def _why_stopped(code: str | None) -> str:
     if not code:
         return ""
     reasons = {
-        HeadsForged.code: _("the last line of the file of signed heads was not written with the audit key"),
-        HeadsLost.code: _("the file of signed heads is missing or not finished"),
+        HeadsForged.code: _("the last line of the file of signed heads is not signed with the audit key"),
+        HeadsLost.code: _("the file of signed heads is missing or incomplete"),
         HeadsUnusable.code: _("the file of signed heads cannot be written"),
-        KeyChanged.code: _("the audit key is not the one that the signed heads were written with"),
+        KeyChanged.code: _("the audit key is not the one used for the signed heads"),
         KeyMissing.code: _("the audit key is missing"),
     }
     return reasons.get(code, code)

@@ -195,8 +195,8 @@ def verify_as_job(*, organisation_id: int, job_id: str) -> None:
 
 def _broken_words(result: dict[str, Any]) -> str:
     if result["event"] is None:
-        return _("The trail does not hold: %(reason)s.") % {"reason": result["reason"]}
-    return _("The trail breaks at event %(event)s: %(reason)s.") % {
+        return _("The audit trail failed the check: %(reason)s.") % {"reason": result["reason"]}
+    return _("The audit trail fails at event %(event)s: %(reason)s.") % {
         "event": result["event"],
         "reason": result["reason"],
     }

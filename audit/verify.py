@@ -23,7 +23,7 @@ from audit.models import ChainLink, Event, as_sealed, as_written
 from core.tenancy import all_tenants
 
 CHUNK = 2000
-A_COPY = gettext_noop("the event and event %(other)s have one stamp: one of them is a copy of the other")
+A_COPY = gettext_noop("this event and event %(other)s have the same stamp: one is a copy of the other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,9 @@ def file_finding(snapshot: Snapshot) -> Finding | None:
         with all_tenants():
             is_needed = sealing.is_needed()
         if is_needed and snapshot.record is None:
-            return Finding("heads", None, gettext_noop("the file of signed heads is missing, empty or no such file"))
+            return Finding("heads", None, gettext_noop("the file of signed heads is missing, empty or unreadable"))
         if is_needed and snapshot.record is not None and snapshot.record.broken_at is None:
-            return Finding("heads", None, gettext_noop("the file of signed heads was begun and not finished"))
+            return Finding("heads", None, gettext_noop("the file of signed heads was started but not finished"))
     if snapshot.record is None:
         return None
     if snapshot.record.broken_at is not None:
@@ -117,7 +117,7 @@ def file_finding(snapshot: Snapshot) -> Finding | None:
     if snapshot.record.torn_at is not None and snapshot.record.is_begun:
         values = {"line": snapshot.record.torn_at}
         return Finding(
-            "heads", None, gettext_noop("line %(line)s of the signed heads was cut, and none follows it"), values
+            "heads", None, gettext_noop("line %(line)s of the signed heads is cut off, and no line follows it"), values
         )
     return None
 

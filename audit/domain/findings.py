@@ -103,8 +103,8 @@ class Walk:
             )
         if expected is not None and link.event != expected:
             if not any(link.event in head.events for head in self._all):
-                return Finding("inserted", link.event, _("the event was inserted and the chain computed anew"))
-            return Finding("removed", expected, _("the event was removed and the chain computed anew"))
+                return Finding("inserted", link.event, _("the event was inserted and the chain recomputed"))
+            return Finding("removed", expected, _("the event was removed and the chain recomputed"))
         if link.computed is None:
             return Finding("removed", link.event, _("the event was removed and its link left behind"))
         if not link.organisation_fits:
@@ -119,20 +119,22 @@ class Walk:
         if head is None:
             if self._is_begun or link.form > 1:
                 return Finding(
-                    "forged", link.event, _("the event was added past the application: no signed head has it")
+                    "forged",
+                    link.event,
+                    _("the event was added by something other than the application: no signed head includes it"),
                 )
             return None
         if head.kind == "seal" and head.mark(place) != link.digest[:MARK_BYTES]:
-            return Finding("resealed", link.event, _("the event was altered and the chain computed anew"))
+            return Finding("resealed", link.event, _("the event was altered and the chain recomputed"))
         if head.sequence == place and head.digest != link.digest.hex():
-            return Finding("resealed", link.event, _("the chain up to here was computed anew"))
+            return Finding("resealed", link.event, _("the chain up to this event was recomputed"))
         if head.kind == "adopt":
             return None if link.stamped_with != "" else _forged(link.event)
         return None if is_stamped(link, key=head.key, since=self._keys.get(head.key)) else _forged(link.event)
 
     def _times(self, link: Link, *, head: Head | None) -> Finding | None:
         if head is not None and head.kind == "seal" and link.sealed_at != datetime.fromisoformat(head.time):
-            return Finding("back-dated", link.event, _("the time of the seal is not the one that was signed"))
+            return Finding("back-dated", link.event, _("the time of the seal differs from the one that was signed"))
         differs = _clocks(link)
         if differs is not None or link.recorded_at is None or link.sealed_at is None:
             return differs
@@ -165,7 +167,7 @@ def is_stamped(link: Link, *, key: str, since: datetime | None) -> bool:
 
 
 def _forged(event: int) -> Finding:
-    return Finding("forged", event, _("the event was not written by the application: its stamp does not hold"))
+    return Finding("forged", event, _("the event was not written by the application: its stamp is invalid"))
 
 
 def of_waiting(link: Link, *, now: datetime, is_begun: bool, key: str, since: datetime | None) -> Finding | None:
@@ -176,7 +178,7 @@ def of_waiting(link: Link, *, now: datetime, is_begun: bool, key: str, since: da
     is_ours = is_stamped(link, key=key, since=since) if is_begun else link.stamped_with != ""
     finding = (None if is_ours else _forged(link.event)) or _clocks(link) or _search(link)
     if finding is None and link.recorded_at is not None and link.recorded_at < now - LONGEST_TRANSACTION:
-        reason = _("the event has waited for its seal for hours: sealing has stopped, or its link was removed")
+        reason = _("the event has been waiting for hours to be sealed: sealing has stopped, or its link was removed")
         return Finding("unsealed", link.event, reason)
     return finding
 
@@ -191,7 +193,7 @@ def _clocks(link: Link) -> Finding | None:
     if link.recorded_at is None or link.occurred_at is None:
         return None
     if abs(link.occurred_at - link.recorded_at) > CLOCKS_DIFFER:
-        return Finding("back-dated", link.event, _("the event says another time than the one it was recorded at"))
+        return Finding("back-dated", link.event, _("the time in the event differs from the time it was recorded"))
     return None
 
 

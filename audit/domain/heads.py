@@ -216,7 +216,7 @@ class Lines(Sequence[Head]):
         for line, digest in zip(self._source.at(self._places), self._digests, strict=True):
             head = parse(line)
             if head is None or _short(digest_of(line)) != digest:
-                raise Changed(_("it was changed while it was read"))
+                raise Changed(_("it changed while it was being read"))
             yield head
 
     @overload
@@ -292,7 +292,7 @@ def read(source: Source, *, public: bytes, earlier: Iterable[bytes] = (), is_cop
         # Whoever wrote this change of key had both keys of the line, and neither is the one of this installation.
         record = _follow(source, before=period.line)
         record.broken_at = period.line
-        record.reason = _("the audit key is changed to %(other)s, which is not this installation's (%(key)s)")
+        record.reason = _("the audit key was changed to %(other)s, but this installation uses %(key)s")
         record.values = {"key": name_of(public), "other": period.name}
         return record
     expected = period.public if period.name in trusted else public
@@ -302,7 +302,7 @@ def read(source: Source, *, public: bytes, earlier: Iterable[bytes] = (), is_cop
             record = _follow(source, before=number)
             record.broken_at, record.reason = number, _("the line is not signed with the audit key")
             if head.key != name_of(expected):
-                record.reason = _("the line is not signed with the audit key (%(key)s) but with the key %(other)s")
+                record.reason = _("the line is signed with the key %(other)s, not with the audit key (%(key)s)")
                 record.values = {"key": name_of(expected), "other": head.key}
             break
     return record
@@ -355,7 +355,7 @@ def _follow_key(record: Record, head: Head, *, number: int) -> bool:
         record.keys.append(KeyPeriod(public=bytes.fromhex(head.public_key), since=head.time, line=number))
     current = record.keys[-1]
     if head.key != current.name:
-        record.reason = _("the line is not signed with the audit key (%(key)s) but with the key %(other)s")
+        record.reason = _("the line is signed with the key %(other)s, not with the audit key (%(key)s)")
         record.values = {"key": current.name, "other": head.key}
         return False
     if head.kind != "rotate":
@@ -364,7 +364,7 @@ def _follow_key(record: Record, head: Head, *, number: int) -> bool:
     if not _holds(head, public=current.public) or not is_signed(
         public=public, content=canonical_json(head.content()), signature=head.countersignature
     ):
-        record.reason = _("the change of the audit key is not signed by the old key and the new one")
+        record.reason = _("the change of the audit key is not signed by both the old and the new key")
         return False
     record.keys.append(KeyPeriod(public=public, since=head.time, line=number))
     return True

@@ -167,7 +167,7 @@ def test_a_file_of_heads_is_not_gone_on_with_under_another_key(settings: Any, he
     finding = verify.file_finding(verify.take_snapshot())
     assert finding is not None
     told = verify.words(finding)
-    assert f"not signed with the audit key ({heads.key().name}) but with the key {old}" in told
+    assert f"signed with the key {old}, not with the audit key ({heads.key().name})" in told
     settings.AUDIT_KEY = key
     assert check_key() == []
     seal_chains()

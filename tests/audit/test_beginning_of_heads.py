@@ -165,7 +165,7 @@ def test_a_file_cut_back_to_its_beginning_does_not_vouch_for_the_database(heads_
     told = io.StringIO()
     with pytest.raises(CommandError):
         call_command("verify_audit", stdout=told)
-    assert "begun and not finished" in told.getvalue()
+    assert "started but not finished" in told.getvalue()
     # An administrator who began it, and whose command died, may finish it.
     call_command("begin_audit_heads", verbosity=0)
     seal_chains()

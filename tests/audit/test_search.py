@@ -182,7 +182,7 @@ def test_csv_has_everything_whatever_columns_are_shown(houses: tuple[House, Hous
     rows = ours.found("cols=when&cols=what")
     granted = next(row for row in rows if row["Action"] == "role.granted" and "Zoë" in row["What happened"])
     assert granted["Target"] == "person Zoë Müller"
-    assert granted["Target id"] == str(ours.reader.pk)
+    assert granted["Target ID"] == str(ours.reader.pk)
     assert json.loads(granted["Detail"])["role"] == "manager"
     assert granted["Where"] == f"archive {ours.archive.name}"
     assert not any(theirs.archive.name in cell for row in rows for cell in row.values())

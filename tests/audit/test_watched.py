@@ -62,7 +62,7 @@ def test_events_that_wait_for_over_a_minute_are_told() -> None:
             signed_in(make_member(one, roles=("officer",))).get(address("event-list", one)).content.decode()
             for one in (ours, theirs)
         ]
-        assert ["wait for their seal for too long" in desk for desk in desks] == [True, False]
+        assert ["waiting too long to be sealed" in desk for desk in desks] == [True, False]
     seal_chains()
     assert Client().get("/healthz").json()["audit"] == {"state": "ok", "waiting_seconds": 0}
 

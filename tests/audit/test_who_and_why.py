@@ -38,7 +38,7 @@ def events(organisation: Organisation, **narrowed: Any) -> list[Event]:
         return list(Event.objects.filter(organisation=organisation, **narrowed).select_related("organisation"))
 
 
-# Why it was theirs -----------------------------------------------------------------------------------------------------
+# Role or reason --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("role", ["manager", "reader"])
