@@ -46,7 +46,11 @@ def who(
     if ":" in source:
         return hooks.source_words(source)
     if action in BY_LINK and name:
-        return f"holder of a link of {name}" if isinstance(target, User) else f"holder of the link of {name}"
+        return (
+            f"holder of the password reset link for {name}"
+            if isinstance(target, User)
+            else f"holder of the link to {name}"
+        )
     if action in AT_SIGN_IN and name:
         return f"somebody signing in as {name}"
     return ""
@@ -91,13 +95,13 @@ def _nobody(
     calling = _text(detail, "calling_ae_title")
     if calling:
         place = describe.name_of(container, organisation=organisation)
-        return _("AE title %(title)s, as %(place)s allows") % {"title": calling, "place": place}
+        return _("AE title %(title)s, allowed by %(place)s") % {"title": calling, "place": place}
     source = _text(detail, "source")
     if source == RoleGrant.Source.INVITATION:
         return _("an invitation")
     if ":" in source:
         return hooks.source_words(source)
-    return _("the installation itself") if door in ("task", "command", "") else _("nobody signed in")
+    return _("the installation itself") if door in ("task", "command", "") else _("not signed in")
 
 
 def _text(detail: dict[str, Any], name: str) -> str:

@@ -130,7 +130,7 @@ def test_a_sender_of_images_is_named_by_its_ae_title_and_address() -> None:
     told = events(archive.organisation, door="dimse")
     assert {"delivery.opened", "association.ended"} <= {one.action for one in told}
     assert {one.actor_label for one in told} == {"AE title MODALITY1 from 127.0.0.1"}
-    assert {one.explained_by for one in told} == {f"AE title MODALITY1, as archive {archive} allows"}
+    assert {one.explained_by for one in told} == {f"AE title MODALITY1, allowed by archive {archive}"}
     opened = next(one for one in told if one.action == "delivery.opened")
     assert queries.plain_sentence(opened).startswith("AE title MODALITY1 from 127.0.0.1 ")
     assert not events(other.organisation, door="dimse")
@@ -141,7 +141,7 @@ def test_who_tries_the_password_of_a_share_is_named_by_its_link() -> None:
     share, code = hospital.share(password="correct horse battery staple")
     assert enter(code, "wrong password")[1].status_code == 422
     [event] = events(hospital.organisation, action="share.refused")
-    assert event.actor_label == f"holder of the link of share {share.public_id}"
+    assert event.actor_label == f"holder of the link to share {share.public_id}"
 
 
 def test_who_fails_to_sign_in_is_told_by_the_account_they_tried() -> None:
