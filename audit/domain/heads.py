@@ -351,13 +351,16 @@ def _follow(source: Source, *, before: int | None = None) -> Record:
 
 def _follow_key(record: Record, head: Head, *, number: int) -> bool:
     """Whether the line names the key that signs there; notes a change of it."""
-    if head.kind == "begin":
-        record.keys.append(KeyPeriod(public=bytes.fromhex(head.public_key), since=head.time, line=number))
-    current = record.keys[-1]
+    begins = head.kind == "begin"
+    current = (
+        KeyPeriod(public=bytes.fromhex(head.public_key), since=head.time, line=number) if begins else record.keys[-1]
+    )
     if head.key != current.name:
         record.reason = _("the line is signed with the key %(other)s, not with the audit key (%(key)s)")
         record.values = {"key": current.name, "other": head.key}
         return False
+    if begins:
+        record.keys.append(current)
     if head.kind != "rotate":
         return True
     public = bytes.fromhex(head.public_key)
