@@ -108,7 +108,7 @@ def test_a_cut_last_line_of_the_heads_is_told(heads_file: Path) -> None:
     record(organisation)
     seal_chains()
     heads_file.write_bytes(heads_file.read_bytes()[:-40])
-    assert "was cut" in told()
+    assert "is cut off" in told()
 
 
 def test_of_a_copy_with_a_smaller_number_both_are_named() -> None:
