@@ -1,4 +1,5 @@
-"""Derive `iod_attribute_types.json`: the type (1, 2, 3) of every attribute that Table E.1-1 gives a choice for.
+"""Derive `iod_attribute_types.json`: the type (1, 2, 3) of every attribute that Table E.1-1 gives a choice for, and which
+numbers are of type 1.
 
 Run by hand when the standard's edition changes: `python -m deid.data.derive_iod_types`. The source is the JSON form of
 PS3.3 that highdicom carries (MIT); it is 22 MB, so only the needed part is kept here.
@@ -11,7 +12,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+
 HERE = Path(__file__).parent
+
+
+NUMERIC = frozenset(("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"))
+
+
+def _is_number(keyword: str) -> bool:
+    return tag_for_keyword(keyword) is not None and NUMERIC.issuperset(dictionary_VR(keyword).split(" or "))
 
 
 def derive() -> dict[str, Any]:
@@ -27,7 +37,8 @@ def derive() -> dict[str, Any]:
     for uid in classes:
         for module in modules.get(iods[uid], []):
             for attribute in attributes.get(module["key"], []):
-                if attribute["keyword"] not in wanted:
+                is_number = _is_number(attribute["keyword"]) and attribute["type"][0] == "1"
+                if attribute["keyword"] not in wanted and not is_number:
                     continue
                 parent = attribute["path"][-1] if attribute["path"] else ""
                 found = strictest.setdefault(f"{parent}/{attribute['keyword']}", {})

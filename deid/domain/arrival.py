@@ -55,6 +55,9 @@ _EQUIPMENT: Final = {
     "ProcessingFunction": False,
 }
 _SUBJECT_IDS: Final = ("PatientID", "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID")
+#: Counters; the longest that machines write have eight figures (mammography), a telephone number has more.
+_COUNTERS: Final = words("SeriesNumber AcquisitionNumber InstanceNumber")
+_LONGEST_COUNTER: Final = 8
 #: Pseudonyms as `deid.domain.pseudonyms` makes them; chance may write four letters in a row.
 _OWN_PSEUDONYM: Final = re.compile(r"([A-Z][A-Z0-9]{0,7})-([0-9A-HJKMNP-TV-Z]{10})")
 
@@ -149,6 +152,8 @@ def _verdict(
     if Tag(tag).is_private_creator:
         return None if all(arrival_words.is_creator(value) for value in values) else PRIVATE
     if vr in TEXT_VRS and not _is_of_its_option(keyword, tag=tag, values=values, own=own):
+        return IDENTITY
+    if keyword in _COUNTERS and any(sum(map(str.isdigit, value)) > _LONGEST_COUNTER for value in values):
         return IDENTITY
     if values == after:
         return None

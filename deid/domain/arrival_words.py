@@ -8,7 +8,7 @@ from typing import Final
 
 from pydicom._private_dict import private_dictionaries
 
-from deid.domain import lexicon, moments, texts
+from deid.domain import lexicon, moments, persons, texts
 from deid.domain.identifiers import PLACEHOLDERS, Identifiers, fold, squeeze
 from deid.domain.profile import BASIC_PROFILE_CODE, OPTION_CODES
 from deid.domain.statement import METHOD_NAME
@@ -167,7 +167,7 @@ def is_plain(text: str, *, own: frozenset[str]) -> bool:
     """Only words of technique, anatomy and trials, measures, few numbers and short codes; no date and no age."""
     if squeeze(text) in own:
         return True
-    if "^" in text or "@" in text or moments.tells(text):
+    if "^" in text or "@" in text or moments.tells(text) or persons.tells(text) or persons.abbreviates(text):
         return False
     for identifier in sorted(own, key=len, reverse=True):
         if len(identifier) >= _LONGEST_NUMBER:

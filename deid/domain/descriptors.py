@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from deid.domain import moments
+from deid.domain import moments, persons
 from deid.domain.identifiers import Identifiers, fold
 from deid.domain.words import words
 
@@ -63,21 +63,27 @@ _UNITS: Final = frozenset(("mm", "cm", "ms", "s", "sec", "t", "hz", "kv", "kev",
 _JOINTS: Final = re.compile(r"[\s_/+&,;:()\[\]*=|\\-]+")
 
 
-def clean_text(text: str, *, identifiers: Identifiers) -> str:
+def clean_text(text: str, *, identifiers: Identifiers, keeps_sex: bool = False) -> str:
     """The words of a descriptor that are safe, in their order; empty when none is.
 
     A measure with its unit is kept. A bare number of up to two digits is kept once at most, so that no date or number
-    can be put together, and only where nothing else is cut, no date or age is told, and it cannot be a great age.
+    can be put together, and only where nothing else is cut, no date or age is told, and it cannot be a great age. A sex
+    stays if `keeps_sex` (Retain Patient Characteristics), unless the text describes a person by it ("patient 61 y female").
     """
     if not text.strip():
         return ""
     kept: list[str] = []
     tokens = [token.strip(".'\"") for token in _JOINTS.split(text) if token.strip(".'\"")]
-    is_known = [_is_known(token) for token in tokens]
+    describes = persons.describes(text)
+    barred = frozenset[str]() if keeps_sex and not describes else persons.SEXES
+    is_known = [_is_known(token) and fold(token) not in barred for token in tokens]
     is_bare = [bool(_SMALL.fullmatch(token) or _DECIMAL.fullmatch(token)) for token in tokens]
     # Beside a word that goes, a number may be that of a house, a day or a year of somebody's life.
     has_numbers = (
-        all(map(any, zip(is_known, is_bare, strict=True))) and not moments.tells(text) and not moments.of(text)
+        all(map(any, zip(is_known, is_bare, strict=True)))
+        and not describes
+        and not moments.tells(text)
+        and not moments.of(text)
     )
     numbers = 0
     for position, token in enumerate(tokens):

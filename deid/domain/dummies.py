@@ -10,6 +10,7 @@ from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
 from deid.domain.dates import DUMMY_DATE
+from deid.domain.words import words
 
 REMOVED: Final = "REMOVED"
 
@@ -50,6 +51,19 @@ BY_VR: Final[Mapping[str, Any]] = {
 
 # Where a VR's dummy would break an enumeration of PS3.3.
 BY_KEYWORD: Final[Mapping[str, Any]] = {"ReasonForTheAttributeModification": "COERCE"}
+# Numbers that others are divided by or multiplied with: an image with zero there cannot be drawn.
+_ONES: Final = words(
+    """
+    PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing SliceThickness SpacingBetweenSlices WindowWidth RescaleSlope
+    RealWorldValueSlope DoseGridScaling PixelAspectRatio
+    """
+)
+
+
+def number_for(*, keyword: str, vr: str) -> Any:
+    """A dummy for one value of a numeric element."""
+    return type(BY_VR[vr])(1) if keyword in _ONES else BY_VR[vr]
+
 
 CODE_SCHEME: Final = "99PACSWEB"
 

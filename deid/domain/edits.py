@@ -10,7 +10,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from deid.domain import dates, dummies, moments, texts, uids
+from deid.domain import dates, descriptors, dummies, moments, numbers, persons, texts, uids
 from deid.domain.changes import Record
 from deid.domain.elements import element_of, raw_bytes
 from deid.domain.identifiers import TEXT_VRS, strings_of
@@ -29,6 +29,7 @@ _ONE_NUMBER: Final = r" *(?:[+-]?(?:[0-9]{1,16}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-
 NUMBER_TEXT: Final = re.compile(rf"{_ONE_NUMBER}(?:\\{_ONE_NUMBER})*".encode("ascii"))
 AGE: Final = re.compile(rb"(?:[0-9]{3}[DWMY][ \0]?\\?)*")
 
+_WINDOW: Final = ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation")
 # A person of 90 or more is one of few: the age is given as 90 (45 CFR 164.514(b)(2)(i)(C)).
 OLDEST_AGE: Final = 90
 
@@ -36,11 +37,19 @@ OLDEST_AGE: Final = 90
 class Edits:
     """Changes elements of one data set and its sequences by a plan, and notes each in a record."""
 
-    def __init__(self, *, plan: Plan, record: Record) -> None:
+    def __init__(self, *, plan: Plan, record: Record, sop_class_uid: str = "") -> None:
         self.plan = plan
+        self.sop_class_uid = sop_class_uid
         self.profile = plan.profile
         self.record = record
         self._kept: dict[tuple[str, str, str], bool] = {}
+
+    @property
+    def keeps_sex(self) -> bool:
+        return self.profile.has(Option.RETAIN_PATIENT_CHARACTERISTICS)
+
+    def clean_text(self, text: str) -> str:
+        return descriptors.clean_text(text, identifiers=self.plan.identifiers, keeps_sex=self.keeps_sex)
 
     def is_kept(self, text: str, *, keyword: str, vr: str) -> bool:
         """Frames say the same over and over: each value is looked at once."""
@@ -48,6 +57,8 @@ class Edits:
         found = self._kept.get(key)
         if found is None:
             found = texts.is_kept(keyword=keyword, vr=vr, value=text, identifiers=self.plan.identifiers)
+            # Code strings are terms of a machine; PatientSex has its own row in the table.
+            found = found and (vr == "CS" or self.keeps_sex or not persons.names_a_sex(text))
             self._kept[key] = found
         return found
 
@@ -59,8 +70,7 @@ class Edits:
             if not (AGE if vr == "AS" else NUMBER_TEXT).fullmatch(raw):
                 self.replace(dataset, tag=tag, vr=vr, value="", action=Action.EMPTY, path=path, rule=RULE_UNREADABLE)
                 return
-            if vr != "AS" and self._has_number(strings_of(element)):
-                self.replace(dataset, tag=tag, vr=vr, value="", action=Action.EMPTY, path=path, rule=RULE_IDENTIFIER)
+            if vr != "AS" and self._lose_number(dataset, element=element, vr=vr, path=path):
                 return
             ages = raw.decode("ascii").split("\\") if vr == "AS" else []
             if any(map(is_beyond_oldest, ages)):
@@ -74,9 +84,7 @@ class Edits:
                 self.replace(dataset, tag=tag, vr=vr, value="", action=Action.EMPTY, path=path, rule=RULE_UNREADABLE)
                 return
         elif vr in NUMERIC_VRS:
-            if self._has_number(strings_of(element)):
-                value = dummies.BY_VR[vr]
-                self.replace(dataset, tag=tag, vr=vr, value=value, action=Action.DUMMY, path=path, rule=RULE_IDENTIFIER)
+            if self._lose_number(dataset, element=element, vr=vr, path=path):
                 return
         elif vr in TEXT_VRS and tag not in CODE_VALUES and tag not in (CODE_MEANING, CHARACTER_SET, CODE_SCHEME):
             values = strings_of(element)
@@ -95,15 +103,42 @@ class Edits:
                 return
         self.note(Action.KEEP, rule=rule, path=path, tag=tag, vr=vr, before=element, after=element)
 
-    def _has_number(self, values: list[str]) -> bool:
-        """Whether a value is a number of the patient, or a date written as a number."""
-        return any(self.plan.identifiers.find_number(one) is not None or _is_whole_date(one) for one in values)
+    def _lose_number(self, dataset: Dataset, *, element: DataElement, vr: str, path: str) -> bool:
+        """Whether an element held a number of the patient or a whole date, and holds it no more.
+
+        It is emptied; where the IOD needs a value (type 1), the values that tell are replaced. A window without its other
+        half is none, so both go.
+        """
+        keyword = self.keyword_of(element.tag)
+        if numbers.is_of_the_image(dataset, keyword=keyword, path=path):
+            return False
+        values = strings_of(element)
+        hits = numbers.hits(values, identifiers=self.plan.identifiers)
+        if not any(hits) and not any(map(numbers.is_whole_date, values)):
+            return False
+        if keyword in _WINDOW and not path:
+            for other in _WINDOW:
+                self.remove(dataset, tag=Tag(other), path=path, rule=RULE_IDENTIFIER)
+            return True
+        parent = path.rstrip(".").rpartition(".")[2].partition("[")[0]
+        kind = self.plan.types.type_of(sop_class_uid=self.sop_class_uid, parent=parent, keyword=keyword)
+        value: Any = ""
+        action = Action.EMPTY
+        if kind == "1" or vr in NUMERIC_VRS:
+            dummy = dummies.number_for(keyword=keyword, vr=vr)
+            spared = [
+                dummy if hit or numbers.is_whole_date(one) else kept
+                for one, hit, kept in zip(values, hits, _each(element), strict=True)
+            ]
+            value, action = spared if len(spared) > 1 else spared[0], Action.DUMMY
+        self.replace(dataset, tag=element.tag, vr=vr, value=value, action=action, path=path, rule=RULE_IDENTIFIER)
+        return True
 
     def _tells(self, text: str, *, vr: str) -> bool:
         """Whether text that an option keeps names the patient, or a day or an age that the dates' option takes care of."""
         if self.plan.identifiers.find_in_element(vr=vr, values=[text]) is not None:
             return True
-        return not self.profile.has(Option.RETAIN_FULL_DATES) and moments.tells(text)
+        return not self.profile.has(Option.RETAIN_FULL_DATES) and (moments.tells(text) or persons.tells(text))
 
     def map_uids(self, dataset: Dataset, *, tag: BaseTag, path: str, rule: str) -> None:
         """Replace UIDs by those of the mapping, unless an option keeps them; those of the standard stay."""
@@ -164,9 +199,11 @@ def is_beyond_oldest(age: str) -> bool:
     return len(text) == 4 and text[3] in years and int(text[:3]) * years[text[3]] > OLDEST_AGE
 
 
-def _is_whole_date(text: str) -> bool:
-    plain = text.strip(" \0")
-    return len(plain) == 8 and plain.startswith(("19", "20")) and plain.isdigit() and _is_date(plain)
+def _each(element: DataElement) -> list[Any]:
+    """The values of a numeric element, in a list also where it is one."""
+    if element.VM <= 1 or isinstance(element.value, str | bytes):
+        return [element.value]
+    return list(element.value)
 
 
 def _is_date(text: str) -> bool:

@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from deid.domain import binaries, codes, dates, descriptors, dummies, statement, uids
+from deid.domain import binaries, codes, dates, dummies, statement, uids
 from deid.domain.changes import Record
 from deid.domain.edits import CHARACTER_SET, CODE_MEANING, CODE_SCHEME, CODE_VALUES, Edits
 from deid.domain.elements import element_of, empty, private_creators, truthful, vr_of
@@ -66,8 +66,8 @@ class _Work:
     def __init__(self, *, plan: Plan, record: Record, dataset: Dataset) -> None:
         self.plan = plan
         self.profile = plan.profile
-        self.edits = Edits(plan=plan, record=record)
         self.sop_class_uid = uids.clean(str(dataset.get("SOPClassUID", "") or ""))
+        self.edits = Edits(plan=plan, record=record, sop_class_uid=self.sop_class_uid)
 
     # -- the walk ------------------------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ class _Work:
             and vr != "AE"
             and rule.option in (Option.CLEAN_DESCRIPTORS, Option.RETAIN_PATIENT_CHARACTERISTICS)
         ):
-            values = [descriptors.clean_text(text, identifiers=self.plan.identifiers) for text in strings_of(element)]
+            values = [self.edits.clean_text(text) for text in strings_of(element)]
             if any(values):
                 kept = [value for value in values if value]
                 value: Any = kept[0] if len(kept) == 1 else kept
@@ -288,7 +288,7 @@ class _Work:
     def _free_text(self, dataset: Dataset, *, element: DataElement, vr: str, text: str, path: str) -> None:
         tag = element.tag
         is_kept = self.edits.is_kept(text, keyword=element.keyword, vr=vr)
-        cleaned = text if is_kept else descriptors.clean_text(text, identifiers=self.plan.identifiers)
+        cleaned = text if is_kept else self.edits.clean_text(text)
         if cleaned == text:
             self.edits.note(Action.KEEP, rule=RULE_KEPT, path=path, tag=tag, vr=vr, before=element, after=element)
             return
@@ -326,7 +326,7 @@ class _Work:
     def _label(self, text: str, *, vr: str) -> str:
         cleaned = ""
         if vr != "CS" and self.profile.has(Option.CLEAN_DESCRIPTORS):
-            cleaned = descriptors.clean_text(text, identifiers=self.plan.identifiers)
+            cleaned = self.edits.clean_text(text)
         return cleaned[: LONGEST.get(vr, len(cleaned))].rstrip() or dummies.REMOVED
 
     def _binary(self, dataset: Dataset, *, element: DataElement, vr: str, path: str) -> None:

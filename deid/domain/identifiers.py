@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from itertools import product
 from typing import Final
 
 from pydicom.dataelem import DataElement
@@ -54,6 +54,7 @@ UID: Final = "uid"
 DEVICE: Final = "device"
 
 SHORTEST_NUMBER: Final = 5
+SHORTEST_DATE: Final = 6
 
 _NUMBER_KEYWORDS: Final = words(
     """
@@ -192,6 +193,11 @@ class Identifiers:
         for written in (year + month + day, day + month + year, month + day + year):
             self.runs.setdefault(written, BIRTH_DATE)
             self.numbers.setdefault(written.lstrip("0"), BIRTH_DATE)
+        for y, (m, d) in product((year, year[2:]), ((month, day), (month.lstrip("0"), day.lstrip("0")))):
+            for figure in (y + m + d, d + m + y, m + d + y):
+                # A shorter one is met by chance in measured values.
+                if len(figure.lstrip("0")) >= SHORTEST_DATE:
+                    self.numbers.setdefault(figure.lstrip("0"), BIRTH_DATE)
         self.dates |= moments.variants(value)
 
     def add_date_of_another_calendar(self, value: str) -> None:
@@ -288,16 +294,6 @@ class Identifiers:
             if heard.startswith(key) and len(heard) - len(key) <= names.LONGEST_ENDING:
                 return kind
         return None
-
-    def find_number(self, value: float | str) -> str | None:
-        """The kind of a number that stands as a value of a numeric VR: 7654321, 7654321.0, 7.654321E6."""
-        try:
-            number = Decimal(str(value).strip(" \0"))
-        except InvalidOperation:
-            return None
-        if not self.numbers or not number.is_finite() or number != number.to_integral_value() or abs(number) >= 10**18:
-            return None
-        return self.numbers.get(str(abs(int(number))))
 
     def find_in_element(self, *, vr: str, values: Iterable[str]) -> str | None:
         """As `find`, for the values of an element. A defined term in a code string is no identifier."""

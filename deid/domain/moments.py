@@ -56,7 +56,7 @@ _DIGITS: Final = re.compile(r"\d+")
 _FULL_YEAR: Final = re.compile(r"(?<!\d)(?:18[89]\d|19\d\d|20[0-4]\d)(?!\d)")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Lower case without accents, digits of other scripts as ASCII."""
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(_ascii_digit(c) for c in decomposed if not unicodedata.combining(c)).casefold()
@@ -68,7 +68,7 @@ def _ascii_digit(character: str) -> str:
 
 @lru_cache(maxsize=1)
 def _month_names() -> dict[str, int]:
-    return {_plain(name): number for number, names in enumerate(_MONTHS, start=1) for name in names.split()}
+    return {plain(name): number for number, names in enumerate(_MONTHS, start=1) for name in names.split()}
 
 
 def _month_of(word: str) -> int | None:
@@ -78,7 +78,7 @@ def _month_of(word: str) -> int | None:
 
 def spoken(text: str) -> Iterator[Moment]:
     """Dates with the month in words, whatever the order, with two or four digits of the year."""
-    tokens = _TOKENS.findall(_plain(text))
+    tokens = _TOKENS.findall(plain(text))
     for position, word in enumerate(tokens):
         month = _month_of(word) if not word[0].isdigit() else None
         if month is None:
@@ -96,10 +96,10 @@ def spoken(text: str) -> Iterator[Moment]:
 
 def written(text: str) -> Iterator[Moment]:
     """Dates in figures, in every order that gives one: 17.02.1943, 2/17/43, 1943-2-17, 19430217, 170243."""
-    plain = _plain(text)
-    for match in _SEPARATED.finditer(plain):
+    folded = plain(text)
+    for match in _SEPARATED.finditer(folded):
         yield from _orders(match[1], match[2], match[3])
-    for digits in _DIGITS.findall(plain):
+    for digits in _DIGITS.findall(folded):
         if len(digits) == 8:
             yield from _orders(digits[:4], digits[4:6], digits[6:])
             yield from _orders(digits[:2], digits[2:4], digits[4:])
@@ -126,10 +126,15 @@ def is_age(text: str) -> bool:
     return _DA_AGE.fullmatch(text) is not None or _AGE.fullmatch(text) is not None
 
 
+def tells_age(text: str) -> bool:
+    """Whether a text holds a number of years as of an age: "61 y", "aged 61"."""
+    folded = plain(text)
+    return _AGE.search(folded) is not None or _AGE_FIRST.search(folded) is not None
+
+
 def tells(text: str) -> bool:
     """Whether a text holds a date in words, a date with its full year, or a person's age."""
-    plain = _plain(text)
-    if _AGE.search(plain) or _AGE_FIRST.search(plain):
+    if tells_age(text):
         return True
     if any(True for _moment in spoken(text)):
         return True

@@ -25,7 +25,7 @@ TYPES_FILE: Final = "iod_attribute_types.json"
 SHA256: Final[Mapping[str, str]] = {
     TABLE_FILE: "ca704f4154f7a732d6ea66a0f8cceb5a5646e4c2f98dfea621c4c9b46d95be1a",
     SAFE_PRIVATE_FILE: "92d5b890dfd210efdb5e0171d7ea7b1a6439307b03d7e64a3435559242e767c0",
-    TYPES_FILE: "947503c410700fe50e7401da659f5ca768c4019d5289ba109add3ded5db0404b",
+    TYPES_FILE: "ab63da704d9574cee12081d7309b72aa448fa69b79612bfa38340921f7bac992",
 }
 
 TEMPORAL_VRS: Final = frozenset({"DA", "DT", "TM"})
@@ -194,7 +194,7 @@ class Profile:
 
 
 class AttributeTypes:
-    """The type of an attribute in the IOD of a SOP class, for attributes the table gives a choice for."""
+    """The type of an attribute in the IOD of a SOP class: of those the table gives a choice for, and of numbers of type 1."""
 
     def __init__(self, *, document: Mapping[str, Any]) -> None:
         self._index = {uid: number for number, uid in enumerate(document["sop_classes"])}

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydicom.charset import python_encoding
 
-from deid.domain import lexicon, moments
+from deid.domain import lexicon, moments, persons
 from deid.domain.descriptors import MEASURE
 from deid.domain.identifiers import Identifiers, fold
 from deid.domain.words import words
@@ -46,6 +46,16 @@ TECHNIQUE: Final = words(
     GridAbsorbingMaterial GridSpacingMaterial FilterMaterialUsedInGainCalibration MIMETypeOfEncapsulatedDocument
     ListOfMIMETypes DetectorDescription PixelSpacingCalibrationDescription ReconstructionDescription
     ExposureControlModeDescription ParallelAcquisitionTechniqueDescription AcquisitionProtocolName
+    """
+)
+
+# Of these, labels and explanations that people write: a code in them may as well be somebody's age and sex.
+WRITTEN: Final = words(
+    """
+    LUTExplanation LUTLabel WindowCenterWidthExplanation FrameLabel FrameLabelVector SegmentLabel ImageID StackID
+    DimensionDescriptionLabel PaddleDescription ASLTechniqueDescription ASLCrusherDescription DetectorDescription
+    PixelSpacingCalibrationDescription ReconstructionDescription ExposureControlModeDescription
+    ParallelAcquisitionTechniqueDescription AcquisitionProtocolName EnergyWindowName ViewName StageName
     """
 )
 
@@ -93,6 +103,8 @@ def is_kept(*, keyword: str, vr: str, value: str, identifiers: Identifiers) -> b
         return _is_product(text, identifiers=identifiers)
     if identifiers.find(text) is not None:
         return False
+    if keyword in WRITTEN and persons.abbreviates(text):
+        return False
     return is_technical(text, has_codes=keyword in TECHNIQUE)
 
 
@@ -122,6 +134,8 @@ def is_defined(*, keyword: str, value: str) -> bool:
 def is_technical(text: str, *, has_codes: bool, vocabulary: frozenset[str] | None = None) -> bool:
     """Whether every word of a text is of the lexicon and no number in it can be a person's, a date or an age."""
     if moments.tells(text) or sum(character.isdigit() for character in text) > MOST_DIGITS:
+        return False
+    if persons.tells(text) or (not has_codes and persons.abbreviates(text)):
         return False
     # Without codes there are no versions, so "2.3.61" is a date.
     if not has_codes and any(year > 9 for word in text.split() for year, _month, _day in moments.written(word)):

@@ -2,8 +2,8 @@
 
 It looks at every value of every element, every byte of the header and the bytes of the pixel data. One hit and the instance
 is not stored. It uses none of the engine's rules, edits and mappings, and asks nothing of what the engine decided. What both
-use is how files are read, the identifiers and the profile, and the tables of the standard: meanings of codes, defined terms,
-attributes that name products, registered UIDs. A mistake in these is a mistake of both.
+use is how files are read, the identifiers and how they are found, the profile, and the tables of the standard: meanings of
+codes, defined terms, attributes that name products, registered UIDs. A mistake in these is a mistake of both.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from deid.domain import codes, files, texts, uids
+from deid.domain import numbers as figures
 from deid.domain.identifiers import BIRTH_DATE, DEFINED_TERMS, TEXT_VRS, Identifiers, strings_of
 from deid.domain.profile import Option, Profile
 
@@ -136,10 +137,12 @@ def _in_elements(
             else:
                 seen += strings_of(element)
         elif element.VR in _NUMBER_VRS or element.VR in _NUMERIC_VRS:
-            for text in strings_of(element):
-                is_number = element.VR not in ("TM", "AS") and identifiers.find_number(text) is not None
-                if is_number or any(number in text for number in numbers):
-                    yield Residue(path=path, kind="number")
+            if figures.is_of_the_image(holder, keyword=element.keyword, path=path.rpartition(".")[0]):
+                continue
+            values = strings_of(element)
+            is_number = element.VR not in ("TM", "AS") and any(figures.hits(values, identifiers=identifiers))
+            if is_number or any(number in text for text in values for number in numbers):
+                yield Residue(path=path, kind="number")
 
 
 def _is_expected(uid: str) -> bool:

@@ -28,6 +28,10 @@ OPTIONS = [
     (Option.RETAIN_MODIFIED_DATES, Option.CLEAN_DESCRIPTORS),
     (Option.RETAIN_MODIFIED_DATES, Option.CLEAN_DESCRIPTORS, Option.RETAIN_PATIENT_CHARACTERISTICS),
 ]
+CLEAN_HEADER: dict[str, Any] = {
+    "PatientIdentityRemoved": "YES", "PatientName": "S-01-001", "PatientID": "S-01-001", "PatientBirthDate": "",
+    "AccessionNumber": "", "StudyID": "",
+}  # fmt: skip
 OPTIONS_OF_RUNS = DEFAULT_OPTIONS | {Option.CLEAN_DESCRIPTORS}
 
 
@@ -155,11 +159,7 @@ def test_a_pseudonym_of_a_run_passes_whatever_chance_writes_into_it(number: int)
 
 
 def _kinds(**elements: Any) -> set[str]:
-    clean = {
-        "PatientIdentityRemoved": "YES", "PatientName": "S-01-001", "PatientID": "S-01-001", "PatientBirthDate": "",
-        "AccessionNumber": "", "StudyID": "",
-    }  # fmt: skip
-    return {one.kind for one in arrival.examine(io.BytesIO(to_bytes(make_dataset(**{**clean, **elements}))))}
+    return {one.kind for one in arrival.examine(io.BytesIO(to_bytes(make_dataset(**{**CLEAN_HEADER, **elements}))))}
 
 
 @pytest.mark.parametrize("content", [b"", b"DICM", b"no dicom" * 100, to_bytes(make_dataset())[:400]])
