@@ -45,15 +45,9 @@ _STATEMENT: Final = {
 }
 _IS_UID: Final = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _LONGEST_UID: Final = 64
-#: What the machine calls itself and its processing: names of makers and products are no vocabulary. One word that nobody
-#: knows names a machine where it is written (True); two could be a person. Separators of PN, addresses, dates and long
-#: numbers are findings there too.
-_EQUIPMENT: Final = {
-    "Manufacturer": True,
-    "ManufacturerModelName": True,
-    "SoftwareVersions": False,
-    "ProcessingFunction": False,
-}
+#: What the machine calls itself and its processing: names of makers and products are no vocabulary, and a word that nobody
+#: knows may be a surname.
+_EQUIPMENT: Final = words("Manufacturer ManufacturerModelName SoftwareVersions ProcessingFunction")
 _SUBJECT_IDS: Final = ("PatientID", "ClinicalTrialSubjectID", "ClinicalTrialSubjectReadingID")
 #: Counters; the longest that machines write have eight figures (mammography), a telephone number has more.
 _COUNTERS: Final = words("SeriesNumber AcquisitionNumber InstanceNumber")
@@ -161,9 +155,7 @@ def _verdict(
         return None
     if Tag(tag).is_private:
         return PRIVATE
-    if keyword in _EQUIPMENT and all(
-        arrival_words.is_equipment(value, has_own_name=_EQUIPMENT[keyword]) for value in values
-    ):
+    if keyword in _EQUIPMENT and all(map(arrival_words.is_equipment, values)):
         return None
     if keyword in _SUBJECT_IDS:
         return (
@@ -215,15 +207,12 @@ def _profile() -> Profile:
 
 
 def _own_ids(dataset: Dataset) -> frozenset[str]:
-    """The codes of the trial and of the subject that are sound, squeezed: text may repeat them."""
-    protocol, site = _one(dataset, "ClinicalTrialProtocolID"), _one(dataset, "ClinicalTrialSiteID")
-    # A protocol is called what its makers like ("KEYNOTE-189"); its subjects' codes may begin with that.
-    known = frozenset(fold(word) for code in (protocol, site) for word in arrival_words.LETTERS.findall(code))
-    found = {code for code in (protocol,) if arrival_words.is_code(code, known=known)}
-    found |= {code for code in (site, _one(dataset, "ClinicalTrialTimePointID")) if arrival_words.is_code(code)}
-    known = frozenset(fold(word) for code in found for word in arrival_words.LETTERS.findall(code))
-    numbers = {_one(dataset, keyword) for keyword in _SUBJECT_IDS}
-    found |= {number for number in numbers if arrival_words.is_code(number, known=known)}
+    """The codes of the trial and of the subject that are sound, squeezed: text may repeat them.
+
+    Each is sound by itself: a word that the file uses twice is not better known for it.
+    """
+    codes = ("ClinicalTrialProtocolID", "ClinicalTrialSiteID", "ClinicalTrialTimePointID", *_SUBJECT_IDS)
+    found = {code for keyword in codes if arrival_words.is_code(code := _one(dataset, keyword))}
     if _is_own_pseudonym(dataset):
         found.add(_one(dataset, "PatientID"))
     return frozenset(map(squeeze, found)) - {""}

@@ -31,6 +31,13 @@ GROUPS: Final = words(
     chinese korean indian arab mixed other unknown not stated declined smoker never former current
     """
 )
+#: What the name of a company ends with, and no person's.
+_COMPANIES: Final = words(
+    """
+    inc incorporated corp corporation co company gmbh ag kg kgaa ltd limited llc plc sa sas spa srl ab oy bv nv kk pty
+    technologies healthineers healthcare
+    """
+)
 _NOT_A_PRODUCT: Final = re.compile(r"[@^]|\d{6,}")
 _NOT_A_NAME_OF_A_DEVICE: Final = re.compile(r"[@^,]")
 _MOST_SHORT: Final = 3
@@ -70,8 +77,13 @@ _CODE_WORDS: Final = frozenset(word for word in PLACEHOLDERS if len(word) > _LON
     demo example pilot pseudonym scan site study subj teach teaching trial
     abdomen bone brain breast cardiac cardio chest colon head heart kidney knee liver lung lungs neuro onco pancreas
     pelvis prostate rectum spine thorax thyroid
+    keynote checkmate impower javelin empower monaleesa ascent cheetah flaura tailorx
+    nlst lidc idri nsclc tcga cptac acrin ecog rtog eortc swog calgb alliance ispy upenn brats adni oasis abide
+    camelyon midrc covid framingham copdgene spiromics hcc lgg gbm brca luad lusc kirc coad ovarian
     """
 )
+#: Beside the words for nobody, the sign for it.
+_NOBODY: Final = PLACEHOLDERS | {"x"}
 LETTERS: Final = re.compile(r"[A-Za-z]+")
 _DIGITS: Final = re.compile(r"\d+")
 _FULL_YEAR: Final = re.compile(r"(?<!\d)(?:18[89]\d|19\d\d|20[0-4]\d)(?!\d)")
@@ -80,7 +92,7 @@ _PAIR_OF_WORDS: Final = re.compile(r"[A-Za-z]{2,}[\s_]+[A-Za-z]{2,}")
 
 def is_machine(value: str, *, own: frozenset[str]) -> bool:
     """The name or number of a device: no word that nobody knows, no date."""
-    if is_plain(value, own=own) or is_equipment(value, has_own_name=False):
+    if is_plain(value, own=own) or is_equipment(value):
         return True
     if not value.isascii() or _NOT_A_NAME_OF_A_DEVICE.search(value) or tells_a_date(value):
         return False
@@ -89,16 +101,18 @@ def is_machine(value: str, *, own: frozenset[str]) -> bool:
     return all(len(word) <= _LONGEST_LETTERS for word in others) and _PAIR_OF_WORDS.search(value) is None
 
 
-def is_equipment(value: str, *, has_own_name: bool) -> bool:
-    """Names of makers and products and their versions, with one of its own where that is usual."""
+def is_equipment(value: str) -> bool:
+    """Names of makers and products and their versions. A name of its own passes only where it is a company's: "Zybio Inc."."""
     if texts.is_kept(keyword="Manufacturer", vr="LO", value=value, identifiers=Identifiers()):
         return True
     if not value.isascii() or _NOT_A_PRODUCT.search(value) or moments.tells(value):
         return False
     known = lexicon.product_words() | vocabulary()
-    others = [word for word in LETTERS.findall(value) if len(word) >= _LONGEST_LETTERS and fold(word) not in known]
-    short = [word for word in LETTERS.findall(value) if len(word) < _LONGEST_LETTERS]
-    return len(others) <= (1 if has_own_name else 0) and len(short) <= _MOST_SHORT
+    folded = [fold(word) for word in LETTERS.findall(value)]
+    others = [word for word in folded if len(word) >= _LONGEST_LETTERS and word not in known]
+    short = [word for word in folded if len(word) < _LONGEST_LETTERS]
+    is_company = len(folded) > 1 and folded[-1] in _COMPANIES
+    return len(others) <= (1 if is_company else 0) and len(short) <= _MOST_SHORT
 
 
 def is_creator(value: str) -> bool:
@@ -118,21 +132,20 @@ def is_method(value: str, *, own: frozenset[str]) -> bool:
 
 
 def is_placeholder(value: str) -> bool:
-    """Words that name nobody, a counter and initials of one Latin letter: in other scripts one sign is a name."""
+    """Words that name nobody, and a counter. Initials are those of somebody."""
     tokens = [token for token in _BREAKS.split(fold(value).replace("^", " ")) if token.strip(". ")]
     if sum(len(token) for token in tokens if token.isdigit()) > _LONGEST_NUMBER:
         return False
-    return all(
-        (bare := token.strip(".")) in PLACEHOLDERS or (token.isascii() and len(bare) < 2) or token.isdigit()
-        for token in tokens
-    )
+    return all(token.strip(".") in _NOBODY or _is_counter(token) for token in tokens)
 
 
-def is_code(value: str, *, known: frozenset[str] = frozenset()) -> bool:
-    """Reads like a code: has a digit, and no word, date, age or long number.
+def _is_counter(token: str) -> bool:
+    """A number of up to three figures, or filled up with zeros: four are a year or the number of a small hospital."""
+    return token.isdecimal() and token.isascii() and (len(token) < _LONGEST_NUMBER or token.startswith("0"))
 
-    `known` are words that it may hold, folded, beside those that codes of subjects begin with.
-    """
+
+def is_code(value: str) -> bool:
+    """Reads like a code: has a digit, and no word, date, age or long number."""
     value = value.strip(" \0")
     if not value or is_placeholder(value):
         return True
@@ -140,8 +153,7 @@ def is_code(value: str, *, known: frozenset[str] = frozenset()) -> bool:
         return False
     if not 1 <= sum(map(str.isdigit, value)) <= texts.MOST_DIGITS or tells_a_date(value):
         return False
-    allowed = _CODE_WORDS | known
-    others = [word for word in LETTERS.findall(value) if fold(word) not in allowed]
+    others = [word for word in LETTERS.findall(value) if fold(word) not in _CODE_WORDS]
     if any(len(word) > _LONGEST_LETTERS for word in others):
         return False
     if any(len(word) == _LONGEST_LETTERS for word in others) and _FULL_YEAR.search(value):

@@ -158,12 +158,12 @@ SHORT_TERMS: Final = words(
 MAKERS: Final = words(
     """
     acme acuson agfa aloka alpinion analogic anke aspect barco brainlab bruker canon carestream carl zeiss cerner change
-    clarity codonics cook cyberknife dentsply digirad dornier elekta elscint elekta esaote eizo fonar fuji fujifilm ge
+    clarity codonics cyberknife dentsply digirad dornier elekta elscint elekta esaote eizo fonar fuji fujifilm ge
     gems genoray gendex getinge given hamamatsu heidelberg hitachi hologic icad imatron infinitt instrumentarium
     intelerad isoray kodak konica koninklijke kretz leica lodox mallinckrodt marconi mccue mckesson medison medtronic
     merge mindray minolta mirada nanox natus nec neusoft nidek nihon kohden nucletron olympus optos orthanc osirix
-    paxera perkinelmer philips picker planmeca pydicom raysearch resonance richard rimage rogan samsung sectra sedecal
-    shimadzu siemens sirona smith smv sonosite sonoscape spectral summit supersonic swissray synarc tera terarecon
+    paxera perkinelmer philips picker planmeca pydicom raysearch resonance rimage rogan samsung sectra sedecal
+    shimadzu siemens sirona smv sonosite sonoscape spectral summit supersonic swissray synarc tera terarecon
     tomotherapy topcon toshiba trex trophy trumpf united unisyn vatech varian vidar villa visage visus vital xoran
     zonare 3m abbott hp mec imaging toshiba_mec hologic healthcare health healthineers medical medicine med systems
     system inc incorporated corp corporation co company gmbh ag kg ltd limited llc plc sa nv bv spa srl ab oy kk
@@ -174,6 +174,13 @@ MAKERS: Final = words(
     development engineering g.e s.p.a manufacturer name here unknown planning treatment open source offis dcmtk merge
     dicomobjects pixelmed highdicom slicer itk vtk horos weasis philips.com pmsn mipav fmrib freesurfer general
     shanghai beijing anhui suzhou uih biospin mie meditec neurologica sciences lumenis accuray cps adac supersonic imagine
+    samsungneurologica unitedimaging mindways carestreamhealth agfahealthcare swissvision eizonanao orthoscan imaging3
+    xoran curvebeam planmed delft oldelft italray intermedical villasistemi medicor trixell perlove angell wandong allengers
+    skanray dms apelem stephanix primax radspeed sedecal arcoma delairad quantum quantumdx imix varex rayence drtech
+    vieworks radmedix medlink esaotespa terason chison sonoscape wisonic zonare clarius butterfly bk
+    mediso bioscan molecubes spectrumdynamics digirad naviscan positrigo cubresa cmr raycan mevion procure
+    viewray refleksion reflexion elektaab brainlabag medcom heartflow circle cvi42 tomtec medis terarecon vitrea
+    canfield haagstreit centervue nidek tomey oculus optopol
     nikon evident leitz sakura roche ventana hamamatsu motic grundium 3dhistech epredia aperio
     """
 )
@@ -200,6 +207,14 @@ MODELS: Final = words(
     treatment planning workstation server viewer pacs archive gateway console station acquisition apps application
     iplan dynavue advantage windows aw extended brilliance intellispace portal mim syntegra advanced x-series classic
     achieva.dstream dstream trio tim prisma fit bright big bore allura xper pinnacle eclos drx mx8000 idt ecat ste tf digital
+    xeleris ysio uroskop multistar coroskop hicor polytron axiom iconos vertix megalix orthophos arcadis cios siremobil
+    digitaldiagnost probenza bucky cosmos omnidiagnost easydiagnost multidiagnost integris precisionone precise proxi
+    definium optima proteus revolution xr220 xr656 amx brivo connex advantx prestige precision seno essential pristina
+    aquilionlx alphenix radrex ultimax kalare adora vantagetitan fortian galan cartesion saturn echelonsmart
+    varicam infinia hawkeye millenium starcam ventri discoverynm quasar forte cardiomd brightview precedence skylight
+    symbiat intevobold orbiter ecamduet cstar evodual anyscan mediso nuclide
+    mobilediagnost mobiledart sonialvision trinias bransist fluorospeed raspeed heartspeed opescope
+    planscan promax viso scanora newtom orthopantomograph galileos icat kodak carestream9300 cs9300 vatechpax pax
     gmp qin mcs aws works mammodroc petsyngo versa nanozoomer ultrafast tamar
     dstream mr ct pet spect us cr dr simple generator sim simulator scanner camera
     """

@@ -85,6 +85,14 @@ def test_words_that_can_be_a_name_a_number_or_a_date_do_not(words: str) -> None:
         ("Otto", "S-01-001", False),
         ("Li^Wu", "S-01-001", False),
         ("X", "S-01-001", True),
+        ("XXX", "S-01-001", True),
+        ("H", "S-01-001", False),
+        ("H^T", "S-01-001", False),
+        ("T.^H.", "S-01-001", False),
+        ("1961", "S-01-001", False),
+        ("4711", "S-01-001", False),
+        ("0042", "S-01-001", True),
+        ("Case 12", "S-01-001", True),
         ("Schmidt^Anna=シュミット^アンナ", "S-01-001", False),
         ("", "Schmidt^Anna", False),
         ("", "Anna Schmidt 1965", False),
@@ -127,8 +135,44 @@ def test_codes_of_trials_pass(number: str, protocol: str) -> None:
     assert found == set()
 
 
-def test_a_word_of_another_protocol_is_a_name() -> None:
-    assert _kinds(PatientName="", PatientID="KEYNOTE-189-0042", ClinicalTrialProtocolID="ABC-1") == {arrival.IDENTITY}
+@pytest.mark.parametrize("keyword", ["ClinicalTrialProtocolID", "ClinicalTrialSiteID"])
+def test_a_file_does_not_vouch_for_its_own_words(keyword: str) -> None:
+    """A name is not better known for being the protocol's, too."""
+    found = _kinds(PatientName="TANAKA-0042", PatientID="TANAKA-0042", **{keyword: "TANAKA-1"})
+    assert found == {arrival.IDENTITY}
+    assert _kinds(ProtocolName="TANAKA-1 chest", **{keyword: "TANAKA-1"}) == {arrival.IDENTITY, arrival.TEXT}
+
+
+@pytest.mark.parametrize("keyword", ["ProtocolName", "SeriesDescription", "StudyDescription"])
+@pytest.mark.parametrize("name", ["TANAKA", "Tanaka^Hanako", "LI WU"])
+def test_a_name_that_a_description_repeats_is_a_name_in_both(name: str, keyword: str) -> None:
+    assert _kinds(PatientName=name, PatientID="S-01-001", **{keyword: f"CT chest {name}"}) == {
+        arrival.IDENTITY,
+        arrival.TEXT,
+    }
+
+
+@pytest.mark.parametrize("keyword", ["Manufacturer", "ManufacturerModelName"])
+@pytest.mark.parametrize(
+    "value",
+    ["Tanaka", "TANAKA", "Tanaka 3T", "Mr Tanaka", "CT Tanaka", "Tanaka Medical", "Hanako Tanaka Inc", "Richard Smith"],
+)
+def test_a_word_that_nobody_knows_is_no_maker(value: str, keyword: str) -> None:
+    assert _kinds(**{keyword: value}) == {arrival.TEXT}
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("Manufacturer", "SIEMENS"), ("Manufacturer", "GE MEDICAL SYSTEMS"), ("Manufacturer", "Philips Healthcare"),
+        ("Manufacturer", "United Imaging Healthcare"), ("Manufacturer", "Zybio Inc."), ("Manufacturer", "Karomed GmbH"),
+        ("ManufacturerModelName", "SOMATOM Definition AS+"), ("ManufacturerModelName", "Discovery CT750 HD"),
+        ("ManufacturerModelName", "uMR 780"), ("ManufacturerModelName", "Ingenia Elition X"),
+        ("ManufacturerModelName", "DigitalDiagnost"), ("ManufacturerModelName", "Xeleris"),
+    ],
+)  # fmt: skip
+def test_makers_products_and_companies_pass(keyword: str, value: str) -> None:
+    assert _kinds(**{keyword: value}) == set()
 
 
 @pytest.mark.parametrize(("age", "passes"), [("089Y", True), ("090Y", True), ("093Y", False), ("999W", True)])
