@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import RE_VALID_UID
 
 from archive.domain.part10.encodings import LONG_VRS, SHORT_VRS, encoding_of
-from deid.domain import arrival, arrival_pixels, binaries, contents, deflated, files, texts, uids
+from deid.domain import arrival, arrival_pixels, binaries, contents, deflated, files, tables, texts, uids
 from deid.domain.arrival import IDENTITY, UNPROCESSED, UNREADABLE, Found
 from deid.domain.elements import element_of
 from deid.domain.findings import Reason, Severity
@@ -76,7 +76,9 @@ def examine(stream: BinaryIO) -> list[Found]:
 
 def _binary(dataset: Dataset) -> Iterator[Found]:
     nobody = Identifiers()
-    spelling = sorted({*binaries.suspicious(dataset, identifiers=nobody), *_no_tags(dataset)})
+    spelling = sorted(
+        {*binaries.suspicious(dataset, identifiers=nobody), *tables.spelling(dataset), *_no_tags(dataset)}
+    )
     if spelling:
         yield Found(Reason.TEXT_IN_BINARY.value, tuple(spelling))
     for finding in contents.screen(dataset):

@@ -21,15 +21,17 @@ SHORTEST_PART: Final = 7
 SHORTEST_FRACTION: Final = 8
 #: Longer lists are coordinates and tables, in which figures come together by chance.
 LONGEST_LIST: Final = 8
-#: What the pixel data was measured against (`deid.domain.screening_pixels`): it cannot say anything else, and the image is
-#: nothing without it.
+#: What the pixel data was measured against (`deid.domain.screening_pixels`, as descriptors in `deid.domain.tables`): it cannot
+#: say anything else, and the image is nothing without it.
 _DESCRIBES_PIXELS: Final = words(
     "Rows Columns NumberOfFrames SamplesPerPixel BitsAllocated BitsStored HighBit PixelRepresentation PlanarConfiguration"
 )
 
 
 def is_of_the_image(dataset: Dataset, *, keyword: str, path: str) -> bool:
-    """Whether a number at the top of an image describes its pixels, so that it is true of them and of nobody."""
+    """Whether a number describes the pixels at the top of an image, or a table beside it: it is true of them and of nobody."""
+    if keyword.endswith(("LUTDescriptor", "LookupTableDescriptor")):
+        return keyword.replace("Descriptor", "Data") in dataset
     return not path and keyword in _DESCRIBES_PIXELS and has_pixels(dataset)
 
 

@@ -9,7 +9,18 @@ from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 
-from deid.domain import binaries, contents, engine, files, identifiers, screening, screening_pixels, statement, verify
+from deid.domain import (
+    binaries,
+    contents,
+    engine,
+    files,
+    identifiers,
+    screening,
+    screening_pixels,
+    statement,
+    tables,
+    verify,
+)
 from deid.domain.changes import Change, Record
 from deid.domain.findings import RELEASABLE, Finding, Reason, Severity, Verdict, verdict_of
 from deid.domain.identifiers import Identifiers
@@ -72,7 +83,7 @@ def process(
         return Outcome(verdict=Verdict.HELD_BACK, findings=findings, record=Record())
     try:
         sought = sought_identifiers(opened.dataset, settings=settings)
-        spelling = sorted(set(binaries.suspicious(opened.dataset, identifiers=sought)))
+        spelling = sorted({*binaries.suspicious(opened.dataset, identifiers=sought), *tables.spelling(opened.dataset)})
         if spelling:
             findings.append(Finding(reason=Reason.TEXT_IN_BINARY, severity=Severity.HOLD_BACK))
             return Outcome(verdict=Verdict.HELD_BACK, findings=findings, record=Record(), residue_paths=tuple(spelling))
