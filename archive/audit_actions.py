@@ -56,6 +56,11 @@ def register() -> None:
         event_type=actions.SECURITY_ALERT,
     )
     actions.register(
+        "quarantine.withdrawn",
+        _("An image of study {study} was moved to quarantine as {target}: it did not pass screening"),
+        event_type=actions.SECURITY_ALERT,
+    )
+    actions.register(
         "quarantine.discarded",
         _("{actor} discarded the quarantined file {target}"),
         event_type=actions.APPLICATION_ACTIVITY,

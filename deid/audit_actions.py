@@ -25,6 +25,13 @@ def register() -> None:
         "deidentification.failed", _("De-identification {target} failed"), event_type=actions.APPLICATION_ACTIVITY
     )
     actions.register(
+        "deidentification.archive_screened",
+        _(
+            "Archive {target} was screened: {found} of {screened} images did not pass, {quarantined} moved to quarantine"
+        ),
+        event_type=actions.SECURITY_ALERT,
+    )
+    actions.register(
         "deidentification.cancelled",
         _("{actor} cancelled the de-identification {target}"),
         event_type=actions.APPLICATION_ACTIVITY,

@@ -82,3 +82,13 @@ class NoPictureOfIt(PermanentError):
     status_code = 406
     code = "no-picture"
     default_message = _("This image cannot be shown: its pixels are damaged, or of a kind that is not decoded here.")
+
+
+class NotForDeidentified(Conflict):
+    code = "not-for-deidentified"
+    default_message = _("This archive is not for de-identified images: there is nothing to screen.")
+
+
+class AlreadyScreening(Conflict):
+    code = "already-screening"
+    default_message = _("This archive is being screened by another process.")

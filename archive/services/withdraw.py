@@ -1,0 +1,154 @@
+"""Take a stored image out of an archive into its quarantine. The bytes stay where they are; only what leads to them changes."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from archive.domain.header import Header
+from archive.domain.screening import Finding
+from archive.domain.text import fold
+from archive.inspection import inspect
+from archive.intake import notices
+from archive.models import Archive, Delivery, Instance, Patient, QuarantinedFile, Series, Study
+from archive.services import removal
+from archive.services.commit.counts import SERIES_FILL, STUDY_FILL
+from archive.storage import storage
+from audit import services as audit
+
+_COPY_STEP = 1 << 20
+
+
+def fetch(*, key: str, path: Path) -> None:
+    """Write a stored file to a path. Raises `OSError`."""
+    with storage().open(key) as source, path.open("wb") as target:
+        while piece := source.read(_COPY_STEP):
+            target.write(piece)
+
+
+def withdraw(*, instance: Instance, finding: Finding, door: str) -> QuarantinedFile | None:
+    """Hold an image that is in the archive, with the reason. In the organisation's scope.
+
+    Series, study and patient are told anew by an image that stays: they may have been called as this one says. What was
+    derived from the series goes. None: the image is gone or has another content by now.
+    """
+    with transaction.atomic():
+        study = Study.objects.select_for_update(of=("self",)).select_related("archive__organisation").get(
+            pk=instance.study_id
+        )  # fmt: skip
+        series = Series.objects.select_for_update().get(pk=instance.series_id)
+        row = Instance.objects.select_for_update().filter(pk=instance.pk, digest=bytes(instance.digest)).first()
+        if row is None:
+            return None
+        archive = study.archive
+        held = QuarantinedFile.objects.create(
+            organisation_id=archive.organisation_id,
+            archive=archive,
+            delivery=row.delivery or _delivery(archive),
+            storage_key=row.storage_key,
+            size_bytes=row.size_bytes,
+            digest=bytes(row.digest),
+            code=finding.code,
+            reason=finding.reason[:500],
+            sop_instance_uid=row.sop_instance_uid,
+            received_at=timezone.now(),
+        )
+        row.delete()
+        removal.note(organisation_id=archive.organisation_id, keys=[series.metadata_key, series.thumbnail_key])
+        _without(series, study=study, size=row.size_bytes)
+        audit.record(
+            action="quarantine.withdrawn",
+            organisation=archive.organisation,
+            target=held,
+            detail={"archive": archive.slug, "code": finding.code, "study": study.public_id},
+            door=door,
+        )
+        notices.tell_held([held], delivery=held.delivery)
+    removal.purge(organisation_id=archive.organisation_id)
+    return held
+
+
+def _delivery(archive: Archive) -> Delivery:
+    """What an image belongs to that came before deliveries were kept."""
+    now = timezone.now()
+    found: Delivery = Delivery.objects.create(
+        organisation_id=archive.organisation_id,
+        archive=archive,
+        source=Delivery.Source.IMPORT,
+        state=Delivery.State.INDEXED,
+        closed_at=now,
+        indexed_at=now,
+    )
+    return found
+
+
+def _without(series: Series, *, study: Study, size: int) -> None:
+    patient_id = study.patient_id
+    series.instance_count -= 1
+    series.size_bytes -= size
+    series.version += 1
+    series.derive_attempts = 0
+    series.metadata_key = series.thumbnail_key = ""
+    _tell(series, columns=SERIES_FILL, header=_header_of(series=series), attributes="series_attributes")
+    series.save()
+    study.instance_count -= 1
+    study.size_bytes -= size
+    study.series_count -= not series.instance_count
+    others = list(Series.objects.filter(study=study, instance_count__gt=0))
+    study.modalities = sorted({one.modality for one in others} - {""})
+    study.body_parts = sorted({one.body_part for one in others} - {""})
+    study.settled_at = study.announced_at = None
+    _tell(study, columns=STUDY_FILL, header=_header_of(study=study), attributes="study_attributes")
+    study.search_name = fold(study.patient_name)[:400]
+    study.save()
+    for empty in (series, study):
+        if not empty.instance_count:
+            _remove(empty)
+    _call(patient_id)
+
+
+def _remove(row: Series | Study) -> None:
+    """Nothing is left of it. Where a case or a trial holds on to it, it stays, empty and without a word."""
+    try:
+        with transaction.atomic():
+            row.delete()
+    except ProtectedError:
+        return
+
+
+def _header_of(**which: Any) -> Header | None:
+    """What an image that stays says; None when there is none that can be read."""
+    left = Instance.objects.filter(**which).order_by("pk").first()
+    if left is None:
+        return None
+    folder = Path(settings.DATA_DIR) / "scratch"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".dcm") as file:
+        path = Path(file.name)
+        fetch(key=left.storage_key, path=path)
+        return inspect(path=path, name=path.name).header
+
+
+def _tell(row: Any, *, columns: dict[str, str], header: Header | None, attributes: str) -> None:
+    for column, source in columns.items():
+        empty = None if row._meta.get_field(column).null else ""
+        setattr(row, column, getattr(header, source) if header is not None else empty)
+    row.attributes = getattr(header, attributes) if header is not None else {}
+
+
+def _call(patient_id: int) -> None:
+    """A patient is called what the newest study says; one without a study is none."""
+    if Patient.objects.filter(pk=patient_id, studies=None).delete()[0]:
+        return
+    patient = Patient.objects.get(pk=patient_id)
+    newest = patient.studies.filter(instance_count__gt=0).order_by("-last_received_at").first()
+    for column in ("patient_name", "birth_date", "sex"):
+        setattr(patient, column, getattr(newest, column) if newest is not None else "")
+    patient.search_name = fold(patient.patient_name)[:400]
+    patient.save()
