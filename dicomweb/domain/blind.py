@@ -47,8 +47,9 @@ _TAGS: Final = frozenset(
         "20500020",  # Presentation LUT Shape
     }
 )
-#: Within the groups, and yet words about the patient.
-_WITHHELD: Final = frozenset({"00180015", "00182228"})  # Body Part Examined, Anatomic Region Sequence
+#: Within the groups, and yet words about the patient, or about who looked: Body Part Examined, Anatomic Region Sequence, and
+#: Burned In Annotation, which is YES where a person let an image pass that has words in it.
+_WITHHELD: Final = frozenset({"00180015", "00182228", "00280301"})
 #: PS3.3 C.11.1.1.2.
 _RESCALE_TYPES: Final = frozenset({"OD", "HU", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"})
 _CODE_STRING: Final = re.compile(r"[A-Z0-9 _]{0,16}\Z")

@@ -50,6 +50,7 @@ TEXTS = {
     "PatientID": "PIDWORD",
     "PatientAge": "042Y",
     "DerivationDescription": "Deriveword",
+    "BurnedInAnnotation": "YESWORD",
 }
 WORDS = [value.split("^")[0].split()[0].lower() for value in TEXTS.values()]
 
