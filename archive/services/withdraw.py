@@ -39,9 +39,10 @@ def withdraw(*, instance: Instance, finding: Finding, door: str) -> QuarantinedF
     derived from the series goes. None: the image is gone or has another content by now.
     """
     with transaction.atomic():
-        study = Study.objects.select_for_update(of=("self",)).select_related("archive__organisation").get(
-            pk=instance.study_id
-        )  # fmt: skip
+        # The order in which deliveries lock: patient, study, series.
+        Patient.objects.select_for_update().filter(pk=instance.study.patient_id).first()
+        locked = Study.objects.select_for_update(of=("self",)).select_related("archive__organisation")
+        study = locked.get(pk=instance.study_id)
         series = Series.objects.select_for_update().get(pk=instance.series_id)
         row = Instance.objects.select_for_update().filter(pk=instance.pk, digest=bytes(instance.digest)).first()
         if row is None:

@@ -157,6 +157,7 @@ SHORT_TERMS: Final = words(
 # Makers of imaging equipment and software, and what their names are made of.
 MAKERS: Final = words(
     """
+    pacsweb phantom works
     acme acuson agfa aloka alpinion analogic anke aspect barco brainlab bruker canon carestream carl zeiss cerner change
     clarity codonics cyberknife dentsply digirad dornier elekta elscint elekta esaote eizo fonar fuji fujifilm ge
     gems genoray gendex getinge given hamamatsu heidelberg hitachi hologic icad imatron infinitt instrumentarium
@@ -215,7 +216,7 @@ MODELS: Final = words(
     symbiat intevobold orbiter ecamduet cstar evodual anyscan mediso nuclide
     mobilediagnost mobiledart sonialvision trinias bransist fluorospeed raspeed heartspeed opescope
     planscan promax viso scanora newtom orthopantomograph galileos icat kodak carestream9300 cs9300 vatechpax pax
-    gmp qin mcs aws works mammodroc petsyngo versa nanozoomer ultrafast tamar
+    rotor larmor senses gmp qin mcs aws works mammodroc petsyngo versa nanozoomer ultrafast tamar
     dstream mr ct pet spect us cr dr simple generator sim simulator scanner camera
     """
 )

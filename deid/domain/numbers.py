@@ -23,9 +23,7 @@ SHORTEST_FRACTION: Final = 8
 LONGEST_LIST: Final = 8
 #: What the pixel data was measured against (`deid.domain.screening_pixels`, as descriptors in `deid.domain.tables`): it cannot
 #: say anything else, and the image is nothing without it.
-_DESCRIBES_PIXELS: Final = words(
-    "Rows Columns NumberOfFrames SamplesPerPixel BitsAllocated BitsStored HighBit PixelRepresentation PlanarConfiguration"
-)
+_DESCRIBES_PIXELS: Final = words("Rows Columns NumberOfFrames")
 
 
 def is_of_the_image(dataset: Dataset, *, keyword: str, path: str) -> bool:

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from deid.domain.elements import element_of
+from deid.domain.identifiers import TEXT_VRS
 
 #: Tables of an image have 256 entries and more; what is shorter is looked at letter by letter.
 SHORT_TABLE: Final = 64
@@ -24,13 +25,17 @@ _SPELLS: Final = re.compile(rb"[A-Za-z]{3,}|[0-9]{5,}")
 _WORD: Final = re.compile(rb"[A-Za-z^ =.0-9\0]*[A-Za-z]{4,}[A-Za-z^ =.0-9\0]*|[0-9]{6,}[ \0]*")
 _INTEGERS: Final = {"US": "H", "SS": "h", "UL": "L", "SL": "l"}
 _SHORTEST_LIST: Final = 6
+#: Not worth decoding here; a VR that is not written counts as any.
+_OTHER: Final = TEXT_VRS | {"AS", "DA", "DS", "DT", "FD", "FL", "IS", "TM", "UI"}
 
 
 def spelling(dataset: Dataset, path: str = "") -> Iterator[str]:
     """Paths of tables that are not what their descriptor says or spell, and of short lists of numbers that spell."""
     for key in sorted(dataset.keys()):
         tag = Tag(key)
-        element = None if tag.is_private else element_of(dataset, tag)
+        if tag.is_private or dataset.get_item(key).VR in _OTHER:
+            continue
+        element = element_of(dataset, tag)
         if element is None:
             continue
         if element.VR == "SQ":

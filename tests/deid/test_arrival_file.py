@@ -365,7 +365,7 @@ SAYS_NOTHING: dict[str, list[str]] = {
         "Phantom: never a person",
     ],
     "FrameOfReferenceUID": ["2.25.329800735698586629295641978511506172918", "1.2.840.113619.2.55.3"],
-    "ReferringPhysicianName": ["A^B", "anonymous", "X"],
+    "ReferringPhysicianName": ["anonymous", "X"],
 }
 
 
