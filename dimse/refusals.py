@@ -94,8 +94,10 @@ def allow(*, actor: User, caller: RefusedCaller, request: Any = None) -> None:
     title = caller.calling_ae_title
     with tenant(archive.organisation), transaction.atomic():
         if archive.is_gated:
+            # Known, or the caller would not be curable.
+            network = caller.address or ""
             add_source(
-                actor=actor, archive=archive, kind="ae", calling_ae_title=title, network=caller.address, request=request
+                actor=actor, archive=archive, kind="ae", calling_ae_title=title, network=network, request=request
             )
         elif title not in archive.calling_ae_titles:
             archive_services.change_archive(
