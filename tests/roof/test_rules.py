@@ -180,12 +180,16 @@ def test_what_is_unsafe_is_refused(code: str, text: str) -> None:
         ("deid/domain/x.py", "import django", "domain/ is pure"),
         ("practice/domain/x.py", "from redis import Redis", "domain/ is pure"),
         ("pacsweb/launcher/x.py", "import django", "The launcher starts without Django"),
+        ("archive/spool/x.py", "import archive.services", "The gate of an archive"),
     ],
 )
 def test_import_against_the_floors_is_refused(tmp_path: Path, place: str, text: str, contract: str) -> None:
     """Hollow apps with our own contracts and one import that breaks one."""
     (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
     wanted = ["pacsweb/celery.py", "viewer/services.py", "trials/models.py", "pacsweb/launcher/migrate.py", place]
+    contracts = PYPROJECT["tool"]["importlinter"]["contracts"]
+    rooms = {room for one in contracts for room in one.get("layers", []) if "." in room}
+    wanted += [f"{room.replace('.', '/')}/__init__.py" for room in rooms]
     for file in [*(f"{app}/domain/__init__.py" for app in rules.apps()), *wanted]:
         path = tmp_path / file
         path.parent.mkdir(parents=True, exist_ok=True)
