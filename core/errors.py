@@ -99,3 +99,14 @@ class Invalid(PermanentError):
         self.fields: dict[str, list[str]] = {
             name: [str(m) for m in messages] for name, messages in (fields or {}).items()
         }
+
+
+class NothingChosen(Invalid):
+    """An act on several rows, and none was ticked. People are led back to the list, `back`, with the sentence."""
+
+    code = "nothing-chosen"
+    default_message = _("Choose at least one row.")
+
+    def __init__(self, message: Message | None = None, *, back: str) -> None:
+        super().__init__(message)
+        self.back = back

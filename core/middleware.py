@@ -11,8 +11,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.defaults import server_error
 
-from core import disks
-from core.errors import DiskFull, Invalid, PacswebError, RetriableError
+from core import chosen, disks
+from core.errors import DiskFull, Invalid, NothingChosen, PacswebError, RetriableError
 
 logger = structlog.get_logger(__name__)
 
@@ -35,7 +35,10 @@ class ErrorMiddleware:
             return disk_full(request)
         if not isinstance(exception, PacswebError):
             return None
-        return refusal(request, exception, as_json=wants_json(request))
+        as_json = wants_json(request)
+        if isinstance(exception, NothingChosen) and not as_json:
+            return chosen.lead_back(request, exception)
+        return refusal(request, exception, as_json=as_json)
 
 
 def refusal(request: HttpRequest, error: PacswebError, *, as_json: bool) -> HttpResponse:

@@ -24,11 +24,10 @@ from archive.albums.models import Album
 from archive.models import Archive, Study
 from archive.permissions import EXPORT
 from archive.views.common import load_archive, note_search, page_context
-from archive.views.studies import selected_studies
+from archive.views.studies import chosen_keys, selected_studies
 from audit import services as audit
 from core.errors import Conflict, Invalid
 
-SELECTED_LIMIT = 500
 STUDIES_NAMED = 20
 #: What was taken out last, in the session, so that it can be put back.
 REMOVED = "album_removed"
@@ -162,7 +161,8 @@ def album_add(request: Any, organisation: str, archive: str) -> HttpResponse:
 
 def in_order_chosen(request: Any, archive: Archive) -> list[Study]:
     ranks = {key: number for number, key in enumerate(request.POST.getlist("selected"))}
-    return sorted(selected_studies(request, archive), key=lambda study: ranks[study.public_id])
+    came_from = _next(request, request.POST.get("next") or request.headers.get("Referer", ""))
+    return sorted(selected_studies(request, archive, back=came_from), key=lambda study: ranks[study.public_id])
 
 
 def _add(request: Any, archive: Archive, *, studies: list[Study], data: dict[str, Any]) -> HttpResponse:
@@ -203,7 +203,9 @@ def _next(request: Any, address: str) -> str:
 def album_remove(request: Any, organisation: str, archive: str, album: str) -> HttpResponse:
     found = load_album(request, archive, album)
     queries.require_change(user=request.user, album=found)
-    places = services.remove_studies(actor=request.user, album=found, studies=_selected(request), request=request)
+    places = services.remove_studies(
+        actor=request.user, album=found, studies=_selected(request, found), request=request
+    )
     if places:
         request.session[REMOVED] = {
             "album": found.public_id,
@@ -243,7 +245,7 @@ def album_move(request: Any, organisation: str, archive: str, album: str) -> Htt
     if direction not in ("up", "down", "first", "last"):
         raise Invalid(_("Choose where the studies go."))
     services.move_studies(
-        actor=request.user, album=found, studies=_selected(request), direction=direction, request=request
+        actor=request.user, album=found, studies=_selected(request, found), direction=direction, request=request
     )
     table = _table(request, found)
     return _album_page(request, found, table) if table.is_fragment_request else redirect(_back(request, found))
@@ -283,13 +285,8 @@ def album_delete(request: Any, organisation: str, archive: str, album: str) -> H
     return redirect("archive:album-list", organisation=organisation, archive=archive)
 
 
-def _selected(request: Any) -> list[str]:
-    keys = list(dict.fromkeys(request.POST.getlist("selected")))
-    if not keys:
-        raise Invalid(_("Choose at least one study."))
-    if len(keys) > SELECTED_LIMIT:
-        raise Invalid(_("At most %(n)s studies at once.") % {"n": SELECTED_LIMIT})
-    return keys
+def _selected(request: Any, album: Album) -> list[str]:
+    return chosen_keys(request, back=_back(request, album))
 
 
 def _back(request: Any, album: Album) -> str:

@@ -9,6 +9,7 @@ from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.csrf import ensure_csrf_cookie
@@ -25,7 +26,8 @@ from archive.services import quarantine as quarantine_service
 from archive.storage import storage
 from archive.views.common import load_archive, page_context, send_file
 from audit import services as audit
-from core.errors import Conflict, Invalid, NotFound
+from core.chosen import chosen
+from core.errors import Conflict, NotFound
 
 SELECTED_LIMIT = 1000
 
@@ -56,7 +58,7 @@ def upload_words() -> dict[str, str]:
         "notClosed": _("All files were sent. The server finishes the delivery by itself."),
         "pause": _("Pause"),
         "resume": _("Go on"),
-        "amount": _("{files} of {all} files · {sent} of {bytes}"),
+        "amount": _("Files: {files} of {all} · {sent} of {bytes}"),
         "remaining": _("about {time} left"),
         "image": _("{n} image"),
         "images": _("{n} images"),
@@ -155,9 +157,13 @@ def quarantine_file(request: Any, organisation: str, archive: str, file: str) ->
 
 
 def selected_files(request: Any, archive: Archive) -> list[QuarantinedFile]:
-    keys = list(dict.fromkeys(request.POST.getlist("selected")))
-    if not keys or len(keys) > SELECTED_LIMIT:
-        raise Invalid(_("Choose between 1 and %(n)s files.") % {"n": SELECTED_LIMIT})
+    keys = chosen(
+        request,
+        nothing=_("Choose at least one file."),
+        too_many=_("At most %(n)s files at once.") % {"n": SELECTED_LIMIT},
+        limit=SELECTED_LIMIT,
+        back=reverse("archive:quarantine", kwargs={"organisation": request.organisation.slug, "archive": archive.slug}),
+    )
     rows = queries.quarantined(user=request.user, archive=archive)
     found = list(rows.select_related("archive", "archive__organisation").filter(public_id__in=keys))
     if len(found) != len(keys):
@@ -165,7 +171,7 @@ def selected_files(request: Any, archive: Archive) -> list[QuarantinedFile]:
     return found
 
 
-@proofs.needed("held-images", when=lambda request: "looked" in request.POST)
+@proofs.needed("held-images", when=lambda request: "looked" in request.POST and "selected" in request.POST)
 @require_POST
 def quarantine_release(request: Any, organisation: str, archive: str) -> HttpResponse:
     """Try files again. For those that screening holds, ask first why each is a false alarm."""

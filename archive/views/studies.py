@@ -26,7 +26,8 @@ from archive.views.common import load_archive, note_search, page_context, send_f
 from audit import services as audit
 from core import jobs
 from core.caching import as_picture
-from core.errors import Conflict, Invalid, NotFound
+from core.chosen import chosen
+from core.errors import Conflict, NotFound
 from core.models import Job
 
 SELECTED_LIMIT = 500
@@ -191,12 +192,19 @@ def thumbnail(request: Any, organisation: str, series: str) -> HttpResponse:
 # Acts on studies ------------------------------------------------------------------------------------------------------
 
 
-def selected_studies(request: Any, archive: Archive) -> list[Study]:
-    keys = list(dict.fromkeys(request.POST.getlist("selected")))
-    if not keys:
-        raise Invalid(_("Choose at least one study."))
-    if len(keys) > SELECTED_LIMIT:
-        raise Invalid(_("At most %(n)s studies at once.") % {"n": SELECTED_LIMIT})
+def chosen_keys(request: Any, *, back: str) -> list[str]:
+    """Public ids of the studies that were ticked; without any the person is led back to the list."""
+    return chosen(
+        request,
+        nothing=_("Choose at least one study."),
+        too_many=_("At most %(n)s studies at once.") % {"n": SELECTED_LIMIT},
+        limit=SELECTED_LIMIT,
+        back=back,
+    )
+
+
+def selected_studies(request: Any, archive: Archive, *, back: str = "") -> list[Study]:
+    keys = chosen_keys(request, back=back or list_url(request, archive))
     rows = queries.studies(user=request.user, archive=archive).select_related("archive", "organisation")
     found = list(rows.filter(public_id__in=keys))
     if len(found) != len(keys):
@@ -254,6 +262,10 @@ def back(request: Any, archive: Archive) -> str:
     if request.POST.get("next") == "study" and len(request.POST.getlist("selected")) == 1:
         study = Study.objects.get(archive=archive, public_id=request.POST["selected"])
         return lists.detail_url(organisation=request.organisation.slug, archive=archive, study=study)
+    return list_url(request, archive)
+
+
+def list_url(request: Any, archive: Archive) -> str:
     return reverse("archive:study-list", kwargs={"organisation": request.organisation.slug, "archive": archive.slug})
 
 

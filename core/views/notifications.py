@@ -8,13 +8,18 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from core import notifications
+from core.chosen import chosen
 from core.errors import NotFound
 from core.tables import Choice, Column, DateRange, Flag, Table
+
+MARKED_LIMIT = 500
 
 
 def _kind_choices() -> list[tuple[str, Any]]:
@@ -81,11 +86,20 @@ def notification_open(request: Any, organisation: str, notification: str) -> Htt
 @require_POST
 def notifications_mark(request: Any, organisation: str) -> HttpResponse:
     """Mark lines as read (all, or those chosen) or as unread (those chosen)."""
-    chosen = request.POST.getlist("selected")[:500]
+    # The form that says as what it marks them has lines to choose; without it all are meant.
+    lines = None
+    if "as" in request.POST or "selected" in request.POST:
+        lines = chosen(
+            request,
+            nothing=_("Choose at least one notification."),
+            too_many=_("At most %(n)s notifications at once.") % {"n": MARKED_LIMIT},
+            limit=MARKED_LIMIT,
+            back=reverse("core:notification-list", kwargs={"organisation": organisation}),
+        )
     if request.POST.get("as") == "unread":
-        notifications.mark_unread(user=request.user, public_ids=chosen)
+        notifications.mark_unread(user=request.user, public_ids=lines or ())
     else:
-        count = notifications.mark_read(user=request.user, public_ids=chosen or None)
+        count = notifications.mark_read(user=request.user, public_ids=lines)
         if request.headers.get("HX-Target") != "bell":
             said = ngettext("%(n)s notification is marked as read.", "%(n)s notifications are marked as read.", count)
             messages.info(request, said % {"n": count})

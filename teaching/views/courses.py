@@ -8,13 +8,14 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from access.queries import get_visible, may, people_with_role, require
 from access.services import may_manage_roles
-from core.errors import Forbidden, Invalid, NotFound
+from core.errors import Forbidden, Invalid, NotFound, NothingChosen
 from teaching import forms, presentation, queries, results, services
 from teaching.models import Assignment, AssignmentCase, Case
 from teaching.views.lists import get_course, people_of, posted, services_fields
@@ -77,7 +78,7 @@ def course_cases(request: Any, organisation: str, course: str) -> HttpResponse:
     """Add, remove or move a case of the course."""
     found = get_course(request, course, "teaching.change_course")
     form = request.POST
-    if "add" in form:
+    if form.get("add"):
         case = get_visible(
             request.user, Case.objects.select_related("library"), "teaching.view_library", public_id=form["add"]
         )
@@ -96,7 +97,10 @@ def course_cases(request: Any, organisation: str, course: str) -> HttpResponse:
             request=request,
         )
     else:
-        raise Invalid
+        raise NothingChosen(
+            _("Choose a case."),
+            back=reverse("teaching:course", kwargs={"organisation": organisation, "course": course}),
+        )
     return redirect("teaching:course", organisation=organisation, course=course)
 
 

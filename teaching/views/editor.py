@@ -17,7 +17,7 @@ from access.queries import get_visible, visible_to
 from archive.models import Study
 from audit.reasons import of_role
 from core.bodies import read_json
-from core.errors import Invalid
+from core.errors import Invalid, NothingChosen
 from teaching import presentation, services
 from teaching.models import Case
 from teaching.views.case_and_revision import VIEW, load, saved, seen_revision, tagged
@@ -193,6 +193,9 @@ def save_layout(request: Any, organisation: str, case: str) -> HttpResponse:
 def attach(request: Any, organisation: str, case: str) -> HttpResponse:
     """Show a study of the library's archive in the case."""
     found = load(request, case)
+    if not request.POST.get("study"):
+        back = reverse("teaching:case-edit", kwargs={"organisation": organisation, "case": case})
+        raise NothingChosen(_("Choose a study."), back=back)
     rows = Study.objects.filter(archive=found.library.archive)
     study = get_visible(request.user, rows, "archive.view_archive", public_id=request.POST.get("study", ""))
     services.attach_studies(actor=request.user, case=found, studies=[study], request=request)
