@@ -18,7 +18,7 @@ def register() -> None:
     )
     actions.register(
         "deidentification.held_back",
-        _("De-identification {target} held back {held} images: {reasons}"),
+        _("De-identification {target} held images back ({held}): {reasons}"),
         event_type=actions.SECURITY_ALERT,
     )
     actions.register(
@@ -63,12 +63,17 @@ def register() -> None:
     )
     actions.register(
         "deidentification.released",
-        _("{actor} released {count} held images of de-identification {target} into {archive}: {reason}"),
+        _("{actor} released held images ({count}) of de-identification {target} into {archive}: {reason}"),
         event_type=actions.SECURITY_ALERT,
     )
     actions.register(
         "deidentification.dropped",
-        _("{actor} left {count} held images out of de-identification {target}: {reason}"),
+        _("{actor} left held images ({count}) out of de-identification {target}: {reason}"),
+        event_type=actions.SECURITY_ALERT,
+    )
+    actions.register(
+        "deidentification.taken_back",
+        _("{actor} took back the decision on held images ({count}) of de-identification {target}"),
         event_type=actions.SECURITY_ALERT,
     )
     actions.register(

@@ -68,6 +68,19 @@ class NotReleasable(Conflict):
     )
 
 
+class NoImageChosen(Invalid):
+    code = "no-image-chosen"
+    default_message = _("Choose at least one image.")
+
+
+class NotTakenBack(Conflict):
+    code = "not-taken-back"
+    default_message = _(
+        "Some of these decisions can no longer be taken back: the copy was approved or is being made. Nothing was "
+        "changed."
+    )
+
+
 class ReasonMissing(Invalid):
     code = "reason-missing"
     default_message = _("Give the reason: it is kept with the images and in the audit trail.")

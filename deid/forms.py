@@ -6,8 +6,10 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from archive.models import Archive
+from deid.errors import ReasonMissing
 from deid.models import OPTION_LABELS, DeidentificationRun, PseudonymDomain
 from deid.services import DEFAULT_OPTIONS
+from deid.services.holds import SHORTEST_REASON
 
 
 class RequestForm(forms.Form):
@@ -51,10 +53,12 @@ class DomainForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 class HoldForm(forms.Form):
-    """Which held images, and why they may go or stay."""
+    """Why held images may go or stay; which ones stands beside it, with the pictures."""
 
     reason = forms.CharField(
         label=_("Reason"),
+        min_length=SHORTEST_REASON,
         max_length=500,
+        error_messages={"required": ReasonMissing.default_message, "min_length": ReasonMissing.default_message},
         help_text=_("What you saw, for example: no text in any frame. Kept with the images and in the audit trail."),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -15,14 +17,14 @@ from django.views.decorators.http import require_GET, require_POST
 from access import proofs
 from archive.domain.thumbnails import NoPicture
 from audit import services as audit
-from core.errors import NotFound
+from core.errors import Conflict, Invalid, NotFound, NothingChosen
 from core.whole_numbers import read_whole_number
 from deid import queries, services
-from deid.errors import NoPictureOfIt
+from deid.errors import NoImageChosen, NoPictureOfIt
 from deid.forms import HoldForm
 from deid.models import DeidentificationRun
 from deid.reasons import explain
-from deid.services.holds import may_release
+from deid.services.holds import is_reason, may_release
 
 SHOWN = 60
 LOOKED_SECONDS = 3600
@@ -34,50 +36,102 @@ def run_held(request: Any, organisation: str, run: str) -> HttpResponse:
     """Held images with their pictures and reasons; for who may release them."""
     found = _run(request, run)
     may_release(actor=request.user, run=found)
-    waiting = queries.open_holds(found)
     if request.GET.get("part") == "figure":
         wanted = read_whole_number(request.GET.get("image", ""))
-        row = next((one for one in waiting if one.pk == wanted), None)
+        row = next((one for one in queries.open_holds(found) if one.pk == wanted), None)
         if row is None:
             raise NotFound
         return render(request, "deid/_held_figure.html", {"run": found, "row": row, "frame": frame_of(request, row)})
-    _looked(request, found, part="held")
+    return _held_page(request, found)
+
+
+def _held_page(
+    request: Any, run: DeidentificationRun, *, form: HoldForm | None = None, status: int = 200
+) -> HttpResponse:
+    """Held images and what was decided; with `form` as it was sent and what is wrong with it."""
+    waiting = queries.open_holds(run)
+    _looked(request, run, part="held")
+    decisions = queries.hold_decisions(run)
     context = {
-        "run": found,
+        "run": run,
         "rows": [(row, [explain(code) for code in row.reasons]) for row in waiting[:SHOWN]],
         "count": len(waiting),
         "more": max(0, len(waiting) - SHOWN),
-        "decided": queries.decided_holds(found),
-        "form": HoldForm(),
-        "is_open": found.state in DeidentificationRun.REVIEWABLE_STATES,
+        "decisions": decisions,
+        "has_stored": any(one.is_in_archive for one in decisions),
+        "target_study": queries.target_study(run),
+        "form": form or HoldForm(),
+        "chosen": set(_chosen(request)),
+        "is_open": run.state in DeidentificationRun.REVIEWABLE_STATES,
     }
-    return render(request, "deid/run_held.html", context)
+    return render(request, "deid/run_held.html", context, status=status)
 
 
-@proofs.needed("held-images")
+def _is_whole(request: Any) -> bool:
+    """Whether the form would do anything: only then presence is proven."""
+    return bool(_chosen(request)) and is_reason(request.POST.get("reason", ""))
+
+
+@proofs.needed("held-images", when=_is_whole)
 @require_POST
 def run_release(request: Any, organisation: str, run: str) -> HttpResponse:
-    found = _run(request, run)
-    chosen = _chosen(request)
-    services.release_images(
-        actor=request.user, run=found, instances=chosen, reason=request.POST.get("reason", ""), request=request
+    return _decide(
+        request,
+        run,
+        act=services.release_images,
+        said=lambda n: ngettext("%(n)s image released.", "%(n)s images released.", n),
+        leads_to="deid:run",
     )
-    message = ngettext("%(n)s image released.", "%(n)s images released.", len(chosen)) % {"n": len(chosen)}
-    messages.success(request, message)
-    return redirect("deid:run", organisation=found.organisation.slug, run=found.public_id)
 
 
-@proofs.needed("held-images")
+@proofs.needed("held-images", when=_is_whole)
 @require_POST
 def run_drop(request: Any, organisation: str, run: str) -> HttpResponse:
-    found = _run(request, run)
-    chosen = _chosen(request)
-    services.drop_images(
-        actor=request.user, run=found, instances=chosen, reason=request.POST.get("reason", ""), request=request
+    return _decide(
+        request,
+        run,
+        act=services.drop_images,
+        said=lambda n: ngettext("%(n)s image left out.", "%(n)s images left out.", n),
+        leads_to="deid:run-held",
     )
-    message = ngettext("%(n)s image left out.", "%(n)s images left out.", len(chosen)) % {"n": len(chosen)}
-    messages.info(request, message)
-    return redirect("deid:run-held", organisation=found.organisation.slug, run=found.public_id)
+
+
+def _decide(
+    request: Any, public_id: str, *, act: Callable[..., object], said: Callable[[int], str], leads_to: str
+) -> HttpResponse:
+    run = _run(request, public_id)
+    may_release(actor=request.user, run=run)
+    chosen, form = _chosen(request), HoldForm(request.POST)
+    if not chosen:
+        form.add_error(None, str(NoImageChosen.default_message))
+    if form.is_valid():
+        try:
+            act(actor=request.user, run=run, instances=chosen, reason=form.cleaned_data["reason"], request=request)
+        except (Conflict, Invalid) as error:
+            form.add_error(None, str(error.message))
+            return _held_page(request, _run(request, public_id), form=form, status=error.status_code)
+        messages.success(request, said(len(chosen)) % {"n": len(chosen)})
+        return redirect(leads_to, organisation=run.organisation.slug, run=run.public_id)
+    return _held_page(request, run, form=form, status=422)
+
+
+@require_POST
+def run_take_back(request: Any, organisation: str, run: str) -> HttpResponse:
+    """Undo decisions on held images; closes more than it opens, so that no proof is asked."""
+    found = _run(request, run)
+    may_release(actor=request.user, run=found)
+    chosen = _chosen(request)
+    if not chosen:
+        back = reverse("deid:run-held", kwargs={"organisation": organisation, "run": run})
+        raise NothingChosen(NoImageChosen.default_message, back=back)
+    try:
+        services.take_back(actor=request.user, run=found, instances=chosen, request=request)
+    except Conflict as error:
+        messages.error(request, str(error.message))
+    else:
+        said = ngettext("%(n)s image is held again.", "%(n)s images are held again.", len(chosen))
+        messages.success(request, said % {"n": len(chosen)})
+    return redirect("deid:run-held", organisation=organisation, run=run)
 
 
 @never_cache
@@ -98,6 +152,8 @@ def run_picture(request: Any, organisation: str, run: str, image: int, side: str
     except NoPicture as error:
         raise NoPictureOfIt from error
     _looked(request, found, part=str(image))
+    if side == "before":
+        services.note_shown(actor=request.user, run=found, instance_id=image, frame=frame)
     return HttpResponse(picture, content_type="image/webp")
 
 

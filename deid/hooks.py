@@ -13,6 +13,7 @@ class RunListener(Protocol):
 
 
 _run_completed: list[RunListener] = []
+_holds_decided: list[RunListener] = []
 
 
 def on_run_completed(listener: RunListener) -> Callable[..., None]:
@@ -28,4 +29,20 @@ def on_run_completed(listener: RunListener) -> Callable[..., None]:
 
 def run_completed(*, run: DeidentificationRun) -> None:
     for listener in _run_completed:
+        listener(run=run)
+
+
+def on_holds_decided(listener: RunListener) -> Callable[..., None]:
+    """Called after held images of a run were released or left out, or that was taken back.
+
+    In the organisation's scope, inside the transaction of the decision. What was released is in the target archive only
+    when `run_completed` says so.
+    """
+    if listener not in _holds_decided:
+        _holds_decided.append(listener)
+    return listener
+
+
+def holds_decided(*, run: DeidentificationRun) -> None:
+    for listener in _holds_decided:
         listener(run=run)

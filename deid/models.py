@@ -8,11 +8,12 @@ running            screen, transform and check each instance (repeatable) · fin
                    | held | awaiting approval · cancel → cancelled · fail → failed
 awaiting approval  approve (by another person) → storing · reject (by another person) → rejected
                    · release held images → running · drop held images
+                   · take a release back → running · take a drop back
                    · cancel → cancelled
 storing            the same as running, and store (repeatable) · finish → completed | partially held | held
                    · cancel → cancelled · fail → failed
 completed          nothing; every instance is in the target archive
-partially held     release held images → running · drop held images
+partially held     release held images → running · drop held images · take a drop back
 held               the same; every instance is held back, nothing was stored
 failed             retry → running
 rejected           nothing; nothing was stored
@@ -262,6 +263,8 @@ class DeidentifiedInstance(TenantModel):
     decided_at = models.DateTimeField(null=True, blank=True)
     decision_reason = models.CharField(max_length=500, blank=True, default="")
     released_reasons = models.JSONField(default=list)
+    # How many of its frames whoever decided was shown before; None: nobody counted.
+    frames_shown = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     permission_path: ClassVar[str] = "run__target_archive"
@@ -281,6 +284,16 @@ class DeidentifiedInstance(TenantModel):
         return self.verdict == self.Verdict.HELD_BACK
 
     @property
+    def frames(self) -> int:
+        """Of the source; 0 for an object without a picture, and where the source was deleted."""
+        return self.source_instance.number_of_frames if self.source_instance is not None else 0
+
+    @property
+    def is_left_out(self) -> bool:
+        """Held back, and somebody decided that it stays out."""
+        return self.is_held_back and self.decision == self.Decision.DROPPED
+
+    @property
     def is_open_hold(self) -> bool:
         """Held back for its pixels alone, and nobody has decided on it."""
         return (
@@ -290,3 +303,27 @@ class DeidentifiedInstance(TenantModel):
             and bool(self.reasons)
             and all(code in RELEASABLE for code in self.reasons)
         )
+
+    def can_be_taken_back(self, *, run: DeidentificationRun) -> bool:
+        """Whether the decision on it can be undone: nothing of the image is in the target archive, or on its way there."""
+        if not self.decision or self.is_stored or self.spool_name or run.state not in run.REVIEWABLE_STATES:
+            return False
+        return self.is_held_back or run.is_awaiting_approval
+
+
+class ShownFrame(TenantModel):
+    """A frame of a held image that was shown to somebody who may decide on it."""
+
+    image = models.ForeignKey(DeidentifiedInstance, on_delete=models.CASCADE, related_name="shown_frames")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    frame = models.PositiveIntegerField()
+    shown_at = models.DateTimeField(auto_now_add=True)
+
+    permission_path: ClassVar[str] = "image__run__target_archive"
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["image", "person", "frame"], name="frame_shown_once")]
+
+    def __str__(self) -> str:
+        return f"{self.image_id}/{self.frame}"

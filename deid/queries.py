@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from access import rights
 from access.models import Organisation, User
@@ -20,20 +20,28 @@ from archive.storage import storage
 from core.errors import NotFound
 from deid.domain import files, pipeline
 from deid.domain.changes import Change
-from deid.domain.findings import Reason, Verdict
+from deid.domain.findings import RELEASABLE, Reason, Verdict
 from deid.models import DeidentificationRun, DeidentifiedInstance
 from deid.reasons import Explanation, explain
 from deid.services import execution, runs
 from deid.services.runs import settings_of
 
-VIEW = "archive.view_archive"
+VIEW, ADD, MANAGE = "archive.view_archive", "archive.add_images", "archive.manage_archive"
+NUMBERS_SHOWN = 12
 PICTURE_SIDE = 1024
 
 
 def runs_for(*, user: User, organisation: Organisation) -> QuerySet[DeidentificationRun]:
     """Runs into archives that the person may see, newest first."""
     rows = DeidentificationRun.objects.filter(organisation=organisation).select_related(
-        "source_archive", "target_archive", "requested_by", "decided_by", "pseudonym", "job", "source_study"
+        "organisation",
+        "source_archive",
+        "target_archive",
+        "requested_by",
+        "decided_by",
+        "pseudonym",
+        "job",
+        "source_study",
     )
     return visible_to(user, rows, VIEW)
 
@@ -88,6 +96,11 @@ class HeldGroup:
     def count(self) -> int:
         return len(self.instances)
 
+    @property
+    def undecided(self) -> int:
+        """Those that nobody has decided on, or that are held back again after a release."""
+        return sum(not row.is_left_out for row in self.instances)
+
 
 def held_back(run: DeidentificationRun) -> list[HeldGroup]:
     """What was held back, by the reason that weighs most, largest group first."""
@@ -119,10 +132,101 @@ def open_holds(run: DeidentificationRun) -> list[DeidentifiedInstance]:
     return [row for row in rows if row.is_open_hold]
 
 
-def decided_holds(run: DeidentificationRun) -> list[DeidentifiedInstance]:
-    """Images that were released or dropped, the newest decision first."""
-    rows = DeidentifiedInstance.objects.filter(run=run).exclude(decision="").select_related("decided_by")
-    return list(rows.order_by("-decided_at", "instance_number", "pk"))
+@dataclass(frozen=True, slots=True)
+class HoldDecision:
+    """Images of a run that one person released or left out in one go."""
+
+    run: DeidentificationRun
+    images: list[DeidentifiedInstance]
+
+    @property
+    def first(self) -> DeidentifiedInstance:
+        return self.images[0]
+
+    @property
+    def count(self) -> int:
+        return len(self.images)
+
+    @property
+    def held_for(self) -> list[Explanation]:
+        """Why they had been held back."""
+        codes = [code for row in self.images for code in (row.released_reasons or row.reasons)]
+        return [explain(code) for code in dict.fromkeys(codes)]
+
+    @property
+    def frames(self) -> int | None:
+        """Frames of these images; None where nobody counted which were shown, or a source is gone."""
+        known = all(row.frames_shown is not None and row.source_instance_id is not None for row in self.images)
+        return sum(row.frames for row in self.images) if known else None
+
+    @property
+    def frames_shown(self) -> int:
+        return sum(row.frames_shown or 0 for row in self.images)
+
+    @property
+    def numbers(self) -> str:
+        shown = [
+            "–" if row.instance_number is None else str(row.instance_number) for row in self.images[:NUMBERS_SHOWN]
+        ]
+        return ", ".join(shown) + (" …" if self.count > NUMBERS_SHOWN else "")
+
+    @property
+    def is_in_archive(self) -> bool:
+        """Whether any of these images is in the target archive."""
+        return any(row.is_stored for row in self.images)
+
+    def is_release_by(self, user: User) -> bool:
+        return self.first.decision == DeidentifiedInstance.Decision.RELEASED and self.first.decided_by_id == user.pk
+
+    @property
+    def undoable(self) -> list[DeidentifiedInstance]:
+        """Those whose decision can still be taken back."""
+        return [row for row in self.images if row.can_be_taken_back(run=self.run)]
+
+
+def hold_decisions(run: DeidentificationRun) -> list[HoldDecision]:
+    """What was decided on held images, the newest decision first."""
+    rows = DeidentifiedInstance.objects.filter(run=run).exclude(decision="")
+    groups: dict[tuple[Any, ...], list[DeidentifiedInstance]] = {}
+    for row in rows.select_related("decided_by", "source_instance").order_by("-decided_at", "instance_number", "pk"):
+        groups.setdefault((row.decided_at, row.decided_by_id, row.decision), []).append(row)
+    return [HoldDecision(run=run, images=images) for images in groups.values()]
+
+
+def approvals_of(*, user: User, organisation: Organisation) -> QuerySet[DeidentificationRun]:
+    """Copies that wait for this person as the second one: who sees the source, adds to the target, and neither asked
+    for the copy nor released an image of it."""
+    rows = runs_for(user=user, organisation=organisation).filter(state=DeidentificationRun.State.AWAITING_APPROVAL)
+    released = DeidentifiedInstance.objects.filter(decision=DeidentifiedInstance.Decision.RELEASED, decided_by=user)
+    return (
+        rows.filter(target_archive__in=_archives(user, ADD), source_archive__in=_archives(user, VIEW))
+        .exclude(requested_by=user)
+        .exclude(pk__in=released.order_by().values("run"))
+    )
+
+
+def reviews_of(*, user: User, organisation: Organisation) -> QuerySet[DeidentificationRun]:
+    """Runs with held images that this person may release or leave out, and that nobody has decided on."""
+    rows = runs_for(user=user, organisation=organisation).filter(state__in=DeidentificationRun.REVIEWABLE_STATES)
+    waiting = DeidentifiedInstance.objects.filter(_OPEN_HOLD, run=OuterRef("pk"))
+    return rows.filter(
+        Exists(waiting.order_by()),
+        target_archive__in=_archives(user, MANAGE),
+        source_archive__in=_archives(user, VIEW),
+    )
+
+
+def _archives(user: User, permission: str) -> QuerySet[Any]:
+    return containers_with(user=user, permission=permission, container=Archive).order_by().values("pk")
+
+
+#: `DeidentifiedInstance.is_open_hold` for the database.
+_OPEN_HOLD = Q(
+    verdict=DeidentifiedInstance.Verdict.HELD_BACK,
+    decision="",
+    source_instance__isnull=False,
+    reasons__contained_by=sorted(reason.value for reason in RELEASABLE),
+) & ~Q(reasons=[])
 
 
 def picture(
@@ -186,7 +290,9 @@ def comparison(*, user: User, run: DeidentificationRun, instance_id: int) -> tup
     """
     require(user, VIEW, run.source_archive)
     row: DeidentifiedInstance | None = (
-        DeidentifiedInstance.objects.filter(run=run, pk=instance_id).select_related("source_instance").first()
+        DeidentifiedInstance.objects.filter(run=run, pk=instance_id)
+        .select_related("source_instance", "decided_by")
+        .first()
     )
     if row is None or row.source_instance is None:
         raise NotFound

@@ -17,6 +17,7 @@ urlpatterns = [
     path(ROOT + "runs/<slug:run>/held/", held_views.run_held, name="run-held"),
     path(ROOT + "runs/<slug:run>/held/release/", held_views.run_release, name="run-release"),
     path(ROOT + "runs/<slug:run>/held/drop/", held_views.run_drop, name="run-drop"),
+    path(ROOT + "runs/<slug:run>/held/take-back/", held_views.run_take_back, name="run-take-back"),
     path(ROOT + "runs/<slug:run>/images/<int:image>/<slug:side>/", held_views.run_picture, name="run-picture"),
     path(ROOT + "runs/<slug:run>/receipt/", views.run_receipt, name="run-receipt"),
     path(ROOT + "runs/<slug:run>/receipt.json", views.run_receipt_file, name="run-receipt-file"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -91,17 +92,23 @@ def run_detail(request: Any, organisation: str, run: str) -> HttpResponse:
             return response
         return render(request, "deid/_progress.html", {"run": found, "progress": queries.progress(found)})
     counts = queries.action_counts(found)
+    held, decisions = queries.held_back(found), queries.hold_decisions(found)
     labels = action_labels()
     context = {
         "run": found,
         "progress": queries.progress(found),
-        "held_groups": queries.held_back(found),
+        "held_groups": held,
+        "undecided": sum(group.undecided for group in held),
+        "left_out": sum(row.is_left_out for group in held for row in group.instances),
         "warning_groups": queries.warnings(found),
         "actions": [(labels[code], counts[code]) for code in labels if counts[code]],
         "target_study": queries.target_study(found) if found.is_successful else None,
         "shows_source": may(request.user, queries.VIEW, found.source_archive),
         **_rights(request, found),
         "decision": DecisionForm(),
+        "hold_decisions": decisions,
+        "has_stored": any(one.is_in_archive for one in decisions),
+        "released_by_me": any(one.is_release_by(request.user) for one in decisions),
     }
     return render(request, "deid/run_detail.html", context)
 
@@ -111,13 +118,13 @@ def _rights(request: Any, run: DeidentificationRun) -> dict[str, bool]:
     user = request.user
     adds = may(user, "archive.add_images", run.target_archive) and may(user, queries.VIEW, run.source_archive)
     is_own = user.pk == run.requested_by_id
+    approves = queries.approvals_of(user=user, organisation=run.organisation).filter(pk=run.pk).exists()
+    reviews = may(user, queries.MANAGE, run.target_archive) and may(user, queries.VIEW, run.source_archive)
     return {
-        "may_decide": run.is_awaiting_approval and adds and not is_own,
-        "may_release": run.state in DeidentificationRun.REVIEWABLE_STATES
-        and may(user, "archive.manage_archive", run.target_archive)
-        and may(user, queries.VIEW, run.source_archive)
-        and bool(queries.open_holds(run)),
-        "waits_for_other": run.is_awaiting_approval and is_own,
+        "may_decide": approves,
+        "may_review": reviews and run.state in DeidentificationRun.REVIEWABLE_STATES,
+        "may_release": queries.reviews_of(user=user, organisation=run.organisation).filter(pk=run.pk).exists(),
+        "waits_for_other": run.is_awaiting_approval and not approves and (is_own or adds),
         "may_cancel": run.is_cancellable and (is_own or may(user, "archive.manage_archive", run.target_archive)),
         "may_retry": run.is_retriable and adds,
     }
@@ -175,6 +182,7 @@ def run_compare(request: Any, organisation: str, run: str) -> HttpResponse:
         "previous": rows[position - 1] if position else None,
         "next": rows[position + 1] if position + 1 < len(rows) else None,
         "reasons": [explain(code) for code in row.reasons],
+        "hold_decision": queries.HoldDecision(run=found, images=[row]) if row.decision else None,
     }
     template = "deid/_comparison.html" if request.htmx else "deid/run_compare.html"
     return render(request, template, context)
@@ -183,7 +191,17 @@ def run_compare(request: Any, organisation: str, run: str) -> HttpResponse:
 @require_GET
 def run_receipt(request: Any, organisation: str, run: str) -> HttpResponse:
     found = _with_receipt(request, run)
-    return render(request, "deid/run_receipt.html", {"run": found, "receipt": found.receipt, "labels": action_labels()})
+    context = {
+        "run": found,
+        "receipt": found.receipt,
+        "labels": action_labels(),
+        "released": [
+            {**one["released"], "uid": one["sop_instance_uid"], "at": datetime.fromisoformat(one["released"]["at"])}
+            for one in found.receipt["outputs"]
+            if "released" in one
+        ],
+    }
+    return render(request, "deid/run_receipt.html", context)
 
 
 @require_GET

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deid.services.decisions import approve_run, cancel_run, reject_run, retry_run
 from deid.services.domains import change_domain, domain_of
 from deid.services.execution import execute_run
-from deid.services.holds import drop_images, release_images
+from deid.services.holds import drop_images, note_shown, release_images, take_back
 from deid.services.requests import DEFAULT_OPTIONS, OFFERED_OPTIONS, deidentify_study
 
 __all__ = [
@@ -18,7 +18,9 @@ __all__ = [
     "domain_of",
     "drop_images",
     "execute_run",
+    "note_shown",
     "reject_run",
     "release_images",
     "retry_run",
+    "take_back",
 ]

@@ -164,8 +164,10 @@ def _released(
     if bytes(instance.digest) != bytes(row.source_digest):
         DeidentifiedInstance.objects.filter(pk=row.pk).update(
             source_digest=bytes(instance.digest), decision="", decided_by=None, decided_at=None, decision_reason="",
-            released_reasons=[],
+            released_reasons=[], frames_shown=None,
         )  # fmt: skip
+        # Nobody was shown the content that is there now.
+        row.shown_frames.all().delete()
         return
     found = _processed(run=run, instance=instance, settings=settings, writer=writer, released=_put_aside(row))
     DeidentifiedInstance.objects.filter(pk=row.pk).update(**found)

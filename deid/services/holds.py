@@ -2,7 +2,7 @@
 
 A release puts the reasons aside that held the image back, for this image in this run. The run goes on as after a retry:
 the image is de-identified, checked for residues and, where the archive asks for two people, approved by somebody who
-released none of it.
+released none of it. Until then the release can be taken back.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from access.models import User
 from access.queries import require
 from audit import services as audit
 from core.errors import Invalid
-from deid import notices
-from deid.errors import NotReleasable, ReasonMissing, WrongState
-from deid.models import DeidentificationRun, DeidentifiedInstance
-from deid.services import endings, runs
+from deid import hooks, notices
+from deid.errors import NoImageChosen, NotReleasable, NotTakenBack, ReasonMissing, WrongState
+from deid.models import DeidentificationRun, DeidentifiedInstance, ShownFrame
+from deid.services import endings, receipts, runs
 from deid.services.requests import enqueue, point_job_at, start_job
 
 State = DeidentificationRun.State
@@ -52,20 +53,10 @@ def release_images(
             row.decision = Decision.RELEASED
             row.released_reasons = list(row.reasons)
         _note(rows, actor=actor, reason=reason)
-        job = start_job(owner=run.requested_by, source=run.source_archive, archive=run.target_archive, total=run.total)
-        # An approval that was given covered other images: it is asked again.
-        changed = DeidentificationRun.objects.filter(pk=run.pk, state__in=DeidentificationRun.REVIEWABLE_STATES).update(
-            state=State.RUNNING, job=job, error="", finished_at=None, decided_by=None, decided_at=None, decision_note=""
-        )
-        if not changed:
-            raise WrongState
-        run = runs.load(run.pk)
-        point_job_at(run)
-        notices.approval_over(run=run)
-        if not endings.has_open_holds(run):
-            notices.review_over(run=run)
+        run = _go_on(run, states=DeidentificationRun.REVIEWABLE_STATES)
+        _settle_review(run)
         _record("deidentification.released", actor=actor, run=run, rows=rows, reason=reason, request=request)
-        enqueue(run)
+        hooks.holds_decided(run=run)
     return run
 
 
@@ -76,42 +67,161 @@ def drop_images(
     may_release(actor=actor, run=run)
     reason = _checked(reason)
     with transaction.atomic():
-        if not DeidentificationRun.objects.filter(pk=run.pk, state__in=DeidentificationRun.REVIEWABLE_STATES).exists():
-            raise WrongState
+        run = _locked(run)
         rows = _claim(run=run, instances=instances)
         for row in rows:
             row.decision = Decision.DROPPED
         _note(rows, actor=actor, reason=reason)
-        if not endings.has_open_holds(run):
-            notices.review_over(run=run)
-        _record("deidentification.dropped", actor=actor, run=run, rows=rows, reason=reason, request=request)
+        _settle_review(run)
+        _record(
+            "deidentification.dropped",
+            actor=actor,
+            run=run,
+            rows=rows,
+            reason=reason,
+            request=request,
+            **receipts.renew(run),
+        )
+        hooks.holds_decided(run=run)
     return run
 
 
+def take_back(
+    *, actor: User, run: DeidentificationRun, instances: Iterable[int], request: Any = None
+) -> DeidentificationRun:
+    """Undo decisions on held images: they are held again and wait for another look.
+
+    A release can be taken back until the copy is approved, while nothing of the image is in the target archive; a drop
+    as long as held images can be decided on. Raises `NotTakenBack` past that, `NoImageChosen` without images.
+    """
+    may_release(actor=actor, run=run)
+    with transaction.atomic():
+        run = _locked(run)
+        rows = _rows(run=run, instances=instances)
+        if any(not row.can_be_taken_back(run=run) for row in rows):
+            raise NotTakenBack
+        were = sorted({row.decision for row in rows})
+        released = [row for row in rows if row.decision == Decision.RELEASED]
+        for row in rows:
+            _hold_again(row)
+        DeidentifiedInstance.objects.bulk_update(rows, _UNDONE, batch_size=500)
+        if released:
+            run = _go_on(run, states=(run.state,))
+        _settle_review(run)
+        _record(
+            "deidentification.taken_back",
+            actor=actor,
+            run=run,
+            rows=rows,
+            request=request,
+            decisions=were,
+            **({} if released else receipts.renew(run)),
+        )
+        hooks.holds_decided(run=run)
+    return run
+
+
+def note_shown(*, actor: User, run: DeidentificationRun, instance_id: int, frame: int) -> None:
+    """Remember that a frame of a held image was shown to the person; of an image that waits for no decision nothing."""
+    rows = DeidentifiedInstance.objects.filter(run=run, pk=instance_id, decision="")
+    image = rows.filter(verdict=DeidentifiedInstance.Verdict.HELD_BACK).first()
+    if image is not None:
+        ShownFrame.objects.bulk_create(
+            [ShownFrame(organisation_id=run.organisation_id, image=image, person=actor, frame=frame)],
+            ignore_conflicts=True,
+        )
+
+
+_UNDONE = [
+    "decision", "decided_by", "decided_at", "decision_reason", "released_reasons", "frames_shown", "verdict", "reasons",
+    "residue_paths", "target_sop_instance_uid", "target_digest", "actions",
+]  # fmt: skip
+
+
+def _hold_again(row: DeidentifiedInstance) -> None:
+    if row.decision == Decision.RELEASED:
+        row.verdict = DeidentifiedInstance.Verdict.HELD_BACK
+        row.reasons = list(row.released_reasons)
+        row.residue_paths, row.target_sop_instance_uid, row.target_digest, row.actions = [], "", b"", {}
+    row.decision, row.decided_by, row.decided_at, row.decision_reason = "", None, None, ""
+    row.released_reasons, row.frames_shown = [], None
+
+
+def _locked(run: DeidentificationRun) -> DeidentificationRun:
+    """The run as it is now, held until the transaction ends. Raises `WrongState` where no held image is decided on."""
+    rows = DeidentificationRun.objects.select_for_update(of=("self",))
+    if rows.filter(pk=run.pk, state__in=DeidentificationRun.REVIEWABLE_STATES).first() is None:
+        raise WrongState
+    return runs.load(run.pk)
+
+
+def _go_on(run: DeidentificationRun, *, states: Iterable[str]) -> DeidentificationRun:
+    """Let the run work again, with what was decided. Raises `WrongState`."""
+    job = start_job(owner=run.requested_by, source=run.source_archive, archive=run.target_archive, total=run.total)
+    # An approval that was given covered other images: it is asked again.
+    changed = DeidentificationRun.objects.filter(pk=run.pk, state__in=states).update(
+        state=State.RUNNING, job=job, error="", finished_at=None, decided_by=None, decided_at=None, decision_note=""
+    )
+    if not changed:
+        raise WrongState
+    run = runs.load(run.pk)
+    point_job_at(run)
+    notices.approval_over(run=run)
+    enqueue(run)
+    return run
+
+
+def _settle_review(run: DeidentificationRun) -> None:
+    """Ask the people who may release as long as something waits for them, and no longer."""
+    if not endings.has_open_holds(run):
+        notices.review_over(run=run)
+    elif not run.is_working:
+        notices.review_needed(run=run)
+
+
+def is_reason(words: str) -> bool:
+    return len(words.strip()) >= SHORTEST_REASON
+
+
 def _checked(reason: str) -> str:
-    reason = reason.strip()[:500]
-    if len(reason) < SHORTEST_REASON:
+    if not is_reason(reason):
         raise ReasonMissing
-    return reason
+    return reason.strip()[:500]
 
 
 def _claim(*, run: DeidentificationRun, instances: Iterable[int]) -> list[DeidentifiedInstance]:
     """The rows, locked, each one still undecided and releasable."""
-    wanted = set(instances)
-    rows = list(DeidentifiedInstance.objects.select_for_update(of=("self",)).filter(run=run, pk__in=wanted))
-    if not wanted or len(rows) != len(wanted):
-        raise Invalid(fields={"instances": [str(NotReleasable.default_message)]})
+    rows = _rows(run=run, instances=instances)
     if any(not row.is_open_hold for row in rows):
         raise NotReleasable
     return rows
 
 
+def _rows(*, run: DeidentificationRun, instances: Iterable[int]) -> list[DeidentifiedInstance]:
+    wanted = set(instances)
+    if not wanted:
+        raise NoImageChosen
+    rows = list(
+        DeidentifiedInstance.objects.select_for_update(of=("self",))
+        .filter(run=run, pk__in=wanted)
+        .select_related("source_instance")
+    )
+    if len(rows) != len(wanted):
+        raise Invalid(NotReleasable.default_message)
+    return rows
+
+
 def _note(rows: list[DeidentifiedInstance], *, actor: User, reason: str) -> None:
     now = timezone.now()
+    looks = ShownFrame.objects.filter(image__in=rows, person=actor).order_by().values_list("image")
+    shown = dict(looks.annotate(n=Count("pk")))
     for row in rows:
         row.decided_by, row.decided_at, row.decision_reason = actor, now, reason
+        row.frames_shown = shown.get(row.pk, 0)
     DeidentifiedInstance.objects.bulk_update(
-        rows, ["decision", "released_reasons", "decided_by", "decided_at", "decision_reason"], batch_size=500
+        rows,
+        ["decision", "released_reasons", "decided_by", "decided_at", "decision_reason", "frames_shown"],
+        batch_size=500,
     )
 
 
@@ -121,8 +231,8 @@ def _record(
     actor: User,
     run: DeidentificationRun,
     rows: list[DeidentifiedInstance],
-    reason: str,
     request: Any,
+    **more: Any,
 ) -> None:
     audit.record(
         action=action,
@@ -132,9 +242,11 @@ def _record(
         detail={
             "archive": run.target_archive.slug,
             "count": len(rows),
-            "reason": reason,
+            "frames": sum(row.frames for row in rows),
+            "frames_shown": sum(row.frames_shown or 0 for row in rows),
             "held_for": sorted({code for row in rows for code in row.reasons}),
             "source_sha256": [bytes(row.source_digest).hex() for row in rows[:500]],
+            **more,
         },
         request=request,
     )

@@ -19,7 +19,9 @@ def build(run: DeidentificationRun) -> dict[str, Any]:
     actions: Counter[str] = Counter()
     outputs: list[dict[str, Any]] = []
     held: list[dict[str, Any]] = []
-    for row in DeidentifiedInstance.objects.filter(run=run).select_related("decided_by").order_by("pk").iterator():
+    rows = DeidentifiedInstance.objects.filter(run=run).select_related("decided_by").order_by("pk")
+    frames = dict(rows.exclude(decision="").values_list("pk", "source_instance__number_of_frames"))
+    for row in rows.iterator():
         if row.is_held_back:
             held.append(
                 {
@@ -27,6 +29,7 @@ def build(run: DeidentificationRun) -> dict[str, Any]:
                     "instance_number": row.instance_number,
                     "sop_class_uid": row.sop_class_uid,
                     "reasons": row.reasons,
+                    **_decision(row, frames=frames.get(row.pk)),
                 }
             )
             continue
@@ -37,7 +40,7 @@ def build(run: DeidentificationRun) -> dict[str, Any]:
                 "sop_instance_uid": row.target_sop_instance_uid,
                 "sha256": bytes(row.target_digest).hex(),
                 "warnings": row.reasons,
-                **_release(row),
+                **_decision(row, frames=frames.get(row.pk)),
             }
         )
     receipt: dict[str, Any] = {
@@ -71,18 +74,29 @@ def build(run: DeidentificationRun) -> dict[str, Any]:
     return receipt
 
 
-def _release(row: DeidentifiedInstance) -> dict[str, Any]:
-    """Who put aside what held the image back, and why."""
-    if row.decision != DeidentifiedInstance.Decision.RELEASED or row.decided_at is None or row.decided_by is None:
+def renew(run: DeidentificationRun) -> dict[str, str]:
+    """Put into a receipt that was given what was decided since; its digest for the audit trail. {}: there is none yet."""
+    if not run.receipt or not run.is_finished:
         return {}
-    return {
-        "released": {
-            "by": row.decided_by.username,
-            "at": row.decided_at.isoformat(),
-            "reason": row.decision_reason,
-            "held_for": row.released_reasons,
-        }
+    run.receipt = build(run)
+    DeidentificationRun.objects.filter(pk=run.pk).update(receipt=run.receipt)
+    return {"receipt_sha256": run.receipt["sha256"]}
+
+
+def _decision(row: DeidentifiedInstance, *, frames: int | None) -> dict[str, Any]:
+    """Who put aside what held the image back or left it out, why, and how much of it they were shown."""
+    if not row.decision or row.decided_at is None or row.decided_by is None:
+        return {}
+    found: dict[str, Any] = {
+        "by": row.decided_by.username,
+        "at": row.decided_at.isoformat(),
+        "reason": row.decision_reason,
     }
+    if row.frames_shown is not None and frames is not None:
+        found |= {"frames": frames, "frames_shown": row.frames_shown}
+    if row.decision == DeidentifiedInstance.Decision.DROPPED:
+        return {"left_out": found}
+    return {"released": {**found, "held_for": row.released_reasons, "instance_number": row.instance_number}}
 
 
 def digest_of(receipt: dict[str, Any]) -> str:

@@ -243,13 +243,13 @@ def test_the_page_shows_the_pictures_and_takes_a_signed_decision(house: House) -
     asked = client.post(page(house, "run-release", run), form)
     assert len(holds(run)) == 2 and asked.status_code != 302, "proof of presence is asked first"
     client = signed_in(who)
-    assert client.post(page(house, "run-release", run), {**form, "reason": ""}).status_code == 400
+    assert client.post(page(house, "run-release", run), {**form, "reason": ""}).status_code == 422
     assert client.post(page(house, "run-release", run), form).status_code == 302
     with tenant(house.organisation):
         run = runs.load(run.pk)
         assert Event.objects.filter(action="deidentification.looked", target_id=run.public_id).count() == 3
     assert work(run).state == State.COMPLETED
-    assert "Decided" in client.get(page(house, "run-held", run)).content.decode()
+    assert "Decisions on held images" in client.get(page(house, "run-held", run)).content.decode()
 
 
 def test_pages_and_pictures_are_for_nobody_else(house: House) -> None:
