@@ -17,10 +17,11 @@ from access.break_glass import queries as glasses
 from access.break_glass.models import BreakGlass
 from access.grant_policy import policy_for
 from access.models import Membership, Organisation, User
-from access.sharing.queries import may_see_shares
+from access.sharing.queries import may_see_shares, paused_for
 from core import home, navigation, palette, shell
 
 GLASSES_SHOWN = 8
+PAUSED_SHOWN = 6
 
 
 def may_manage_people(request: HttpRequest) -> bool:
@@ -104,6 +105,28 @@ def glasses_to_review(request: HttpRequest) -> home.Section | None:
     )
 
 
+def paused_shares(request: HttpRequest) -> home.Section | None:
+    """Shares that open nothing until this person keeps them or takes them back."""
+    organisation: Any = request.organisation  # type: ignore[attr-defined]
+    if not isinstance(request.user, User) or not may_see_shares(request):
+        return None
+    return home.Section(
+        title=_("Paused shares"),
+        entries=[
+            home.Entry(
+                title=share.label,
+                url=reverse("access:share", kwargs={"organisation": organisation.slug, "share": share.public_id}),
+                note=gettext("shared by %(person)s, who may no longer share it") % {"person": share.responsible},
+                icon="share-2",
+                tone="query",
+            )
+            for share in paused_for(user=request.user, organisation=organisation)[:PAUSED_SHOWN]
+        ],
+        more_url=reverse("access:share-list", kwargs={"organisation": organisation.slug}),
+        more_label=_("All shares"),
+    )
+
+
 def register() -> None:
     shell.register_organisation_finder(nearest_organisation)
     navigation.register(
@@ -133,6 +156,7 @@ def register() -> None:
         count=glasses_waiting,
     )
     home.register(glasses_to_review, order=5)
+    home.register(paused_shares, order=25)
     navigation.register_administration(
         key="guests", label=_("Guests"), url="access:grant-policy", order=60, may=may_decide_grants
     )

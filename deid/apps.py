@@ -10,8 +10,8 @@ class DeidConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from core import navigation
-        from deid import arrivals, audit_actions, notices, queries
+        from core import home, navigation
+        from deid import arrivals, audit_actions, doorways, notices, queries
 
         arrivals.register()
         audit_actions.register()
@@ -24,3 +24,4 @@ class DeidConfig(AppConfig):
             order=220,
             may=queries.is_concerned,
         )
+        home.register(doorways.home_sections, order=20)

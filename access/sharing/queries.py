@@ -15,6 +15,8 @@ from access.sharing.models import Share
 from core.errors import NotFound
 from core.tenancy import all_tenants, tenant
 
+#: Shares that are looked through for paused ones; beyond them the list of shares tells.
+MOST_ASKED = 200
 OFFICER_RIGHTS = ("access.view_audit", "access.change_organisation")
 
 
@@ -78,6 +80,17 @@ def paused_among(shares: Iterable[Share]) -> frozenset[int]:
         if not known[key]:
             found.add(share.pk)
     return frozenset(found)
+
+
+def paused_for(*, user: Any, organisation: Organisation) -> list[Share]:
+    """Paused shares on which this person decides, because they may share from the same place; those that end first."""
+    running = Share.objects.filter(organisation=organisation, revoked_at=None, expires_at__gt=timezone.now())
+    rows = running.filter(containers_shared_from(user)).select_related(
+        "created_by", "kept_by", "recipient", "organisation"
+    )
+    shares = list(rows.order_by("expires_at", "pk")[:MOST_ASKED])
+    paused = paused_among(shares)
+    return [share for share in shares if share.pk in paused]
 
 
 def may_see_shares(request: Any) -> bool:

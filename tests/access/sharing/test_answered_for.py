@@ -150,3 +150,27 @@ def test_who_changes_the_end_of_a_share_answers_for_it(hospital: Hospital, secon
         sharing.extend_share(actor=second, share=share, expires_at=timezone.now() + timedelta(days=3))
     demoted(hospital)
     assert enter(code)[1].status_code == 302
+
+
+def test_a_paused_share_waits_on_the_home_page_of_who_may_keep_it(hospital: Hospital, second: User) -> None:
+    share, _code = hospital.share()
+    elsewhere = Hospital()
+    elsewhere.share()
+    officer = make_member(hospital.organisation, roles=("officer",))
+
+    def home(place: Hospital, person: User) -> str:
+        address = reverse("core:home", kwargs={"organisation": place.organisation.slug})
+        return signed_in(person).get(address).content.decode()
+
+    assert "Paused shares" not in home(hospital, second)
+    demoted(hospital)
+    page = reverse("access:share", kwargs={"organisation": hospital.organisation.slug, "share": share.public_id})
+    assert "Paused shares" in home(hospital, second) and page in home(hospital, second)
+    # Those who cannot keep it are asked nothing.
+    for person in (hospital.manager, hospital.reader, officer):
+        assert "Paused shares" not in home(hospital, person)
+    assert "Paused shares" not in home(elsewhere, elsewhere.manager)
+    signed_in(second).post(
+        reverse("access:share-keep", kwargs={"organisation": hospital.organisation.slug, "share": share.public_id})
+    )
+    assert "Paused shares" not in home(hospital, second)
