@@ -10,10 +10,12 @@ class TeachingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from archive import hooks as archive_hooks
         from core import guides, home, navigation, palette
         from deid import hooks as deid_hooks
         from teaching import audit_actions, doorways, notices, permissions, sharing
-        from teaching.services.making import run_completed
+        from teaching.services import arrivals
+        from teaching.services.making import holds_decided, run_completed
         from teaching.views.lists import find_in_palette
         from viewer import hooks as viewer_hooks
 
@@ -21,7 +23,9 @@ class TeachingConfig(AppConfig):
         notices.register()
         permissions.register()
         sharing.register()
+        archive_hooks.on_study_settled(arrivals.study_settled)
         deid_hooks.on_run_completed(run_completed)
+        deid_hooks.on_holds_decided(holds_decided)
         viewer_hooks.register_action("make-case", doorways.make_case_action, order=10)
         navigation.register(
             key="teaching",

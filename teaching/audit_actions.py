@@ -13,7 +13,9 @@ def register() -> None:
     actions.register("course.changed", _("{actor} changed the course {target}"), event_type=act)
     actions.register("case.created", _("{actor} created case {target}"), event_type=act)
     actions.register(
-        "case.images_attached", _("Images were attached to case {target}: {studies} studies"), event_type=actions.IMPORT
+        "case.images_attached",
+        _("Images were attached to case {target} (studies: {studies})"),
+        event_type=actions.IMPORT,
     )
     actions.register("case.preparation_failed", _("Images of case {target} could not be de-identified"), event_type=act)
     actions.register(
@@ -22,7 +24,9 @@ def register() -> None:
     actions.register("case.images_added", _("{actor} added new images to case {target}"), event_type=act)
     actions.register("case.viewed", _("{actor} opened case {target} in the editor"), event_type=act)
     actions.register("case.changed", _("{actor} changed case {target}: {summary}"), event_type=act)
-    actions.register("case.restored", _("{actor} restored case {target} to revision {revision}"), event_type=act)
+    actions.register(
+        "case.restored", _("{actor} restored an earlier state of case {target} (edit {revision})"), event_type=act
+    )
     actions.register("case.review_requested", _("{actor} asked for a review of case {target}"), event_type=act)
     actions.register("case.reviewed", _("{actor} reviewed case {target}: {verdict}"), event_type=act)
     actions.register(
@@ -30,10 +34,12 @@ def register() -> None:
     )
     actions.register("case.retired", _("{actor} retired case {target}"), event_type=act)
     actions.register("case.deleted", _("{actor} deleted the draft case {target}"), event_type=act)
-    actions.register("assignment.created", _("{actor} assigned {cases} cases as {target}"), event_type=act)
+    actions.register("assignment.created", _("{actor} assigned {target} (cases: {cases})"), event_type=act)
     actions.register("assignment.changed", _("{actor} changed assignment {target}"), event_type=act)
     actions.register("assignment.withdrawn", _("{actor} withdrew assignment {target}"), event_type=act)
     actions.register("results.viewed", _("{actor} looked at learners' results of {target}"), event_type=act)
     actions.register(
-        "results.exported", _("{actor} exported learners' results of {target} ({rows} rows)"), event_type=actions.EXPORT
+        "results.exported",
+        _("{actor} exported learners' results of {target} (rows: {rows})"),
+        event_type=actions.EXPORT,
     )

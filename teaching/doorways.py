@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from access import rights
 from archive.models import Archive
 from core import home
-from teaching import queries, results
+from teaching import pinned, queries, results
 from teaching.models import Case
 from viewer.domain.manifest import Action
 
@@ -79,10 +79,12 @@ def home_sections(request: Any) -> list[home.Section]:
 
 def _drafts(*, user: Any, slug: str) -> home.Section:
     rows = queries.cases_of(user, "teaching.edit_cases").filter(owner=user).exclude(state=Case.State.RETIRED)
+    recent = list(rows.order_by("-updated_at")[:30])
+    grown = pinned.with_new_images([case.pk for case in recent])
     unfinished = [
         case
-        for case in rows.order_by("-updated_at")[:30]
-        if case.state != Case.State.PUBLISHED or case.has_unpublished_changes
+        for case in recent
+        if case.state != Case.State.PUBLISHED or case.has_unpublished_changes or case.pk in grown
     ]
     return home.Section(
         title=_("Your drafts"),
@@ -90,7 +92,7 @@ def _drafts(*, user: Any, slug: str) -> home.Section:
             home.Entry(
                 title=case.title,
                 url=_case(slug, case),
-                note=_note(case),
+                note=_("published; new images arrived") if case.pk in grown else _note(case),
                 icon="file-pen-line",
                 tone="fail" if case.preparation_error else "",
             )

@@ -17,6 +17,7 @@ REVIEW_ASKED = "teaching.review_asked"
 REVIEW_APPROVED = "teaching.review_approved"
 REVIEW_CHANGES = "teaching.review_changes"
 NEW_CASE = "teaching.new_case"
+NEW_IMAGES = "teaching.new_images"
 
 
 def register() -> None:
@@ -41,6 +42,13 @@ def register() -> None:
         label=reviews,
         icon="message-square-warning",
         sentence=_("%(by)s asks for changes of “%(title)s”"),
+        tone="query",
+    )
+    notifications.register(
+        kind=NEW_IMAGES,
+        label=_("Images"),
+        icon="images",
+        sentence=_("New images arrived for the published case “%(title)s”. Learners do not see them."),
         tone="query",
     )
     notifications.register(kind=NEW_CASE, label=cases, icon="book-plus", sentence=_("New in %(course)s: “%(title)s”"))
@@ -128,8 +136,26 @@ def published(*, case: Case, actor: Any) -> None:
         new_case(case=case, course=course, actor=actor)
 
 
+def images_arrived(*, case: Case) -> None:
+    """Tell the author, or the editors where the author is none any more, that a published case lacks images."""
+    editors = list(people_with_role(container=case.library, role="editor"))
+    notifications.send(
+        kind=NEW_IMAGES,
+        organisation=case.organisation,
+        persons=[person for person in editors if person.pk == case.owner_id] or editors,
+        subject=case.public_id,
+        url=_editor(case),
+        detail={"title": case.title},
+    )
+
+
+def images_settled(*, case: Case) -> None:
+    notifications.withdraw(kind=NEW_IMAGES, organisation=case.organisation, subject=case.public_id)
+
+
 def unavailable(*, case: Case) -> None:
     """A case that left a course, or every list, is no news any more."""
+    images_settled(case=case)
     for course in Course.objects.filter(course_cases__case=case):
         left_course(case=case, course=course)
 

@@ -85,3 +85,19 @@ def images_to_publish(case: Case) -> QuerySet[Instance]:
     studies = CaseStudy.objects.filter(case=case).values("study")
     images = showable(Instance.objects.filter(study__in=studies))
     return images.exclude(pk__in=new_images(case).values("pk"))
+
+
+def with_new_images(cases: Any) -> set[int]:
+    """Of these cases (primary keys) the published ones that have `new_images`. One query."""
+    version, case = OuterRef(OuterRef("current_version")), OuterRef(OuterRef("pk"))
+    known = VersionStudy.objects.filter(version=version, study__case_studies__case=case).order_by()
+    pins = VersionSeries.objects.filter(
+        IsAmong(OuterRef("pk"), F("images")),
+        version=version,
+        series=OuterRef("series"),
+        pinned_at__gte=OuterRef("received_at"),
+    )
+    images = showable(Instance.objects.filter(study__in=known.values("study"))).exclude(Exists(pins.order_by()))
+    new = images.exclude(IsAmong(F("pk"), OuterRef("added_images"))).order_by()
+    rows = Case.objects.filter(pk__in=cases, state=Case.State.PUBLISHED).exclude(current_version=None)
+    return set(rows.filter(Exists(new)).order_by().values_list("pk", flat=True))

@@ -101,6 +101,9 @@ def layout_of(stored: Mapping[str, Any]) -> contract.Layout:
 def editor_context(case: Case, *, user: Any) -> dict[str, Any]:
     content = content_of(case)
     library = case.library
+    publishing = publishing_context(case, content=content)
+    # For the cell of the state, as in lists.
+    case.has_new_images = case.state == Case.State.PUBLISHED and bool(publishing["new_images"])  # type: ignore[attr-defined]
     return {
         "case": case,
         "library": library,
@@ -116,7 +119,7 @@ def editor_context(case: Case, *, user: Any) -> dict[str, Any]:
         "section_kinds": CaseSection.Kind.choices,
         "question_kinds": Question.Kind.choices,
         "vocabulary": vocabulary_choices(),
-        **publishing_context(case, content=content),
+        **publishing,
     }
 
 
@@ -167,6 +170,7 @@ def held_back_rows(case: Case) -> list[dict[str, Any]]:
         rows.append(
             {
                 "count": entry.get("count", 1),
+                "open": entry.get("open", entry.get("count", 1)),
                 "title": ", ".join(str(one.title) for one in explained) or _("Held back"),
                 "sentence": " ".join(str(one.sentence) for one in explained),
             }

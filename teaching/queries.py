@@ -77,8 +77,8 @@ def facets(rows: QuerySet[Case], *, names: Iterable[str] = FACETS) -> dict[str, 
 def checklist_of(*, case: Case, content: Mapping[str, Any]) -> list[checklist.Check]:
     return checklist.run(
         content,
-        clearance=clearance_of(case).value,
-        held_back_open=0 if case.held_back_resolved else sum(int(e.get("count", 1)) for e in case.held_back),
+        clearance=clearance_of(case),
+        held_back_open=0 if case.held_back_resolved else case.held_back_open,
         image_texts=image_texts(case),
         telling_objects=telling_objects(case),
         others=_other_presets(case),
@@ -108,16 +108,17 @@ def telling_objects(case: Case) -> list[str]:
     return sorted(set(telling.values_list("modality", flat=True)))
 
 
-def clearance_of(case: Case) -> Clearance:
-    """What may be said of all images of the case: the least of what may be said of each study."""
+def clearance_of(case: Case) -> str:
+    """What may be said of all images of the case, as `checklist.run` takes it: the least of what may be said of each
+    study."""
     if case.state == Case.State.PREPARING:
-        return Clearance.UNKNOWN
+        return Clearance.UNKNOWN.value
     studies = list(Study.objects.filter(case_studies__case=case))
     said = set(hooks.clearance_of(studies).values())
-    for one in (Clearance.UNKNOWN, Clearance.SCREENED):
+    for one in (Clearance.UNKNOWN, Clearance.SCREENED, Clearance.DEIDENTIFIED):
         if one in said:
-            return one
-    return Clearance.DEIDENTIFIED
+            return one.value
+    return checklist.NO_IMAGES
 
 
 def image_texts(case: Case) -> list[str]:
@@ -154,8 +155,11 @@ def check_sentence(check: checklist.Check) -> str:
             "pass": _("The images are de-identified"),
             "warn": _("Some images were screened on arrival; no de-identification run wrote them"),
         }.get(check.verdict, _("Nothing proves that the images are de-identified: make a de-identified copy")),
-        "held-back": _("Held-back images are dealt with"),
-        "images": _("There are images"),
+        "held-back": _("No held-back image waits for a decision"),
+        "images": {
+            "pass": _("There are images"),
+            "warn": _("No images yet"),
+        }.get(check.verdict, _("No images yet, and a question asks for a mark on one")),
         "alternative-title": _("The case has a title as an unknown"),
         "not-revealing": _("Nothing shown before the answer names the diagnosis"),
         "images-not-revealing": _("No text that came with the images names the diagnosis"),

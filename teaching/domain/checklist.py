@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from teaching.domain import content as documents
 from teaching.domain import leaks, questions
 
 Verdict = Literal["pass", "fail", "warn"]
+NO_IMAGES: Final = "no-images"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ def run(
     """Every check, green ones too.
 
     :param clearance: "deidentified": runs with their receipts wrote all images; "screened": others were checked when they
-        came into the archive; "unknown": neither.
+        came into the archive; "unknown": neither; "no-images": there are none, and nothing is said of them.
     :param held_back_open: images held back by de-identification that nobody has dealt with yet.
     :param image_texts: every text in the images' own attributes that a reader could come across.
     :param telling_objects: kinds of objects beside the images (reports, segmentations) that stand in the studies.
@@ -46,20 +47,25 @@ def run(
     :param stacks: Series Instance UIDs of those series that have more than one image.
     """
     asked = content.get("questions", ())
+    has_images = clearance != NO_IMAGES
     has_mark_question = any(q["kind"] == "mark" for q in asked)
     faults = [f"{number}" for number, q in enumerate(asked, start=1) if questions.faults(q)]
     found = leaks.find(content)
     told = leaks.telling_in(content, image_texts)
-    return [
+    of_images = [
         _check("deidentified", clearance == "deidentified", soft=clearance == "screened"),
-        _check("held-back", held_back_open == 0, detail=(str(held_back_open),)),
-        _check("images", bool(content.get("studies")), soft=True),
-        _check("alternative-title", bool(str(content.get("alternative_title", "")).strip())),
-        _check("not-revealing", not found, soft=True, detail=_leak_detail(found)),
         _check("images-not-revealing", not told, detail=tuple(told[:8])),
         _check("no-telling-objects", not telling_objects, detail=tuple(telling_objects)),
-        _check("presets-alike", not (telling := telling_presets(content, others)), soft=True, detail=tuple(telling)),
         _check("opening-view-blind", not opens_on_truth(content, stacks=stacks), soft=True),
+    ]
+    return [
+        # A text can be published without images; a question that asks for a mark on one cannot.
+        _check("images", has_images, soft=not has_mark_question),
+        *(of_images if has_images else ()),
+        _check("held-back", held_back_open == 0, detail=(str(held_back_open),)),
+        _check("alternative-title", bool(str(content.get("alternative_title", "")).strip())),
+        _check("not-revealing", not found, soft=True, detail=_leak_detail(found)),
+        _check("presets-alike", not (telling := telling_presets(content, others)), soft=True, detail=tuple(telling)),
         _check("diagnosis", _has_diagnosis(content)),
         _check("questions", bool(asked)),
         _check("questions-valid", not faults, detail=tuple(faults)),

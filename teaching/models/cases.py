@@ -62,7 +62,8 @@ class Case(TenantModel, TimeStampedModel):
 
     #: The de-identification run that brings (or brought) the images; empty for a case that did not come that way.
     deid_run_key = models.CharField(max_length=64, blank=True, db_index=True, editable=False)
-    #: Images that de-identification held back: `[{"reasons": [codes], "count"}]`, and whether somebody has looked.
+    #: Images that de-identification held back: `[{"reasons": [codes], "count", "open"}]`, `open` of them undecided (all,
+    #: where it is missing), and whether they are dealt with.
     held_back = models.JSONField(default=list, blank=True)
     held_back_resolved = models.BooleanField(default=False)
     preparation_error = models.CharField(max_length=500, blank=True)
@@ -99,6 +100,11 @@ class Case(TenantModel, TimeStampedModel):
     def audit_label(self) -> str:
         # Neither the title nor a diagnosis: the trail is read by people who may be learners elsewhere.
         return self.public_id
+
+    @property
+    def held_back_open(self) -> int:
+        """Images held back by de-identification on which nobody has decided."""
+        return sum(int(entry.get("open", entry.get("count", 1))) for entry in self.held_back)
 
     @property
     def is_editable(self) -> bool:

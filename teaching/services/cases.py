@@ -12,7 +12,7 @@ from access.queries import require
 from archive.models import Study
 from audit.services import record
 from core.errors import Invalid
-from teaching import pinned
+from teaching import notices, pinned
 from teaching.errors import WrongState
 from teaching.models import Case, CaseSection, CaseStudy, Library
 from teaching.services import validation
@@ -211,6 +211,7 @@ def add_new_images(*, actor: Any, case: Case, request: Any = None) -> int:
         if not found:
             raise WrongState(_("There are no new images."))
         locked.added_images = sorted({*locked.added_images, *found})
+        notices.images_settled(case=locked)
     return len(found)
 
 

@@ -20,7 +20,7 @@ def restore_revision(*, actor: Any, case: Case, number: int, revision: int | Non
     with editing(
         actor=actor,
         case=case,
-        summary=_("Restored revision %d") % number,
+        summary=_("Restored state %d") % number,
         revision=revision,
         request=request,
         action="case.restored",

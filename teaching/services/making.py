@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from access.queries import get_visible, require
@@ -64,40 +63,70 @@ def run_completed(*, run: DeidentificationRun) -> None:
 
 
 def held_back_of(run: DeidentificationRun) -> list[dict[str, Any]]:
-    """Images that were not copied, counted by their reasons (codes of `deid.domain.findings.Reason`)."""
-    counts: dict[tuple[str, ...], int] = {}
+    """Images that were not copied, counted by their reasons (codes of `deid.domain.findings.Reason`); `open` counts
+    those that nobody has released or left out on the page of the run, or that are held back again after a release."""
+    dropped, released = DeidentifiedInstance.Decision.DROPPED, DeidentifiedInstance.Decision.RELEASED
+    decided = {dropped, released} if run.is_working else {dropped}
+    counts: dict[tuple[str, ...], list[int]] = {}
     rows = DeidentifiedInstance.objects.filter(run=run, verdict=DeidentifiedInstance.Verdict.HELD_BACK)
-    for reasons in rows.values_list("reasons", flat=True):
+    for reasons, decision in rows.values_list("reasons", "decision"):
         key = tuple(sorted(str(reason) for reason in reasons)) or ("",)
-        counts[key] = counts.get(key, 0) + 1
-    return [{"reasons": list(reasons), "count": count} for reasons, count in sorted(counts.items())]
+        count = counts.setdefault(key, [0, 0])
+        count[0] += 1
+        count[1] += decision not in decided
+    return [
+        {"reasons": list(reasons), "count": count, "open": undecided}
+        for reasons, (count, undecided) in sorted(counts.items())
+    ]
+
+
+@transaction.atomic
+def holds_decided(*, run: DeidentificationRun) -> None:
+    """Called after decisions on held images (`deid.hooks.on_holds_decided`): the run's cases count them as dealt with."""
+    held_back = held_back_of(run)
+    rows = Case.objects.select_for_update(of=("self",)).filter(deid_run_key=str(run.pk))
+    for case in rows.exclude(state=Case.State.PREPARING):
+        _note_holds(case, held_back=held_back)
+        case.save(update_fields=_HOLDS)
+
+
+_HOLDS = ("held_back", "held_back_resolved", "updated_at")
+
+
+def _note_holds(case: Case, *, held_back: Sequence[dict[str, Any]]) -> None:
+    """An editor's word that the case goes on without held-back images holds as long as no others join them."""
+    before = case.held_back_open
+    case.held_back = [dict(entry) for entry in held_back]
+    after = case.held_back_open
+    case.held_back_resolved = not after or (case.held_back_resolved and after <= before)
 
 
 @transaction.atomic
 def preparation_finished(*, run_key: str, studies: Sequence[Study], held_back: Sequence[dict[str, Any]]) -> list[Case]:
     """A run came to its end; its cases become drafts. Repeating it changes nothing. Empty: it was not for a case.
 
-    A run ends again when somebody released held images: a draft that still has open holds takes them in.
+    A run ends again when somebody released held images: a draft takes them in; later on they are new images of the
+    case's studies.
     """
     cases = list(
-        Case.objects.select_for_update(of=("self",))
-        .select_related("library", "owner")
-        .filter(
-            Q(state=Case.State.PREPARING) | Q(state=Case.State.DRAFT, held_back_resolved=False), deid_run_key=run_key
-        )
+        Case.objects.select_for_update(of=("self",)).select_related("library", "owner").filter(deid_run_key=run_key)
     )
-    news = [
-        case for case in cases if case.state == Case.State.PREPARING or case.held_back != [dict(e) for e in held_back]
-    ]
-    for case in news:
-        _receive_images(case=case, studies=studies, held_back=held_back)
-    return news
+    received = []
+    for case in cases:
+        if case.state != Case.State.PREPARING and case.held_back == [dict(entry) for entry in held_back]:
+            continue
+        if case.state in (Case.State.PREPARING, Case.State.DRAFT):
+            _receive_images(case=case, studies=studies, held_back=held_back)
+            received.append(case)
+        else:
+            _note_holds(case, held_back=held_back)
+            case.save(update_fields=_HOLDS)
+    return received
 
 
 def _receive_images(*, case: Case, studies: Sequence[Study], held_back: Sequence[dict[str, Any]]) -> None:
     link_studies(case=case, studies=studies)
-    case.held_back = [dict(entry) for entry in held_back]
-    case.held_back_resolved = not case.held_back
+    _note_holds(case, held_back=held_back)
     case.preparation_error = "" if studies else str(_("Every image was held back: none can be shown."))
     case.state = Case.State.DRAFT
     case.revision += 1

@@ -20,7 +20,7 @@ from access.services import grant_role, may_manage_roles, revoke_role
 from archive.models import Archive, Study
 from core.errors import Forbidden, Invalid, NotFound
 from core.tables import Choice, Column, Table
-from teaching import forms, presentation, queries, services, vocabulary
+from teaching import forms, pinned, presentation, queries, services, vocabulary
 from teaching.models import Case, Course, Library
 
 
@@ -74,8 +74,10 @@ class CaseTable(Table):
 
     def prepare(self, rows: Sequence[Any]) -> None:
         pictures = presentation.thumbnails(rows, organisation=self.request.organisation.slug)  # type: ignore[attr-defined]
+        grown = pinned.with_new_images([row.pk for row in rows])
         for row in rows:
             row.picture = pictures.get(row.pk, "")
+            row.has_new_images = row.pk in grown
 
 
 def counted(rows: QuerySet[Case]) -> QuerySet[Case]:

@@ -223,3 +223,17 @@ def test_the_extent_of_a_circle_is_its_centre_and_radius_in_millimetres(
 def test_images_are_called_de_identified_only_when_a_run_wrote_them(clearance: str, verdict: str) -> None:
     found = {check.code: check.verdict for check in checklist.run(content(), clearance=clearance, held_back_open=0)}
     assert found["deidentified"] == verdict
+
+
+def test_nothing_is_said_of_images_where_there_are_none() -> None:
+    """A green tick for images that do not exist says something false."""
+    text = checklist.run(content(), clearance=checklist.NO_IMAGES, held_back_open=0)
+    said = {check.code: check.verdict for check in text}
+    of_images = {"deidentified", "images-not-revealing", "no-telling-objects", "opening-view-blind"}
+    assert not of_images & set(said)
+    assert said["images"] == "warn"
+    question = {"id": "q", "kind": "mark", "stem": "Mark it", "points": 5, "max_marks": 2}
+    asked = checklist.run(content(questions=[question]), clearance=checklist.NO_IMAGES, held_back_open=0)
+    assert {check.code: check.verdict for check in asked}["images"] == "fail"
+    shown = checklist.run(content(studies=[{}]), clearance="deidentified", held_back_open=0)
+    assert of_images <= {check.code for check in shown if check.verdict == "pass"}

@@ -172,3 +172,60 @@ def test_the_dialog_starts_the_run_and_leads_to_the_case() -> None:
     finish(house, case)
     done = client.get(made["HX-Redirect"] + "preparing/")
     assert done["HX-Redirect"] == made["HX-Redirect"]
+
+
+@pytest.mark.parametrize("asks_second", [False, True])
+def test_a_decision_on_the_run_settles_the_checklist_and_taking_it_back_opens_it_again(asks_second: bool) -> None:
+    house = make_house()
+    study = clinical_study(house, held=True)
+    with tenant(house.organisation):
+        case = services.make_case_from_study(actor=house.educator, study=study, library=house.library)
+    finish(house, case)
+    manager = make_member(house.organisation)
+    grant_role(actor=None, container=study.archive, role="reader", user=manager)
+    grant_role(actor=None, container=house.archive, role="manager", user=manager)
+    client = Client()
+    client.force_login(house.educator)
+    address = reverse("teaching:case-edit", kwargs={"organisation": house.organisation.slug, "case": case.public_id})
+
+    def said() -> tuple[bool, bool, bool]:
+        """Whether the page asks to go on without them; whether it calls them decided; whether the checklist is open."""
+        with tenant(house.organisation):
+            case.refresh_from_db()
+        page = client.get(address + "publishing/").content.decode()
+        return "Go on without them" in page, "All of them are decided on" in page, not case.held_back_resolved
+
+    assert said() == (True, False, True)
+    with tenant(house.organisation):
+        run = run_of(case)
+        before = case.revision
+        held = [row.pk for row in run.instances.all() if row.is_open_hold]
+        deid.drop_images(actor=manager, run=run, instances=held, reason="a name in the corner")
+    assert said() == (False, True, False)
+    assert case.revision == before, "the text is the one that was reviewed"
+    with tenant(house.organisation):
+        deid.take_back(actor=manager, run=run, instances=held)
+    assert said() == (True, False, True)
+    if asks_second:
+        client.post(address + "act/resolve-held-back/")
+        assert said() == (False, False, False)
+
+
+def test_what_an_editor_said_of_held_images_holds_until_others_join_them() -> None:
+    house = make_house()
+    study = clinical_study(house, held=True)
+    with tenant(house.organisation):
+        case = services.make_case_from_study(actor=house.educator, study=study, library=house.library)
+    finish(house, case)
+    manager = make_member(house.organisation)
+    grant_role(actor=None, container=study.archive, role="reader", user=manager)
+    grant_role(actor=None, container=house.archive, role="manager", user=manager)
+    with tenant(house.organisation):
+        services.resolve_held_back(actor=house.educator, case=case)
+        run = run_of(case)
+        held = [row.pk for row in run.instances.all() if row.is_open_hold]
+        deid.release_images(actor=manager, run=run, instances=held, reason="only L and R in the image")
+    finish(house, case)
+    with tenant(house.organisation):
+        assert case.held_back == [] and case.held_back_resolved
+        assert case.case_studies.get().study.instance_count == 3

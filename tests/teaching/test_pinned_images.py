@@ -13,6 +13,7 @@ from django.urls import reverse
 from access.grant_policy import change_policy
 from access.sharing import services as sharing
 from archive.models import Instance, Series, Study
+from core import notifications
 from core.tenancy import tenant
 from practice import services as practice
 from teaching import pinned, services
@@ -186,3 +187,43 @@ def test_versions_published_before_keep_what_they_show() -> None:
     with tenant(house.organisation):
         assert set(pinned.images_shown(old)) == set(pinned.images_shown(version))
         assert VersionSeries.objects.filter(version=version).count() == 1
+
+
+def test_new_images_are_told_everywhere_and_nothing_calls_the_case_whole(
+    late: tuple[House, Study, CaseVersion],
+) -> None:
+    house, _study, version = late
+    publish(other := make_house())
+    slug = house.organisation.slug
+    client = Client()
+    client.force_login(house.educator)
+    case = version.case
+
+    def pages() -> dict[str, str]:
+        places = {
+            "editor": reverse("teaching:case-edit", kwargs={"organisation": slug, "case": case.public_id}),
+            "list": reverse("teaching:home", kwargs={"organisation": slug}),
+            "home": reverse("core:home", kwargs={"organisation": slug}),
+        }
+        return {name: client.get(place).content.decode() for name, place in places.items()}
+
+    found = pages()
+    assert "Learners see exactly this" not in found["editor"]
+    assert "Learners see version 1, without the new images." in found["editor"]
+    assert "4 new images arrived" in found["editor"] and "next version" in found["editor"]
+    assert "new revision" not in found["editor"]
+    assert "new images</" in found["list"].replace("\n", "")
+    assert "new images arrived" in found["home"]
+    with tenant(house.organisation):
+        lines = [notifications.sentence(line) for line in notifications.of(user=house.educator)]
+        assert lines == [f"New images arrived for the published case “{case.title}”. Learners do not see them."]
+        assert not notifications.of(user=house.learner).filter(kind="teaching.new_images").exists()
+    with tenant(other.organisation):
+        assert not notifications.of(user=other.educator).filter(kind="teaching.new_images").exists()
+    with tenant(house.organisation):
+        services.add_new_images(actor=house.educator, case=case)
+        assert not notifications.of(user=house.educator).exists(), "it was seen to"
+        services.publish_case(actor=house.educator, case=case)
+    found = pages()
+    assert "Learners see exactly this" in found["editor"]
+    assert "new images" not in found["list"] and "new images arrived" not in found["home"]
