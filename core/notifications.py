@@ -21,10 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from core.errors import Message
@@ -67,9 +67,11 @@ def kind_of(notification: Notification) -> Kind:
 
 
 def sentence(notification: Notification) -> str:
-    words = str(kind_of(notification).sentence)
+    words: Any = kind_of(notification).sentence
+    # A sentence that counts (`ngettext_lazy`) chooses its words by the number.
+    values = {name: value if isinstance(value, int) else str(value) for name, value in notification.detail.items()}
     try:
-        return words % {name: str(value) for name, value in notification.detail.items()}
+        return str(words % values)
     except (KeyError, ValueError, TypeError):
         # A line kept by an older version may lack what the sentence wants today.
         return str(kind_of(notification).label)
@@ -115,6 +117,13 @@ def send(
 def was_sent(*, kind: str, organisation: Organisation, subject: str) -> bool:
     """Whether anybody has this line, read or not."""
     found: bool = Notification.objects.filter(organisation=organisation, kind=kind, subject=subject[:100]).exists()
+    return found
+
+
+def last_sent(*, kind: str, organisation: Organisation, subject: str) -> datetime | None:
+    """When somebody was told last; None: nobody has the line."""
+    rows = Notification.objects.filter(organisation=organisation, kind=kind, subject=subject[:100])
+    found: datetime | None = rows.aggregate(last=Max("happened_at"))["last"]
     return found
 
 

@@ -13,9 +13,10 @@ class TrialsConfig(AppConfig):
         from access import hooks
         from archive import hooks as archive_hooks
         from core import guides, home, navigation, palette
-        from trials import audit_actions, doorways, permissions, queries, services
+        from trials import audit_actions, doorways, notices, permissions, queries, services
 
         audit_actions.register()
+        notices.register()
         permissions.register()
         archive_hooks.on_study_settled(services.study_settled)
         archive_hooks.register_stewards(queries.stewards)

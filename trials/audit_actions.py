@@ -11,6 +11,11 @@ def register() -> None:
     actions.register("trial.changed", _("{actor} changed the trial {target}"), event_type=act)
     actions.register("trial.closed", _("{actor} closed the trial {target}: {reason}"), event_type=act)
     actions.register("trial.reopened", _("{actor} reopened the trial {target}: {reason}"), event_type=act)
+    actions.register(
+        "trial.held_asked",
+        _("{actor} asked the managers of {archive} to decide on files held for trial {target} ({count})"),
+        event_type=act,
+    )
     actions.register("site.created", _("{actor} added the site {target} to trial {trial}"), event_type=act)
     actions.register("site.changed", _("{actor} changed the site {target} of trial {trial}"), event_type=act)
     actions.register("site.closed", _("{actor} closed the site {target} of trial {trial}: {reason}"), event_type=act)
@@ -24,7 +29,9 @@ def register() -> None:
     )
     actions.register("subject.viewed", _("{actor} opened subject {target} of trial {trial}"), event_type=act)
     actions.register(
-        "subject.list_exported", _("{actor} exported a list of {count} subjects of {target}"), event_type=actions.EXPORT
+        "subject.list_exported",
+        _("{actor} exported a list of subjects of {target} (rows: {count})"),
+        event_type=actions.EXPORT,
     )
     actions.register(
         "study.matched", _("Study {target} was matched to subject {subject} of trial {trial}"), event_type=act

@@ -25,3 +25,13 @@ class AcrossSites(Invalid):
 
     code = "across-sites"
     default_message = _("Staff of another site sent these images. Say why they show this subject.")
+
+
+class NothingHeld(Conflict):
+    code = "nothing-held"
+    default_message = _("No held file waits for a decision.")
+
+
+class NobodyToAsk(Conflict):
+    code = "nobody-to-ask"
+    default_message = _("No active person manages this archive. Ask an administrator to name a manager.")

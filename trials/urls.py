@@ -31,6 +31,7 @@ urlpatterns = [
     path(SUBJECT + "images/<slug:study>/", images.SubjectImages.as_view(), name="images"),
     path(TRIAL + "waiting/", matching.waiting, name="waiting"),
     path(TRIAL + "held/", matching.held, name="held"),
+    path(TRIAL + "held/ask/", matching.held_ask, name="held-ask"),
     path(TRIAL + "waiting/<slug:study>/", matching.match, name="match"),
     path(TRIAL + "waiting/<slug:study>/images/", images.WaitingImages.as_view(), name="waiting-images"),
 ]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from access.models import User
 from access.queries import people_with_role
@@ -21,7 +22,11 @@ def register() -> None:
         kind=FILES_HELD,
         label=_("Quarantine"),
         icon="shield-alert",
-        sentence=_("%(count)s files for %(archive)s are held: they may identify a patient"),
+        sentence=ngettext_lazy(
+            "%(count)s file for %(archive)s is held: it may identify a patient",
+            "%(count)s files for %(archive)s are held: they may identify a patient",
+            "count",
+        ),
         tone="query",
     )
 

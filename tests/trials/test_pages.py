@@ -11,14 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from access.models import User
-from access.services import grant_role
+from access.services import grant_role, revoke_role
 from audit.models import Event
+from core import notifications
 from core.models import Notification
 from core.tenancy import tenant
 from tests.access.factories import make_member
 from tests.archive.factories import deliver, make_archive, make_file
 from tests.trials.factories import House, make_images
-from trials import services
+from trials import notices, services
 from trials.models import Site, SubjectStudy
 
 pytestmark = pytest.mark.django_db
@@ -400,3 +401,52 @@ def test_the_list_of_held_files_costs_the_same_for_many(house: House) -> None:
         counts.append(len(caught))
     # By the minute a session is touched with a statement more; three rows more would cost three.
     assert counts[1] - counts[0] < 3
+
+
+def test_a_coordinator_asks_the_managers_of_the_archive_about_held_files_once(house: House, stranger: House) -> None:
+    manager, theirs = make_member(house.organisation), make_member(stranger.organisation)
+    for place, person in ((house, manager), (stranger, theirs)):
+        grant_role(actor=None, container=place.trial.archive, role="manager", user=person)
+        grant_role(actor=None, container=place.trial.archive, role="contributor", user=place.staff)
+    ask, button = url(house, "held-ask"), "Ask the archive"
+    coordinator = signed_in(house.coordinator)
+    assert button not in words(coordinator, url(house, "held")), "nothing waits"
+    assert "No held file waits" in coordinator.post(ask, follow=True).content.decode()
+    for place in (house, stranger):
+        deliver(place.trial.archive, [make_file(PatientName="Quixano^Alonso")], actor=place.staff)
+    assert button in words(coordinator, url(house, "held"))
+    assert button not in words(signed_in(house.monitor), url(house, "held"))
+    for person, status in ((house.monitor, 403), (house.staff, 403), (house.reader, 403), (stranger.coordinator, 404)):
+        assert signed_in(person).post(ask).status_code == status
+    for _twice in range(2):
+        assert "1 manager of the archive was asked." in coordinator.post(ask, follow=True).content.decode()
+    with tenant(house.organisation):
+        line = Notification.objects.get(kind="trials.held_asked")
+        assert line.person == manager
+        sentence = notifications.sentence(line)
+        assert Event.objects.filter(action="trial.held_asked").latest("pk").detail["count"] == 1
+    assert str(house.coordinator) in sentence and "Quixano" not in sentence
+    assert signed_in(manager).get(line.url).status_code == 200
+    with tenant(stranger.organisation):
+        assert not Notification.objects.filter(kind="trials.held_asked").exists()
+    assert "Asked" in words(coordinator, url(house, "held"))
+
+
+def test_asking_about_held_files_says_when_there_is_nobody_to_ask(house: House) -> None:
+    grant_role(actor=None, container=house.trial.archive, role="contributor", user=house.staff)
+    deliver(house.trial.archive, [make_file(PatientName="Quixano^Alonso")], actor=house.staff)
+    with tenant(house.organisation):
+        for person in notices.managers(house.trial):
+            revoke_role(actor=None, container=house.trial.archive, role="manager", user=person)
+    answer = signed_in(house.coordinator).post(url(house, "held-ask"), follow=True).content.decode()
+    assert "No active person manages this archive" in answer
+
+
+def test_a_notification_about_one_held_file_says_one_file(house: House) -> None:
+    grant_role(actor=None, container=house.trial.archive, role="contributor", user=house.staff)
+    deliver(house.trial.archive, [make_file(PatientName="Quixano^Alonso")], actor=house.staff)
+    with tenant(house.organisation):
+        line = Notification.objects.get(person=house.coordinator, kind="archive.files_held")
+        assert notifications.sentence(line).startswith("1 file for ")
+        line.detail["count"] = 2
+        assert notifications.sentence(line).startswith("2 files for ")

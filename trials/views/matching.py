@@ -8,12 +8,15 @@ from django.contrib import messages
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from access.queries import may
 from archive import lists as archive_lists
 from archive.models import Study
-from core.errors import Forbidden, Invalid, NotFound
-from trials import forms, lists, queries, reasons, services
+from archive.permissions import MANAGE as MANAGE_ARCHIVE
+from core.errors import Conflict, Forbidden, Invalid, NotFound
+from trials import forms, lists, notices, queries, reasons, services
 from trials.errors import AcrossSites
 from trials.models import Subject, Trial
 from trials.services.matching import said_by
@@ -44,9 +47,30 @@ def waiting(request: Any, organisation: str, trial: str) -> HttpResponse:
 def held(request: Any, organisation: str, trial: str) -> HttpResponse:
     """What senders sent and the archive did not take, and why. Deciding on it is the archive's own page."""
     found, context = _load(request, trial)
-    context["tab"] = "held"
+    manages = may(request.user, MANAGE_ARCHIVE, found.archive)
+    waits = queries.held_open(request.user, trial=found).exists()
+    context |= {
+        "tab": "held",
+        "may_decide": manages,
+        "may_ask": waits and not manages and context["rights"].manage_subjects,
+        "asked_at": notices.last_asked(found) if waits and not manages else None,
+    }
     table = lists.HeldTable(request=request, queryset=queries.held(request.user, trial=found), context=context)
     return table.respond("trials/held.html", context)
+
+
+@require_POST
+def held_ask(request: Any, organisation: str, trial: str) -> HttpResponse:
+    """Ask the managers of the archive to decide on what is held; asking twice tells them once."""
+    found, _context = _load(request, trial)
+    try:
+        told = services.ask_about_held(actor=request.user, trial=found, request=request)
+    except Conflict as error:
+        messages.error(request, str(error.message))
+        return redirect("trials:held", organisation=organisation, trial=trial)
+    said = ngettext("%(n)s manager of the archive was asked.", "%(n)s managers of the archive were asked.", told)
+    messages.success(request, said % {"n": told})
+    return redirect("trials:held", organisation=organisation, trial=trial)
 
 
 def _waiting_study(request: Any, trial: Trial, public_id: str) -> Study:
