@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from pydicom.datadict import dictionary_description, private_dictionary_description
 from pydicom.uid import UID
 
@@ -108,7 +109,7 @@ def _element(element: Element, context: Context, depth: int) -> Iterator[Attribu
             row.value = _shown(element.value(), vr=vr, tag=element.tag, context=context, big=element.is_big_endian)
         yield row
         return
-    row.note = _("%(n)s items") % {"n": len(element.items)}
+    row.note = ngettext("%(n)s item", "%(n)s items", len(element.items)) % {"n": len(element.items)}
     yield row
     if depth >= MOST_DEPTH:
         return

@@ -29,7 +29,7 @@ def register() -> None:
     actions.register("study.listed", _("{actor} searched studies of {archive}"), event_type=actions.QUERY)
     actions.register(
         "study.list_exported",
-        _("{actor} took away the study list of {archive} ({count} rows)"),
+        _("{actor} took away the study list of {archive} (rows: {count})"),
         event_type=actions.EXPORT,
     )
     actions.register(
@@ -75,9 +75,9 @@ def _register_albums() -> None:
     for action, sentence in (
         ("album.created", _("{actor} made the album {target} in {archive}")),
         ("album.changed", _("{actor} changed {changed} of the album {target}")),
-        ("album.deleted", _("{actor} deleted the album {target} with {studies} studies; they stay in {archive}")),
-        ("album.studies_added", _("{actor} added {count} studies to the album {target}")),
-        ("album.studies_removed", _("{actor} took {count} studies out of the album {target}")),
+        ("album.deleted", _("{actor} deleted the album {target}; its studies ({studies}) stay in {archive}")),
+        ("album.studies_added", _("{actor} added studies ({count}) to the album {target}")),
+        ("album.studies_removed", _("{actor} took studies ({count}) out of the album {target}")),
         ("album.arranged", _("{actor} arranged the album {target}")),
         ("album.opened", _("{actor} opened the album {target}")),
     ):

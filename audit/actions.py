@@ -113,13 +113,13 @@ def register_own() -> None:
     register("audit.viewed", _("{actor} read the audit trail"), event_type=AUDIT_LOG_USED)
     register(
         "audit.exported",
-        _("{actor} exported the audit trail ({count} events)"),
+        _("{actor} exported the audit trail (events: {count})"),
         event_type=AUDIT_LOG_USED,
     )
     register("audit.checked", _("{actor} started a check of the audit chain"), event_type=AUDIT_LOG_USED)
     register(
         "audit.check_ended",
-        _("The check of the audit chain ended: {intact} of {total} events intact"),
+        _("The check of the audit chain ended: {intact} of {total} intact"),
         event_type=AUDIT_LOG_USED,
     )
     register(
@@ -208,7 +208,7 @@ def register_own() -> None:
         _("{actor} lifted the suspension of the organisation {target}"),
         event_type=SECURITY_ALERT,
     )
-    register("invitation.sent", _("{actor} invited somebody by e-mail ({roles} roles)"), event_type=SECURITY_ALERT)
+    register("invitation.sent", _("{actor} invited somebody by e-mail (roles: {roles})"), event_type=SECURITY_ALERT)
     register("invitation.resent", _("{actor} sent the invitation {target} again"), event_type=SECURITY_ALERT)
     register("invitation.withdrawn", _("{actor} withdrew the invitation {target}"), event_type=SECURITY_ALERT)
     register("domain.proven", _("The e-mail domain {domain} was verified ({by})"), event_type=SECURITY_ALERT)
@@ -218,13 +218,13 @@ def register_own() -> None:
     register("join.asked", _("{actor} asked to join"), event_type=SECURITY_ALERT)
     register("join.accepted", _("{actor} accepted {target}’s request to join"), event_type=SECURITY_ALERT)
     register("join.refused", _("{actor} declined {target}’s request to join"), event_type=SECURITY_ALERT)
-    register("people.imported", _("{actor} imported a list of {count} people"), event_type=SECURITY_ALERT)
+    register("people.imported", _("{actor} imported a list of people ({count})"), event_type=SECURITY_ALERT)
     register("service.created", _("{actor} created the service account {target}"), event_type=SECURITY_ALERT)
     register("look.started", _("{actor} started viewing as {target}"), event_type=SECURITY_ALERT)
     register("look.ended", _("{actor} stopped viewing as {target}"), event_type=SECURITY_ALERT)
     register(
         "token.rotated",
-        _("{actor} replaced the API token {old} with {target}; the old one expires in {hours} hours"),
+        _("{actor} replaced the API token {old} with {target}; hours until the old one expires: {hours}"),
         event_type=SECURITY_ALERT,
     )
     register("token.shut-out", _("{actor} blocked the API token {target}"), event_type=SECURITY_ALERT)

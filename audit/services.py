@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Model
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from access import hooks
 from access.queries import require
@@ -177,7 +178,8 @@ def verify_as_job(*, organisation_id: int, job_id: str) -> None:
         }
         slug = handle.job.organisation.slug
         there = reverse("audit:check", kwargs={"organisation": slug, "check": handle.job.pk})
-        message = _("%(count)s of %(total)s events intact") % {"count": verdict.intact, "total": verdict.total}
+        said = ngettext("%(count)s of %(total)s event intact", "%(count)s of %(total)s events intact", verdict.total)
+        message = said % {"count": verdict.intact, "total": verdict.total}
         with transaction.atomic():
             handle.finish(result=result, result_url=there, message=message)
             record(

@@ -105,7 +105,7 @@ def save(
     name, query = tidy_name(name), tidy_query(query)
     mine = own(user=user).filter(list_key=list_key, place=place)
     if not mine.filter(name=name).exists() and mine.count() >= MOST_PER_LIST:
-        raise Conflict(_("You keep %d views of this list. Delete one first.") % MOST_PER_LIST)
+        raise Conflict(_("At most %d views of a list can be kept. Delete one first.") % MOST_PER_LIST)
     view, _made = SavedView.objects.update_or_create(
         organisation=organisation,
         owner=user,

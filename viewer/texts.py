@@ -7,6 +7,7 @@ from django.utils.translation import gettext_noop as _
 
 SENTENCES: tuple[str, ...] = (
     _("1 image"),
+    _("1 image could not be loaded"),
     _("Angle"),
     _("Area"),
     _("Arrow"),
@@ -37,6 +38,7 @@ SENTENCES: tuple[str, ...] = (
     _("image"),
     _("Image"),
     _("Image {index} / {count}"),
+    _("Images a second: {n}"),
     _("Images and series"),
     _("Invert"),
     _("It has no image of its own."),
@@ -218,7 +220,6 @@ SENTENCES: tuple[str, ...] = (
     _("{field} is missing"),
     _("{mm} mm thick"),
     _("{n} images"),
-    _("{n} images a second"),
     _("{rows} by {columns}"),
     _("{series}, image {index} of {count}"),
     _("{value} of {most} sure"),

@@ -93,8 +93,8 @@ class Walk:
         event = _event_at(head, self.last + 1)
         count = self._all[-1].sequence - self.last
         if self.last == 0:
-            return Finding("removed", event, _("all %(count)s events were removed"), {"count": count})
-        return Finding("removed", event, _("the newest %(count)s events were removed"), {"count": count})
+            return Finding("removed", event, _("every event was removed (%(count)s)"), {"count": count})
+        return Finding("removed", event, _("the newest events were removed (%(count)s)"), {"count": count})
 
     def _order(self, link: Link, *, place: int, expected: int | None) -> Finding | None:
         if link.sequence != place:

@@ -272,7 +272,7 @@ export class App {
     this.workspace.framesPerSecond = Math.min(60, Math.max(1, fps));
     const pane = this.workspace.active;
     if (pane?.playing) pane.play(this.workspace.framesPerSecond);
-    this.say(t('{n} images a second', { n: this.workspace.framesPerSecond }));
+    this.say(t('Images a second: {n}', { n: this.workspace.framesPerSecond }));
   }
 
   toggleSmooth(): void {

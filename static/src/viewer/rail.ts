@@ -130,7 +130,9 @@ export class Rail {
       series.loading === 'failed'
         ? t('could not be loaded')
         : series.failed.size
-          ? t('{count} images could not be loaded', { count: series.failed.size })
+          ? series.failed.size === 1
+            ? t('1 image could not be loaded')
+            : t('{count} images could not be loaded', { count: series.failed.size })
           : '';
     item.title = [seriesName(series, this.workspace.manifest.overlays.descriptions), state].filter(Boolean).join(' — ');
     const count = item.querySelector('.rail-count') as HTMLElement;

@@ -152,7 +152,7 @@ export class Toolbar {
       label: t('Speed'),
       entries: () =>
         [5, 10, 15, 25, 30, 50].map((fps) => ({
-          label: t('{n} images a second', { n: fps }),
+          label: t('Images a second: {n}', { n: fps }),
           checked: app.workspace.framesPerSecond === fps,
           act: () => app.setSpeed(fps),
         })),
