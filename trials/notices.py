@@ -38,7 +38,7 @@ def ask_to_decide(*, trial: Trial, actor: Any) -> int:
         kind=HELD_ASKED,
         organisation=trial.organisation,
         persons=managers(trial),
-        subject=trial.archive.public_id,
+        subject=trial.archive.slug,
         url=reverse(
             "archive:quarantine", kwargs={"organisation": trial.organisation.slug, "archive": trial.archive.slug}
         ),
@@ -49,4 +49,4 @@ def ask_to_decide(*, trial: Trial, actor: Any) -> int:
 
 def last_asked(trial: Trial) -> datetime | None:
     """When the managers were asked last."""
-    return notifications.last_sent(kind=HELD_ASKED, organisation=trial.organisation, subject=trial.archive.public_id)
+    return notifications.last_sent(kind=HELD_ASKED, organisation=trial.organisation, subject=trial.archive.slug)
