@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from access.models import User
 from access.services import grant_role
 from archive.models import Study
 from core.errors import Forbidden
@@ -52,6 +53,15 @@ def finish(house: House, case: Case) -> None:
         run = run_of(case)
         deid.execute_run(run_id=run.pk, job_id=str(run.job_id))
         case.refresh_from_db()
+
+
+def manager_of(house: House, study: Study) -> User:
+    """Who may decide on held images of the study."""
+    person: User = make_member(house.organisation)
+    with tenant(house.organisation):
+        grant_role(actor=None, container=study.archive, role="reader", user=person)
+        grant_role(actor=None, container=house.archive, role="manager", user=person)
+    return person
 
 
 def test_one_button_makes_a_draft_with_de_identified_images() -> None:
@@ -181,9 +191,7 @@ def test_a_decision_on_the_run_settles_the_checklist_and_taking_it_back_opens_it
     with tenant(house.organisation):
         case = services.make_case_from_study(actor=house.educator, study=study, library=house.library)
     finish(house, case)
-    manager = make_member(house.organisation)
-    grant_role(actor=None, container=study.archive, role="reader", user=manager)
-    grant_role(actor=None, container=house.archive, role="manager", user=manager)
+    manager = manager_of(house, study)
     client = Client()
     client.force_login(house.educator)
     address = reverse("teaching:case-edit", kwargs={"organisation": house.organisation.slug, "case": case.public_id})
@@ -217,9 +225,7 @@ def test_what_an_editor_said_of_held_images_holds_until_others_join_them() -> No
     with tenant(house.organisation):
         case = services.make_case_from_study(actor=house.educator, study=study, library=house.library)
     finish(house, case)
-    manager = make_member(house.organisation)
-    grant_role(actor=None, container=study.archive, role="reader", user=manager)
-    grant_role(actor=None, container=house.archive, role="manager", user=manager)
+    manager = manager_of(house, study)
     with tenant(house.organisation):
         services.resolve_held_back(actor=house.educator, case=case)
         run = run_of(case)
