@@ -99,7 +99,7 @@ class HeldGroup:
     @property
     def undecided(self) -> int:
         """Those that nobody has decided on, or that are held back again after a release."""
-        return sum(not row.is_left_out for row in self.instances)
+        return sum(not row.decision or (row.is_held_back and not row.is_left_out) for row in self.instances)
 
 
 def held_back(run: DeidentificationRun) -> list[HeldGroup]:

@@ -19,7 +19,7 @@ from core.tenancy import tenant
 from deid import queries, services
 from deid.errors import NoImageChosen, NotTakenBack, WrongState
 from deid.models import DeidentificationRun, DeidentifiedInstance
-from deid.services import execution, receipts
+from deid.services import receipts, runs
 from tests.access.sign_in.sessions import forget_sign_in
 from tests.deid.conftest import House, make_house
 from tests.deid.test_releases import (
@@ -52,7 +52,7 @@ def drop(run: DeidentificationRun, *, actor: User, rows: list[DeidentifiedInstan
 
 def now(run: DeidentificationRun) -> DeidentificationRun:
     with tenant(run.organisation):
-        return execution.load(run.pk)
+        return runs.load(run.pk)
 
 
 def text_of(client: Client, house: House, name: str, run: DeidentificationRun, **query: Any) -> str:
