@@ -26,9 +26,7 @@ def register() -> None:
     )
     actions.register(
         "deidentification.archive_screened",
-        _(
-            "Archive {target} was screened: {found} of {screened} images did not pass, {quarantined} moved to quarantine"
-        ),
+        _("Archive {target} was screened: {found} of {screened} did not pass, {quarantined} moved to quarantine"),
         event_type=actions.SECURITY_ALERT,
     )
     actions.register(
