@@ -237,3 +237,91 @@ def test_nothing_is_said_of_images_where_there_are_none() -> None:
     assert {check.code: check.verdict for check in asked}["images"] == "fail"
     shown = checklist.run(content(studies=[{}]), clearance="deidentified", held_back_open=0)
     assert of_images <= {check.code for check in shown if check.verdict == "pass"}
+
+
+@given(st.text(max_size=60), st.integers(2, 40))
+def test_a_first_line_is_never_longer_than_its_limit_and_cut_only_when_it_has_to_be(text: str, limit: int) -> None:
+    line, whole = markup.first_line(text, limit=limit), markup.first_line(text, limit=10_000)
+    assert len(line) <= limit
+    assert line == whole if len(whole) <= limit else whole.startswith(line[:-1]) and line.endswith("…")
+
+
+def test_the_diagnosis_in_words_is_the_section_else_the_code_of_a_diagnosis_else_the_title() -> None:
+    codes = [{"role": role, "display": f"of a {role}"} for role in ("anatomy", "topic", "diagnosis", "finding")]
+    written = content(title="Title", codes=codes)
+    assert documents.diagnosis_text(written) == "Acute pulmonary embolism"
+    unwritten = {
+        **written,
+        "sections": [section("history", "Short of breath.", "always"), section("diagnosis", " ", "")],
+    }
+    assert documents.diagnosis_text(unwritten) == "of a diagnosis"
+    assert documents.diagnosis_text({**unwritten, "codes": codes[:2]}) == "Title"
+
+
+def test_only_a_section_or_a_code_of_a_diagnosis_is_a_diagnosis() -> None:
+    def verdict(**changes: Any) -> str:
+        checks = checklist.run(content(**changes), clearance="deidentified", held_back_open=0)
+        return next(check.verdict for check in checks if check.code == "diagnosis")
+
+    assert verdict() == "pass"
+    assert verdict(sections=[section("findings", "Seen.", "after_answer")]) == "fail"
+    assert verdict(sections=[section("diagnosis", " ", "after_answer")]) == "fail"
+    assert verdict(sections=[], codes=[{"role": "anatomy", "code": "RID1"}]) == "fail"
+    assert verdict(sections=[], codes=[{"role": "diagnosis", "code": "RID1"}]) == "pass"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("nodule", "nodules", True),
+        ("cysts", "cyst", True),  # a stem of four letters
+        ("gases", "gas", False),  # one of three would be too short
+        ("bony", "bone", False),
+    ],
+)
+def test_endings_are_taken_off_as_long_as_four_letters_are_left(one: str, other: str, is_same: bool) -> None:
+    assert (leaks.stem(one) == leaks.stem(other)) is is_same
+
+
+LENGTHS = st.floats(2, 60)
+TILTED = (0.6, 0.8, 0.0, 0.0, 0.0, -1.0)
+
+
+@given(LENGTHS, LENGTHS, st.floats(0.2, 3), st.sampled_from(["ellipse", "rectangle", "length", "freehand", "probe"]))
+def test_the_radius_is_the_same_from_the_spacing_and_from_the_patient(
+    width: float, height: float, spacing: float, tool: str
+) -> None:
+    """Of any shape, as long as pixels are square; the centre too."""
+    x, y = 100.0, 50.0
+    left, right, top, bottom = x - width / 2, x + width / 2, y - height / 2, y + height / 2
+    corners = ((left, top), (right, top), (left, bottom), (right, bottom))
+    points = {
+        "ellipse": ((left, y), (right, y), (x, top), (x, bottom)),
+        "rectangle": corners,
+        "length": (corners[0], corners[3]),
+        "freehand": (corners[0], corners[1], corners[3], corners[2]),
+        "probe": ((x, y),),
+    }[tool]
+    plane = ImagePlane(position=(-50.0, 10.0, 7.0), orientation=TILTED, spacing=(spacing, spacing))
+    mark = Mark(
+        id="00000000-0000-4000-8000-000000000001",
+        tool=tool,  # type: ignore[arg-type]
+        series_instance_uid="1.2",
+        sop_instance_uid="1.2.3",
+        points=points,
+        patient_points=tuple(plane.to_patient(p) for p in points),
+        frame_of_reference_uid="1.2.9",
+    )
+    known, guessed = truth.extent(mark, spacing=(spacing, spacing)), truth.extent(mark, spacing=None)
+    assert guessed.radius_mm == pytest.approx(known.radius_mm, rel=1e-6, abs=1e-9)
+    assert guessed.centre_mm == pytest.approx(known.centre_mm, abs=1e-6)
+    if tool != "length":
+        assert known.centre_mm == pytest.approx(plane.to_patient((x, y)), abs=1e-6)
+    stored = truth.to_json(known)
+    assert stored["centre_mm"] == [round(value, 4) for value in known.centre_mm or ()]
+    assert (stored["radius_mm"], stored["spacing_mm"]) == (round(known.radius_mm or 0.0, 4), [spacing, spacing])
+
+
+def test_a_truth_without_geometry_is_stored_as_unknown() -> None:
+    unknown = truth.Extent(centre_mm=None, radius_mm=None, spacing_mm=None)
+    assert truth.to_json(unknown) == {"centre_mm": None, "radius_mm": None, "spacing_mm": None}
