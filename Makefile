@@ -56,6 +56,7 @@ bench: install-dev  ## Measure, side by side with peers
 	@$(PYTEST) tests/bench -m bench -q -s -p no:cacheprovider $(ARGS)
 
 mutants: install-dev  ## Change rules one at a time to see which no test notices (ROOM=practice SAMPLE=60)
+	@$(PY) -m pacsweb build
 	@$(PY) -m tests.mutants "$(ROOM)" "$(SAMPLE)"
 
 # Installing -----------------------------------------------------------------------------------------------------------
