@@ -54,6 +54,22 @@ def test_a_limited_token_stays_within_its_containers(hospital: Organisation, adm
     assert client.get("/o/hospital/dicomweb/two/studies").status_code == 404
 
 
+def test_a_token_for_an_organisation_and_one_of_its_archives_reaches_both(
+    hospital: Organisation, administrator: User
+) -> None:
+    """To name more never reaches less."""
+    one, two = make_archive(hospital, actor=administrator, slug="one"), make_archive(hospital, slug="two")
+    services.grant_role(actor=None, container=two, role="reader", user=administrator)
+    whole, part = f"access.organisation:{hospital.pk}", f"archive.archive:{one.pk}"
+    for named in ([whole], [whole, part]):
+        _token, secret = services.create_token(user=administrator, name="t", scopes=["dicomweb"], containers=named)
+        user = by(secret)
+        with tenant(hospital):
+            found = queries.visible_to(user, Archive.objects.all(), VIEW)
+            assert set(found) == {one, two}
+            assert queries.may(user, "access.manage_people", hospital)
+
+
 def test_a_token_limited_to_one_organisation_does_not_enter_another(hospital: Organisation) -> None:
     other = make_organisation("elsewhere")
     user = make_member(hospital)
