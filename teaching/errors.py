@@ -18,6 +18,21 @@ class CaseChanged(Conflict):
     )
 
 
+class PartChanged(Conflict):
+    """A section, a question or a field was saved from elsewhere since the caller saw it; nothing was overwritten.
+
+    :param version: the revision at which it last changed: with it a save that has seen the other text goes through.
+    """
+
+    code = "part-changed"
+    default_message = _("This text was changed elsewhere since you opened it. Nothing was overwritten.")
+
+    def __init__(self, *, version: int, fields: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.version = version
+        self.fields = tuple(fields)
+
+
 class CaseBusy(Conflict):
     code = "case-busy"
     default_message = _("The images of this case are still being de-identified. It can be edited once they are here.")

@@ -6,11 +6,21 @@ from typing import Any
 
 from django import template
 
-from access import queries
+from access import kept_text, queries
 from access.break_glass import queries as glasses
-from access.models import Organisation
+from access.models import Organisation, User
 
 register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def kept_text_key(context: template.Context) -> str:
+    """The key of what the person's browser keeps; none for a page that is looked at as somebody else."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    if not isinstance(user, User) or getattr(user, "seen_by", None) is not None:
+        return ""
+    return kept_text.key_of(user)
 
 
 @register.simple_tag(takes_context=True)

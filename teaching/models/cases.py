@@ -68,6 +68,9 @@ class Case(TenantModel, TimeStampedModel):
     held_back_resolved = models.BooleanField(default=False)
     preparation_error = models.CharField(max_length=500, blank=True)
 
+    #: Field → the revision at which it last changed, as `CaseSection.version`; a field that is missing never did.
+    field_versions = models.JSONField(default=dict, blank=True, editable=False)
+
     #: Images that came into the studies after publishing and that an editor has added, by primary key: the next version
     #: shows them, too.
     added_images = ArrayField(models.BigIntegerField(), default=list, blank=True, editable=False)
@@ -162,6 +165,9 @@ class CaseSection(TenantModel):
     visibility = models.CharField(max_length=12, choices=Visibility.choices, default=Visibility.AFTER_ANSWER)
     visible_from = models.DateField(null=True, blank=True)
     position = models.PositiveIntegerField(default=0)
+    #: The revision of the case at which this section last changed: it moves with every save, also where the history folds
+    #: several saves into one entry.
+    version = models.PositiveIntegerField(default=1, editable=False)
 
     permission_path: ClassVar[str] = "case__library"
 
@@ -198,13 +204,15 @@ class CaseStudy(TenantModel):
 
 
 class CaseRevision(TenantModel):
-    """The working copy after one edit; quick edits of one person to the same thing share one."""
+    """The working copy after one edit; quick edits to the same thing from one open page share one."""
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="revisions")
     number = models.PositiveIntegerField()
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     summary = models.CharField(max_length=200)
     content = models.JSONField()
+    #: The open page that edited, so that two tabs of one person never share an entry; empty for programs.
+    editor = models.CharField(max_length=40, blank=True, default="", editable=False)
     created_at = models.DateTimeField()
 
     permission_path: ClassVar[str] = "case__library"

@@ -40,6 +40,8 @@ class Question(TenantModel, TimeStampedModel):
     confidence_levels = models.PositiveSmallIntegerField(_("steps of the confidence scale"), default=5)
     max_marks = models.PositiveSmallIntegerField(_("most marks"), default=5)
     rubric = models.JSONField(default=list, blank=True)
+    #: The revision of the case at which this question last changed.
+    version = models.PositiveIntegerField(default=1, editable=False)
     scored_by = models.CharField(_("scored by"), max_length=8, choices=ScoredBy.choices, default=ScoredBy.SELF)
 
     permission_path: ClassVar[str] = "case__library"

@@ -16,7 +16,7 @@ from teaching import notices, pinned
 from teaching.errors import WrongState
 from teaching.models import Case, CaseSection, CaseStudy, Library
 from teaching.services import validation
-from teaching.services.editing import editing, keep_revision
+from teaching.services.editing import editing, keep_revision, refuse_stale
 
 #: Rows and columns of viewports.
 MAX_SIDE = 4
@@ -118,18 +118,32 @@ def save_case(
     revision: int | None = None,
     request: Any = None,
     coalesce: bool = False,
+    editor: str = "",
 ) -> Case:
     """Change fields of the case. Unknown names are refused; what is not named stays.
+
+    :param revision: the revision at which the caller saw these fields.
+    :raises PartChanged: when one of them was saved from elsewhere since, with another value.
 
     `changes`: any of title, abstract, alternative_title, alternative_abstract, authors, age_band, sex, category,
     organ_system, modality, anatomy, level, certainty, licence, keywords, codes, key_images, diagnosis_group, is_normal.
     """
     with editing(
-        actor=actor, case=case, summary=_summary(changes), revision=revision, request=request, coalesce=coalesce
+        actor=actor, case=case, summary=_summary(changes), request=request, coalesce=coalesce, editor=editor
     ) as locked:
+        before = {name: getattr(locked, name) for name in changes if name in _FIELDS}
         _apply(case=locked, changes=changes)
         validation.validate(locked)
+        _compare_fields(case=locked, before=before, seen=revision)
     return case
+
+
+def _compare_fields(*, case: Case, before: Mapping[str, Any], seen: int | None) -> None:
+    """Refuse where a field that changes was saved from elsewhere since `seen`; else note that they change now."""
+    changing = [name for name, value in before.items() if getattr(case, name) != value]
+    newest = max((int(case.field_versions.get(name, 1)) for name in changing), default=1)
+    refuse_stale(case=case, version=newest, seen=seen, fields=changing)
+    case.field_versions |= dict.fromkeys(changing, case.revision + 1)
 
 
 def _summary(changes: Mapping[str, Any]) -> str:
@@ -154,7 +168,13 @@ def _apply(*, case: Case, changes: Mapping[str, Any]) -> None:
 
 
 def set_layout(
-    *, actor: Any, case: Case, layout: Mapping[str, Any], revision: int | None = None, request: Any = None
+    *,
+    actor: Any,
+    case: Case,
+    layout: Mapping[str, Any],
+    revision: int | None = None,
+    request: Any = None,
+    editor: str = "",
 ) -> Case:
     """What the viewports show when the case is opened: at most 4 × 4."""
     rows, columns = (
@@ -165,9 +185,11 @@ def set_layout(
     if not isinstance(viewports, list) or len(viewports) > rows * columns:
         raise Invalid(fields={"layout": [_("At most four by four viewports.")]})
     with editing(
-        actor=actor, case=case, summary=_("Opening view set"), revision=revision, request=request, coalesce=True
+        actor=actor, case=case, summary=_("Opening view set"), request=request, coalesce=True, editor=editor
     ) as locked:
+        before = {"layout": locked.layout}
         locked.layout = {"rows": rows, "columns": columns, "viewports": [_viewport(v) for v in viewports]}
+        _compare_fields(case=locked, before=before, seen=revision)
     return case
 
 

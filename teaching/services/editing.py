@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.postgres.search import SearchVector
 from django.db import transaction
-from django.db.models import Value
+from django.db.models import Q, Value
 from django.utils import timezone
 
 from access.queries import require
 from audit.services import record
-from teaching.errors import CaseBusy, CaseChanged
+from teaching.errors import CaseBusy, CaseChanged, PartChanged
 from teaching.models import Case, CaseRevision
 from teaching.services.snapshot import content_of
 
-#: Edits of one person to the same thing within this time share a revision in the history.
+#: Edits to the same thing from one open page within this time share a revision in the history.
 COALESCE = timedelta(minutes=3)
 
 
@@ -31,13 +31,14 @@ def editing(
     revision: int | None = None,
     request: Any = None,
     coalesce: bool = False,
+    editor: str = "",
     action: str = "case.changed",
     detail: dict[str, Any] | None = None,
 ) -> Iterator[Case]:
     """The locked case to edit; on leaving, its revision rises and the new state enters the history.
 
     :param revision: the revision the caller saw; an edit of somebody else since then means they were faster.
-    :param coalesce: merge with the same person's last edit with the same summary (autosave).
+    :param coalesce: merge with the last edit of the same person, page (`editor`) and summary (autosave).
     :raises CaseBusy: while the images are still being prepared. CaseChanged: on a stale revision.
     """
     with transaction.atomic():
@@ -50,7 +51,7 @@ def editing(
         yield locked
         locked.revision += 1
         locked.save()
-        fresh = keep_revision(case=locked, actor=actor, summary=summary, coalesce=coalesce)
+        fresh = keep_revision(case=locked, actor=actor, summary=summary, coalesce=coalesce, editor=editor)
         if fresh:
             record(
                 action=action,
@@ -60,7 +61,26 @@ def editing(
                 detail={"summary": summary, "revision": locked.revision, **(detail or {})},
                 request=request,
             )
-    _bring_up_to_date(case=case, locked=locked)
+        # Before the lock is given up: the caller must not take somebody else's next revision for its own.
+        _bring_up_to_date(case=case, locked=locked)
+
+
+def refuse_stale(*, case: Case, version: int, seen: int | None, fields: Sequence[str] = ()) -> None:
+    """Refuse to overwrite what the caller has not seen, whoever wrote it.
+
+    :param version: the revision at which the part last changed. seen: the revision at which the caller saw it; None: the
+        caller does not say, and wants to overwrite.
+    """
+    if seen is not None and (version > seen or seen > case.revision):
+        raise PartChanged(version=version, fields=fields)
+
+
+def changed_elsewhere(*, case: Case, actor: Any, editor: str, since: int) -> bool:
+    """Whether somebody else, or another page of the same person, edited since that revision."""
+    if since > case.revision:
+        return True
+    own = Q(actor=actor, editor__in=("", editor))
+    return CaseRevision.objects.filter(case=case, number__gt=since).exclude(own).exists()
 
 
 def _changed_by_others(*, case: Case, actor: Any, since: int) -> bool:
@@ -78,7 +98,7 @@ def _bring_up_to_date(*, case: Case, locked: Case) -> None:
         case.refresh_from_db()
 
 
-def keep_revision(*, case: Case, actor: Any, summary: str, coalesce: bool = False) -> bool:
+def keep_revision(*, case: Case, actor: Any, summary: str, coalesce: bool = False, editor: str = "") -> bool:
     """Put the working copy into the history; False when it was merged into the last entry."""
     content, now = content_of(case), timezone.now()
     update_search(case=case, content=content)
@@ -87,6 +107,7 @@ def keep_revision(*, case: Case, actor: Any, summary: str, coalesce: bool = Fals
         coalesce
         and last is not None
         and last.actor_id == actor.pk
+        and last.editor == editor
         and last.summary == summary[:200]
         and now - last.created_at < COALESCE
         and last.number != case.published_revision
@@ -102,6 +123,7 @@ def keep_revision(*, case: Case, actor: Any, summary: str, coalesce: bool = Fals
         actor=actor,
         summary=summary[:200],
         content=content,
+        editor=editor,
         created_at=now,
     )
     return True

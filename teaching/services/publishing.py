@@ -18,6 +18,7 @@ from teaching.domain import checklist, markup
 from teaching.domain import content as documents
 from teaching.errors import CaseChanged, NotReady, ReviewNeeded, WrongState
 from teaching.models import Case, CaseVersion, Review, VersionSeries, VersionStudy
+from teaching.services.editing import changed_elsewhere
 from teaching.services.snapshot import content_of
 
 
@@ -78,15 +79,18 @@ def decide_review(*, actor: Any, case: Case, approved: bool, note: str = "", req
 
 @transaction.atomic
 def publish_case(
-    *, actor: Any, case: Case, revision: int | None = None, note: str = "", request: Any = None
+    *, actor: Any, case: Case, revision: int | None = None, editor: str = "", note: str = "", request: Any = None
 ) -> CaseVersion:
     """Freeze the working copy as the next version and show it to learners.
+
+    :param revision: the revision the caller saw: an edit since then, other than of the page `editor`, is refused.
 
     :raises NotReady: with the failed lines of the checklist. ReviewNeeded: in a library that wants one.
     """
     locked = _lock(case)
     require(actor, "teaching.publish_cases", locked.library)
-    if revision is not None and revision != locked.revision:
+    is_stale = revision is not None and revision != locked.revision
+    if is_stale and (not editor or changed_elsewhere(case=locked, actor=actor, editor=editor, since=revision or 0)):
         raise CaseChanged
     if not locked.is_publishable:
         raise WrongState

@@ -12,7 +12,8 @@ from core.models import new_public_id
 from teaching.domain.questions import MAX_OPTIONS
 from teaching.models import Case, Question
 from teaching.services import validation
-from teaching.services.editing import editing
+from teaching.services.editing import editing, refuse_stale
+from teaching.services.snapshot import question_document
 
 MAX_QUESTIONS = 30
 _FLAGS = ("shuffle", "asks_confidence")
@@ -41,7 +42,9 @@ def add_question(
         count = Question.objects.filter(case=locked).count()
         if count >= MAX_QUESTIONS:
             raise Invalid(_("A case has at most %d questions.") % MAX_QUESTIONS)
-        question = Question(organisation_id=locked.organisation_id, case=locked, kind=kind, position=count)
+        question = Question(
+            organisation_id=locked.organisation_id, case=locked, kind=kind, position=count, version=locked.revision + 1
+        )
         if kind in ("single", "multiple") and "options" not in fields:
             fields["options"] = [{"text": ""}, {"text": ""}]
         _fill(question=question, changes=fields)
@@ -58,20 +61,29 @@ def change_question(
     revision: int | None = None,
     request: Any = None,
     coalesce: bool = False,
+    editor: str = "",
 ) -> Question:
-    """Change a question; fields as in `add_question`. Options and rubric lines keep their ids when these are given."""
+    """Change a question; fields as in `add_question`. Options and rubric lines keep their ids when these are given.
+
+    :param revision: the revision at which the caller saw this question.
+    :raises PartChanged: when it was saved from elsewhere since, with other words.
+    """
     question = _get(case=case, question_id=question_id)
     with editing(
         actor=actor,
         case=case,
         summary=_("Question %d changed") % (question.position + 1),
-        revision=revision,
         request=request,
         coalesce=coalesce,
+        editor=editor,
     ) as locked:
         question = _get(case=locked, question_id=question_id)
+        before = question_document(question)
         _fill(question=question, changes=changes)
-        question.save()
+        if question_document(question) != before:
+            refuse_stale(case=locked, version=question.version, seen=revision)
+            question.version = locked.revision + 1
+            question.save()
     return question
 
 
@@ -90,9 +102,11 @@ def order_questions(
 def delete_question(
     *, actor: Any, case: Case, question_id: str, revision: int | None = None, request: Any = None
 ) -> None:
-    """Remove a question; the history brings it back."""
-    with editing(actor=actor, case=case, summary=_("Question removed"), revision=revision, request=request) as locked:
-        _get(case=locked, question_id=question_id).delete()
+    """Remove a question as the caller saw it at `revision`; the history brings it back."""
+    with editing(actor=actor, case=case, summary=_("Question removed"), request=request) as locked:
+        question = _get(case=locked, question_id=question_id)
+        refuse_stale(case=locked, version=question.version, seen=revision)
+        question.delete()
         for position, row in enumerate(Question.objects.filter(case=locked)):
             Question.objects.filter(pk=row.pk).update(position=position)
 

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from core.errors import Invalid, NotFound
 from teaching.models import Case, CaseSection
 from teaching.services import validation
-from teaching.services.editing import editing
+from teaching.services.editing import editing, refuse_stale
+from teaching.services.snapshot import section_document
 
 MAX_SECTIONS = 30
 MAX_BODY = 50_000
@@ -34,7 +35,9 @@ def add_section(
         count = CaseSection.objects.filter(case=locked).count()
         if count >= MAX_SECTIONS:
             raise Invalid(_("A case has at most %d sections.") % MAX_SECTIONS)
-        section = CaseSection(organisation_id=locked.organisation_id, case=locked, kind=kind, position=count)
+        section = CaseSection(
+            organisation_id=locked.organisation_id, case=locked, kind=kind, position=count, version=locked.revision + 1
+        )
         _fill(
             section=section,
             changes={"heading": heading, "body": body, "visibility": visibility, "visible_from": visible_from},
@@ -52,20 +55,30 @@ def change_section(
     revision: int | None = None,
     request: Any = None,
     coalesce: bool = False,
+    editor: str = "",
 ) -> CaseSection:
-    """Change heading, body, visibility or visible_from of one section."""
+    """Change heading, body, visibility or visible_from of one section.
+
+    :param revision: the revision at which the caller saw this section.
+    :raises PartChanged: when it was saved from elsewhere since, with another text.
+    """
     section = _get(case=case, section_id=section_id)
     with editing(
         actor=actor,
         case=case,
         summary=_("Text changed: %s") % section.title,
-        revision=revision,
         request=request,
         coalesce=coalesce,
+        editor=editor,
     ) as locked:
         section = _get(case=locked, section_id=section_id)
+        before = section_document(section)
         _fill(section=section, changes=changes)
-        section.save()
+        # A save that is sent again because its answer was lost collides with nothing.
+        if section_document(section) != before:
+            refuse_stale(case=locked, version=section.version, seen=revision)
+            section.version = locked.revision + 1
+            section.save()
     return section
 
 
@@ -86,6 +99,7 @@ def set_sections(
             )
             rows[kind] = section
             _fill(section=section, changes={"body": body})
+            section.version = locked.revision + 1
             section.save()
     return case
 
@@ -105,9 +119,11 @@ def order_sections(
 def delete_section(
     *, actor: Any, case: Case, section_id: str, revision: int | None = None, request: Any = None
 ) -> None:
-    """Remove a section; the history brings it back."""
-    with editing(actor=actor, case=case, summary=_("Section removed"), revision=revision, request=request) as locked:
-        _get(case=locked, section_id=section_id).delete()
+    """Remove a section as the caller saw it at `revision`; the history brings it back."""
+    with editing(actor=actor, case=case, summary=_("Section removed"), request=request) as locked:
+        section = _get(case=locked, section_id=section_id)
+        refuse_stale(case=locked, version=section.version, seen=revision)
+        section.delete()
 
 
 def _get(*, case: Case, section_id: str) -> CaseSection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -60,12 +60,17 @@ def question_document(row: Question) -> dict[str, Any]:
 
 
 def apply(*, case: Case, content: Mapping[str, Any]) -> None:
-    """Make the working copy what the document says. The case row is changed in memory only; the caller saves it."""
-    for name in (*PLAIN_FIELDS, *LIST_FIELDS, "layout"):
-        if name in content:
-            setattr(case, name, content[name])
-    case.age_band = content.get("patient", {}).get("age_band", "")
-    case.sex = content.get("patient", {}).get("sex", "")
+    """Make the working copy what the document says. The case row is changed in memory only; the caller saves it.
+
+    What differs from before counts as changed by this edit, so that a page that shows the earlier text does not
+    overwrite it.
+    """
+    names = (*PLAIN_FIELDS, *LIST_FIELDS, "layout", "age_band", "sex")
+    values = {**content, "age_band": "", "sex": "", **content.get("patient", {})}
+    for name in names:
+        if name in values and getattr(case, name) != values[name]:
+            setattr(case, name, values[name])
+            case.field_versions[name] = case.revision + 1
     _apply_sections(case=case, content=content)
     _apply_questions(case=case, content=content)
     _apply_truth(case=case, content=content)
@@ -73,6 +78,7 @@ def apply(*, case: Case, content: Mapping[str, Any]) -> None:
 
 
 def _apply_sections(*, case: Case, content: Mapping[str, Any]) -> None:
+    before = {row.public_id: row for row in CaseSection.objects.filter(case=case)}
     CaseSection.objects.filter(case=case).delete()
     CaseSection.objects.bulk_create(
         CaseSection(
@@ -85,12 +91,21 @@ def _apply_sections(*, case: Case, content: Mapping[str, Any]) -> None:
             visibility=row["visibility"],
             visible_from=date.fromisoformat(row["visible_from"]) if row["visible_from"] else None,
             position=position,
+            version=_version(before.get(row["id"]), row=row, document=section_document, case=case),
         )
         for position, row in enumerate(content.get("sections", ()))
     )
 
 
+def _version(before: Any, *, row: Mapping[str, Any], document: Callable[[Any], dict[str, Any]], case: Case) -> int:
+    """The version of a part after it was set to `row`: a new one unless it says the same as before."""
+    if before is not None and document(before) == row:
+        return int(before.version)
+    return case.revision + 1
+
+
 def _apply_questions(*, case: Case, content: Mapping[str, Any]) -> None:
+    before = {row.public_id: row for row in Question.objects.filter(case=case)}
     Question.objects.filter(case=case).delete()
     Question.objects.bulk_create(
         Question(
@@ -98,6 +113,7 @@ def _apply_questions(*, case: Case, content: Mapping[str, Any]) -> None:
             case=case,
             public_id=row["id"],
             position=position,
+            version=_version(before.get(row["id"]), row=row, document=question_document, case=case),
             **{name: row[name] for name in QUESTION_FIELDS},
         )
         for position, row in enumerate(content.get("questions", ()))

@@ -23,6 +23,11 @@ def seen_revision(request: HttpRequest) -> int | None:
     return read_whole_number(request.headers.get("If-Match", "").strip().strip('"'))
 
 
+def open_page(request: HttpRequest) -> str:
+    """The editor page that asks (`X-Editor`), by a name it gave itself; "" for programs."""
+    return request.headers.get("X-Editor", "")[:40]
+
+
 def tagged(response: HttpResponse, case: Case) -> HttpResponse:
     """The new revision, and the news that the checklist may have changed."""
     response["ETag"] = f'"{case.revision}"'

@@ -1,4 +1,5 @@
-"""The case editor: one page, small saves. Each save names the revision it saw (`If-Match`) and gets the new one (`ETag`)."""
+"""The case editor: one page, small saves. Each save names the revision at which its page saw what it changes (`If-Match`)
+and gets the new one (`ETag`)."""
 
 from __future__ import annotations
 
@@ -19,8 +20,10 @@ from audit.reasons import of_role
 from core.bodies import read_json
 from core.errors import Invalid, NothingChosen
 from teaching import presentation, services
+from teaching.errors import PartChanged
 from teaching.models import Case
-from teaching.views.case_and_revision import VIEW, load, saved, seen_revision, tagged
+from teaching.views.case_and_revision import VIEW, load, open_page, saved, seen_revision, tagged
+from teaching.views.conflicts import field_conflict
 from viewer.domain import manifest as contract
 from viewer.errors import MarksInvalid
 from viewer.queries import image_bounds
@@ -136,7 +139,6 @@ def truth(request: Any, organisation: str, case: str) -> HttpResponse:
             case=found,
             mark_id=request.POST.get("mark", ""),
             changes=changes,
-            revision=seen_revision(request),
             request=request,
         )
     context = {"case": found, "truth": list(found.truth_marks.all()), "may_edit": True}
@@ -157,14 +159,18 @@ def save_fields(request: Any, organisation: str, case: str) -> HttpResponse:
             changes[name] = _json_list(changes[name], name=name)
     if "is_normal" in changes:
         changes["is_normal"] = changes["is_normal"] in ("on", "true", "1")
-    services.save_case(
-        actor=request.user,
-        case=found,
-        changes=changes,
-        revision=seen_revision(request),
-        request=request,
-        coalesce=True,
-    )
+    try:
+        services.save_case(
+            actor=request.user,
+            case=found,
+            changes=changes,
+            revision=seen_revision(request),
+            request=request,
+            coalesce=True,
+            editor=open_page(request),
+        )
+    except PartChanged as error:
+        return field_conflict(request=request, case=found, error=error)
     return saved(found)
 
 
@@ -185,7 +191,17 @@ def save_layout(request: Any, organisation: str, case: str) -> HttpResponse:
     layout = read_json(request)
     if not isinstance(layout, dict):
         raise Invalid
-    services.set_layout(actor=request.user, case=found, layout=layout, revision=seen_revision(request), request=request)
+    try:
+        services.set_layout(
+            actor=request.user,
+            case=found,
+            layout=layout,
+            revision=seen_revision(request),
+            request=request,
+            editor=open_page(request),
+        )
+    except PartChanged as error:
+        return field_conflict(request=request, case=found, error=error)
     return saved(found)
 
 

@@ -13,7 +13,7 @@ from core.errors import Invalid, NotFound, PacswebError
 from teaching import presentation, queries, services
 from teaching.errors import NotReady
 from teaching.models import Case
-from teaching.views.case_and_revision import EDIT, VIEW, load, seen_revision, tagged
+from teaching.views.case_and_revision import EDIT, VIEW, load, open_page, seen_revision, tagged
 
 
 @require_GET
@@ -52,7 +52,12 @@ def act(request: Any, organisation: str, case: str, action: str) -> HttpResponse
     try:
         if action == "publish":
             services.publish_case(
-                actor=user, case=found, revision=seen_revision(request), note=form.get("note", ""), request=request
+                actor=user,
+                case=found,
+                revision=seen_revision(request),
+                editor=open_page(request),
+                note=form.get("note", ""),
+                request=request,
             )
         elif action == "retire":
             services.retire_case(

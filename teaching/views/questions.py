@@ -11,8 +11,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from core.whole_numbers import read_whole_number
 from teaching import presentation, services
+from teaching.errors import PartChanged
 from teaching.models import Case, Question
-from teaching.views.case_and_revision import load, saved, seen_revision, tagged
+from teaching.views.case_and_revision import load, open_page, saved, seen_revision, tagged
+from teaching.views.conflicts import question_conflict
 from teaching.views.order import moved
 
 
@@ -35,7 +37,6 @@ def add_question(request: Any, organisation: str, case: str) -> HttpResponse:
         actor=request.user,
         case=found,
         kind=request.POST.get("kind", ""),
-        revision=seen_revision(request),
         request=request,
         **_new_question(request.POST.get("kind", "")),
     )
@@ -59,25 +60,30 @@ def question(request: Any, organisation: str, case: str, question: str) -> HttpR
     found = load(request, case)
     if request.method == "DELETE":
         before = found.revision
-        services.delete_question(
-            actor=request.user, case=found, question_id=question, revision=seen_revision(request), request=request
-        )
+        try:
+            services.delete_question(
+                actor=request.user, case=found, question_id=question, revision=seen_revision(request), request=request
+            )
+        except PartChanged as error:
+            return question_conflict(request=request, case=found, question_id=question, error=error)
         return questions_fragment(request, found, undo=before)
     if "move" in request.POST:
         ids = moved([row.public_id for row in found.questions.all()], question, request.POST["move"])
-        services.order_questions(
-            actor=request.user, case=found, question_ids=ids, revision=seen_revision(request), request=request
-        )
+        services.order_questions(actor=request.user, case=found, question_ids=ids, request=request)
         return questions_fragment(request, found)
-    row = services.change_question(
-        actor=request.user,
-        case=found,
-        question_id=question,
-        changes=question_changes(request.POST),
-        revision=seen_revision(request),
-        request=request,
-        coalesce=True,
-    )
+    try:
+        row = services.change_question(
+            actor=request.user,
+            case=found,
+            question_id=question,
+            changes=question_changes(request.POST),
+            revision=seen_revision(request),
+            request=request,
+            coalesce=True,
+            editor=open_page(request),
+        )
+    except PartChanged as error:
+        return question_conflict(request=request, case=found, question_id=question, error=error)
     if request.headers.get("HX-Request"):
         context = {
             "case": found,

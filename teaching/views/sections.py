@@ -12,8 +12,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from core.errors import Invalid
 from teaching import presentation, services
+from teaching.errors import PartChanged
 from teaching.models import Case, CaseSection
-from teaching.views.case_and_revision import load, saved, seen_revision, tagged
+from teaching.views.case_and_revision import load, open_page, saved, seen_revision, tagged
+from teaching.views.conflicts import section_conflict
 from teaching.views.order import moved
 
 
@@ -37,7 +39,7 @@ def add_section(request: Any, organisation: str, case: str) -> HttpResponse:
         case=found,
         kind=request.POST.get("kind", "custom"),
         heading=request.POST.get("heading", ""),
-        revision=seen_revision(request),
+        body=request.POST.get("body", ""),
         request=request,
     )
     return sections_fragment(request, found)
@@ -45,34 +47,40 @@ def add_section(request: Any, organisation: str, case: str) -> HttpResponse:
 
 @require_http_methods(["POST", "DELETE"])
 def section(request: Any, organisation: str, case: str, section: str) -> HttpResponse:
-    """POST saves a section (autosave), or moves it with `move`; DELETE removes it."""
+    """POST saves a section (autosave), or moves it with `move`; DELETE removes it. `If-Match` is the revision at which the
+    page saw this section."""
     found = load(request, case)
     if request.method == "DELETE":
         before = found.revision
-        services.delete_section(
-            actor=request.user, case=found, section_id=section, revision=seen_revision(request), request=request
-        )
+        try:
+            services.delete_section(
+                actor=request.user, case=found, section_id=section, revision=seen_revision(request), request=request
+            )
+        except PartChanged as error:
+            return section_conflict(request=request, case=found, section_id=section, error=error)
         return sections_fragment(request, found, undo=before)
     if "move" in request.POST:
         ids = moved([row.public_id for row in found.sections.all()], section, request.POST["move"])
-        services.order_sections(
-            actor=request.user, case=found, section_ids=ids, revision=seen_revision(request), request=request
-        )
+        services.order_sections(actor=request.user, case=found, section_ids=ids, request=request)
         return sections_fragment(request, found)
     changes: dict[str, Any] = {
         name: request.POST[name] for name in ("heading", "body", "visibility") if name in request.POST
     }
     if "visible_from" in request.POST:
         changes["visible_from"] = _date(request.POST["visible_from"])
-    services.change_section(
-        actor=request.user,
-        case=found,
-        section_id=section,
-        changes=changes,
-        revision=seen_revision(request),
-        request=request,
-        coalesce=True,
-    )
+    try:
+        services.change_section(
+            actor=request.user,
+            case=found,
+            section_id=section,
+            changes=changes,
+            revision=seen_revision(request),
+            request=request,
+            coalesce=True,
+            editor=open_page(request),
+        )
+    except PartChanged as error:
+        return section_conflict(request=request, case=found, section_id=section, error=error)
     return saved(found)
 
 

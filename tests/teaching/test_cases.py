@@ -6,7 +6,7 @@ from access.services import grant_role
 from core.errors import Invalid
 from core.tenancy import tenant
 from teaching import queries, services
-from teaching.errors import CaseChanged, NotReady, ReviewNeeded
+from teaching.errors import NotReady, PartChanged, ReviewNeeded
 from teaching.models import Case, CaseRevision, CaseVersion, Question
 from tests.teaching.factories import make_case, make_house, make_mark, make_study, publish
 
@@ -51,7 +51,7 @@ def test_a_stale_revision_is_refused_and_nothing_is_overwritten() -> None:
     with tenant(house.organisation):
         seen = case.revision
         services.save_case(actor=house.educator, case=case, changes={"title": "First"}, revision=seen)
-        with pytest.raises(CaseChanged):
+        with pytest.raises(PartChanged):
             services.save_case(actor=house.administrator, case=case, changes={"title": "Second"}, revision=seen)
         case.refresh_from_db()
     assert case.title == "First"

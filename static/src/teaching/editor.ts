@@ -1,24 +1,39 @@
-/**
- * Saves of the editor run one after the other, each naming the revision it saw. So the editor never collides with itself,
- * and a collision with somebody else is noticed at once; what was typed stays on the screen.
- */
+/** The case editor: what is typed goes to the part it belongs to; conflicts are put before the person who writes. */
+
+import { type Control, type Entries, entriesOf, fill, isControl } from '../lib/form-values';
+import { htmx } from '../lib/htmx';
+import { drop, keep, kept, keptNames } from '../lib/kept-text';
+import { askWhichStays, clashIn, parsed, readable, type Side, sidesOf, storedEntries, writeTexts } from './conflict';
 import { presentView, startRows } from './rows';
+import { type Clash, type Part, revisionOf, Saves } from './saves';
 
 const DELAY = 800;
 
-interface Work {
-  key: string;
+interface KeptPart {
   url: string;
-  body: () => FormData | string;
+  content: Entries | string;
+  seen: string;
 }
 
 class Editor {
-  private readonly waiting = new Map<string, number>();
-  private readonly queue: Work[] = [];
-  private running = false;
-  private blocked = false;
+  readonly saves: Saves;
+  /** Tells the pages of one person apart. */
+  private readonly page = [...crypto.getRandomValues(new Uint8Array(12))].map((n) => n.toString(36)).join('');
+  private readonly clashes = new Map<Part, Clash>();
+  private isAsking = false;
+  private hasSaved = false;
 
   constructor(private readonly root: HTMLElement) {
+    this.saves = new Saves(root.dataset['revision'] ?? '', {
+      clashed: (part, clash) => void this.clashed(part, clash),
+      changed: (part) => {
+        if (part.state === 'saved') drop(this.placeOf(part));
+        else keep(this.placeOf(part), { url: part.url, content: part.content, seen: part.seen } satisfies KeptPart);
+        this.say();
+      },
+      settled: () => this.refresh(),
+      headers: () => ({ 'X-CSRFToken': csrf(), 'X-Editor': this.page }),
+    });
     root.addEventListener('input', (event) => this.changed(event, DELAY));
     root.addEventListener('change', (event) => this.changed(event, 0));
     root.addEventListener('submit', (event) => {
@@ -28,111 +43,176 @@ class Editor {
     });
     document.addEventListener('htmx:configRequest', (event) => this.addRevision(event as CustomEvent));
     document.addEventListener('htmx:confirm', (event) => this.holdBack(event as CustomEvent));
-    document.addEventListener('htmx:afterRequest', (event) => this.takeRevision(event as CustomEvent));
+    document.addEventListener('htmx:afterRequest', (event) => this.answered(event as CustomEvent));
+    document.addEventListener('htmx:afterSettle', () => this.fillAgain());
+    document.querySelector('[data-compare]')?.addEventListener('click', () => void this.ask());
     window.addEventListener('beforeunload', (event) => {
-      if (this.waiting.size || this.queue.length || this.running) event.preventDefault();
+      if (this.saves.unsaved.length) event.preventDefault();
     });
   }
 
-  get revision(): string {
-    return this.root.dataset['revision'] ?? '';
+  private placeOf(part: { key: string }): string {
+    return `case:${this.root.dataset['fieldsUrl']}:${part.key}`;
   }
 
-  /** Put a save into the line. A later save of the same thing replaces one that has not begun. */
-  save(work: Work, delay: number): void {
-    window.clearTimeout(this.waiting.get(work.key));
-    this.say('textSaving');
-    this.waiting.set(
-      work.key,
-      window.setTimeout(() => {
-        this.waiting.delete(work.key);
-        const at = this.queue.findIndex((one) => one.key === work.key);
-        if (at >= 0) this.queue.splice(at, 1);
-        this.queue.push(work);
-        void this.run();
-      }, delay),
-    );
-  }
-
-  /** Everything that waits is sent now; resolves when it is stored. */
-  async settle(): Promise<void> {
-    for (let round = 0; round < 200 && (this.waiting.size || this.queue.length || this.running); round += 1) {
-      await new Promise((resolve) => window.setTimeout(resolve, 50));
+  /** What this browser still holds unsaved comes back to the screen and is sent. */
+  async resume(): Promise<void> {
+    const start = this.placeOf({ key: '' });
+    let isHidden = false;
+    for (const name of keptNames(start)) {
+      const found = await kept<KeptPart>(name);
+      if (!found) continue;
+      const part = this.saves.part(name.slice(start.length), found.value.url);
+      const { content, seen } = found.value;
+      part.seen = seen;
+      const [form, field] = [this.formOf(part), this.fieldOf(part)];
+      if (form && typeof content !== 'string') fill(form, content);
+      else if (field && typeof content !== 'string') write(field, content[0]?.[1] ?? '');
+      else isHidden = true;
+      this.saves.save(part, content, 0);
     }
+    this.grow();
+    if (!isHidden) return;
+    await this.saves.finish();
+    // Lists are drawn by the page, from what is stored.
+    if (!this.saves.unsaved.length) window.location.reload();
   }
 
-  get busy(): boolean {
-    return this.waiting.size > 0 || this.queue.length > 0 || this.running;
+  private partOf(form: HTMLFormElement): Part {
+    const url = form.dataset['autosave'] ?? '';
+    return this.saves.part(url, url);
+  }
+
+  /** A field of the case that is saved by itself. */
+  saveField(name: string, value: string, delay: number): void {
+    this.saves.save(this.saves.part(`field:${name}`, this.root.dataset['fieldsUrl'] ?? ''), [[name, value]], delay);
   }
 
   private changed(event: Event, delay: number): void {
     const target = event.target;
-    if (
-      !(
-        target instanceof HTMLInputElement ||
-        target instanceof HTMLTextAreaElement ||
-        target instanceof HTMLSelectElement
-      )
-    )
-      return;
+    if (!isControl(target)) return;
     if (target.hasAttribute('data-field')) {
-      const url = this.root.dataset['fieldsUrl'] ?? '';
-      this.save({ key: `field:${target.name}`, url, body: () => fieldBody(target) }, delay);
+      this.saveField(target.name, typedInto(target), delay);
       return;
     }
     const form = target.closest<HTMLFormElement>('form[data-autosave]');
     if (!form) return;
     if (target.name === 'visibility') showDate(form, target.value);
-    const url = form.dataset['autosave'] ?? '';
-    // "From a date" is saved once the date is there.
-    if (form.querySelector<HTMLSelectElement>('[name=visibility]')?.value === 'from_date') {
-      if (!form.querySelector<HTMLInputElement>('[name=visible_from]')?.value) return;
+    const [part, entries] = [this.partOf(form), entriesOf(form)];
+    const isDateMissing =
+      form.querySelector<HTMLSelectElement>('[name=visibility]')?.value === 'from_date' &&
+      !form.querySelector<HTMLInputElement>('[name=visible_from]')?.value;
+    if (isDateMissing) this.saves.hold(part, entries);
+    else this.saves.save(part, entries, delay);
+  }
+
+  // Conflicts ----------------------------------------------------------------------------------------------------------
+
+  private formOf(part: Part): HTMLFormElement | null {
+    return this.root.querySelector<HTMLFormElement>(`form[data-autosave="${CSS.escape(part.key)}"]`);
+  }
+
+  private fieldOf(part: Part): Control | null {
+    const name = part.key.replace(/^field:/, '');
+    return this.root.querySelector<Control>(`[data-field][name="${CSS.escape(name)}"]`);
+  }
+
+  private async clashed(part: Part, clash: Clash): Promise<void> {
+    const stored = storedEntries(clash);
+    if (part.unanswered && stored && part.unanswered === JSON.stringify(stored)) {
+      // Our own words, stored although the answer never came.
+      part.unanswered = '';
+      part.seen = String(clash.version);
+      part.state = 'saved';
+      this.saves.save(part, part.content, 0);
+      return;
     }
-    this.save({ key: url, url, body: () => new FormData(form) }, delay);
+    this.clashes.set(part, clash);
+    await this.ask();
   }
 
-  private async run(): Promise<void> {
-    if (this.running || this.blocked) return;
-    const work = this.queue.shift();
-    if (!work) return;
-    this.running = true;
-    try {
-      const response = await fetch(work.url, {
-        method: 'POST',
-        body: work.body(),
-        headers: { 'X-CSRFToken': csrf(), 'If-Match': `"${this.revision}"`, Accept: 'application/json' },
-      });
-      if (response.ok) {
-        this.adopt(response.headers.get('ETag'));
-        this.say('textSaved');
-      } else if (response.status === 409) {
-        this.blocked = true;
-        this.say('textConflict', true);
-      } else {
-        const reason = await reasonOf(response);
-        this.say(reason ? 'textBusy' : 'textFailed', true, reason);
-      }
-    } catch {
-      this.say('textFailed', true);
-    } finally {
-      this.running = false;
+  /** Put the next conflict before the person. */
+  private async ask(): Promise<void> {
+    const next = [...this.clashes][0];
+    if (this.isAsking || !next) return;
+    this.isAsking = true;
+    const [part, clash] = next;
+    const form = this.formOf(part);
+    const choice = await askWhichStays({
+      name: this.nameOf(part),
+      by: clash.by,
+      mine: form ? sidesOf(form) : this.fieldSides(part, new Map(part.content as Entries)),
+      theirs: clash.html ? sidesOf(parsed(clash.html)) : this.fieldSides(part, new Map(storedEntries(clash) ?? [])),
+    });
+    this.isAsking = false;
+    if (choice.keep === 'later') return;
+    this.clashes.delete(part);
+    if (choice.keep === 'theirs') this.takeStored(part, clash);
+    else this.keepMine(part, clash, choice.texts);
+    this.say();
+    await this.ask();
+  }
+
+  private keepMine(part: Part, clash: Clash, texts: Map<string, string>): void {
+    const [form, field] = [this.formOf(part), this.fieldOf(part)];
+    this.saves.settle(part, String(clash.version));
+    if (form) {
+      writeTexts(form, texts);
+      this.saves.save(part, entriesOf(form), 0);
+    } else if (field) {
+      const text = [...texts.values()][0];
+      if (text !== undefined && !(field instanceof HTMLSelectElement)) field.value = text;
+      this.saveField(field.name, typedInto(field), 0);
+    } else {
+      this.saves.save(part, part.content, 0);
     }
-    if (this.queue.length) void this.run();
-    else if (!this.waiting.size) this.refresh();
   }
 
-  private adopt(tag: string | null): void {
-    const number = tag?.match(/\d+/)?.[0];
-    if (number) this.root.dataset['revision'] = number;
+  private takeStored(part: Part, clash: Clash): void {
+    const [form, field] = [this.formOf(part), this.fieldOf(part)];
+    this.saves.settle(part, String(clash.version));
+    if (form && clash.html) {
+      const fresh = parsed(clash.html);
+      form.replaceWith(fresh);
+      htmx.process(fresh);
+      this.grow();
+    } else if (field) {
+      write(field, storedEntries(clash)?.[0]?.[1] ?? '');
+      this.grow();
+    } else {
+      // A list or the opening view: drawn anew by the page.
+      void this.saves.finish().then(() => window.location.reload());
+    }
   }
 
-  private refresh(): void {
-    document.getElementById('publishing')?.dispatchEvent(new Event('case:changed'));
+  private nameOf(part: Part): string {
+    const form = this.formOf(part);
+    if (form) return form.getAttribute('aria-label') ?? '';
+    const field = this.fieldOf(part);
+    return field ? (field.labels?.[0]?.textContent ?? '') : '';
   }
+
+  private fieldSides(part: Part, values: Map<string, string>): Side[] {
+    const field = this.fieldOf(part);
+    const isText = field !== null && !(field instanceof HTMLSelectElement) && field.type !== 'checkbox';
+    return [...values.values()].map((value) => ({
+      label: this.nameOf(part) || '–',
+      value:
+        field instanceof HTMLSelectElement
+          ? ([...field.options].find((option) => option.value === value)?.textContent ?? value)
+          : readable(value),
+      isText,
+    }));
+  }
+
+  // Changes of the structure -------------------------------------------------------------------------------------------
 
   private addRevision(event: CustomEvent): void {
     const { elt, headers, verb } = event.detail as { elt: Element; headers: Record<string, string>; verb: string };
-    if (verb !== 'get' && this.root.contains(elt)) headers['If-Match'] = `"${this.revision}"`;
+    if (verb === 'get' || !this.root.contains(elt)) return;
+    const form = elt.closest<HTMLFormElement>('form[data-autosave]');
+    headers['If-Match'] = `"${form ? this.partOf(form).seen : (this.root.dataset['revision'] ?? '')}"`;
+    headers['X-Editor'] = this.page;
   }
 
   /** A change of the structure waits for the text that was typed before it. */
@@ -142,42 +222,105 @@ class Editor {
       verb: string;
       issueRequest: (skip?: boolean) => void;
     };
-    if (verb === 'get' || !this.root.contains(elt) || !this.busy) return;
+    if (verb === 'get' || !this.root.contains(elt) || !this.saves.isBusy) return;
     event.preventDefault();
-    void this.settle().then(() => issueRequest(true));
+    void this.saves.finish().then(() => issueRequest(true));
   }
 
-  private takeRevision(event: CustomEvent): void {
-    const { elt, xhr, successful, requestConfig } = event.detail as {
+  private answered(event: CustomEvent): void {
+    const { elt, xhr, successful, target, requestConfig } = event.detail as {
       elt: Element;
       xhr: XMLHttpRequest;
       successful: boolean;
-      requestConfig: { verb: string };
+      target: Element | null;
+      requestConfig: { verb: string; headers: Record<string, string> };
     };
-    if (!this.root.contains(elt) && elt.isConnected) return;
-    if (xhr.status === 409) this.say('textConflict', true);
+    if (requestConfig.headers['X-Editor'] !== this.page) return;
+    if (xhr.status === 409) {
+      const form = elt.closest<HTMLFormElement>('form[data-autosave]');
+      const clash = clashIn(xhr.responseText);
+      if (form && clash) this.refusedChange(form, clash);
+    }
     if (!successful) return;
-    this.adopt(xhr.getResponseHeader('ETag'));
-    if (requestConfig.verb !== 'get') {
-      this.say('textSaved');
-      const publishing = document.getElementById('publishing');
-      if (!publishing?.contains(elt)) this.refresh();
+    const seen = revisionOf(xhr.getResponseHeader('ETag'));
+    if (seen && target) this.sawAll(target, seen);
+    this.hasSaved = true;
+    this.say();
+    const publishing = document.getElementById('publishing');
+    if (!publishing?.contains(elt)) this.refresh();
+  }
+
+  /** A button of the form was pressed, and the form had been changed elsewhere: show that first. */
+  private refusedChange(form: HTMLFormElement, clash: Clash): void {
+    const part = this.partOf(form);
+    const before = JSON.stringify(entriesOf(form));
+    if (before === JSON.stringify(storedEntries(clash))) {
+      this.saves.settle(part, String(clash.version));
+      return;
+    }
+    part.content = entriesOf(form);
+    this.saves.clash(part, clash);
+  }
+
+  /** What a change of the structure has drawn anew is shown as it is stored; what is not saved yet stays. */
+  private sawAll(target: Element, seen: string): void {
+    const area = target.id ? document.getElementById(target.id) : target;
+    for (const form of area?.querySelectorAll<HTMLFormElement>('form[data-autosave]') ?? []) {
+      const part = this.partOf(form);
+      if (part.state === 'saved') part.seen = seen;
+    }
+    if (area?.matches('form[data-autosave]')) {
+      const part = this.partOf(area as HTMLFormElement);
+      if (part.state === 'saved') part.seen = seen;
     }
   }
 
-  private say(key: string, failed = false, reason = ''): void {
+  private fillAgain(): void {
+    for (const part of this.saves.unsaved) {
+      const form = this.formOf(part);
+      if (form && typeof part.content !== 'string') fill(form, part.content);
+    }
+    this.grow();
+  }
+
+  private grow(): void {
+    for (const area of this.root.querySelectorAll<HTMLTextAreaElement>('[data-grow]')) grow(area);
+  }
+
+  private refresh(): void {
+    document.getElementById('publishing')?.dispatchEvent(new Event('case:changed'));
+  }
+
+  // What is said above the page ----------------------------------------------------------------------------------------
+
+  private say(): void {
     const state = document.querySelector<HTMLElement>('[data-save-state]');
     if (!state) return;
-    state.textContent = (this.root.dataset[key] ?? '').replace('%(reason)s', reason);
-    state.classList.toggle('is-failed', failed);
+    const { saves } = this;
+    const refused = saves.find('refused');
+    const conflict = saves.find('conflict');
+    let key = 'textSaved';
+    if (conflict) key = 'textConflict';
+    else if (refused) key = refused.reason ? 'textBusy' : 'textFailed';
+    else if (saves.find('waiting')) key = 'textWaiting';
+    else if (saves.find('incomplete')) key = 'textIncomplete';
+    else if (saves.isBusy) key = 'textSaving';
+    if (saves.unsaved.length) this.hasSaved = true;
+    else if (!this.hasSaved) return;
+    state.textContent = (this.root.dataset[key] ?? '').replace('%(reason)s', refused?.reason ?? '');
+    state.classList.toggle('is-failed', !['textSaved', 'textSaving'].includes(key));
+    const compare = document.querySelector<HTMLElement>('[data-compare]');
+    if (compare) compare.hidden = !conflict;
   }
 }
 
-function fieldBody(field: HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement): FormData {
-  const body = new FormData();
-  const value = field instanceof HTMLInputElement && field.type === 'checkbox' ? String(field.checked) : field.value;
-  body.set(field.name, value);
-  return body;
+function write(field: Control, value: string): void {
+  if (field instanceof HTMLInputElement && field.type === 'checkbox') field.checked = value === 'true';
+  else field.value = value;
+}
+
+function typedInto(field: Control): string {
+  return field instanceof HTMLInputElement && field.type === 'checkbox' ? String(field.checked) : field.value;
 }
 
 function showDate(form: HTMLFormElement, visibility: string): void {
@@ -189,21 +332,6 @@ function showDate(form: HTMLFormElement, visibility: string): void {
 function csrf(): string {
   const headers = document.body.getAttribute('hx-headers') ?? '{}';
   return (JSON.parse(headers) as Record<string, string>)['X-CSRFToken'] ?? '';
-}
-
-async function reasonOf(response: Response): Promise<string> {
-  try {
-    const body = (await response.json()) as { detail?: string; fields?: Record<string, string[]> };
-    return (
-      Object.values(body.fields ?? {})
-        .flat()
-        .join(' ') ||
-      body.detail ||
-      ''
-    );
-  } catch {
-    return '';
-  }
 }
 
 /** Text areas grow with their text. */
@@ -226,7 +354,7 @@ function startPreview(editor: Editor): void {
     area.hidden = on;
     document.getElementById('viewer')?.toggleAttribute('data-previewing', on);
     if (truth()?.getAttribute('aria-pressed') === String(on)) truth()?.click();
-    if (on) void editor.settle().then(() => button.dispatchEvent(new Event('preview:open')));
+    if (on) void editor.saves.finish().then(() => button.dispatchEvent(new Event('preview:open')));
   });
 }
 
@@ -256,7 +384,7 @@ function startLayout(root: HTMLElement, editor: Editor): void {
       invert: pane.inverted,
     }));
     const body = JSON.stringify({ rows: view.rows, columns: view.columns, viewports });
-    editor.save({ key: 'layout', url: button.dataset['layoutUrl'] ?? '', body: () => body }, 0);
+    editor.saves.save(editor.saves.part('field:layout', button.dataset['layoutUrl'] ?? ''), body, 0);
   });
 }
 
@@ -275,10 +403,9 @@ export function startEditor(): void {
   keepTab(root);
   const editor = new Editor(root);
   startRows(root, (name, rows) => {
-    const body = new FormData();
-    body.set(name, JSON.stringify(rows));
-    editor.save({ key: `field:${name}`, url: root.dataset['fieldsUrl'] ?? '', body: () => body }, DELAY);
+    editor.saveField(name, JSON.stringify(rows), DELAY);
   });
+  void editor.resume();
   startPreview(editor);
   startLayout(root, editor);
   for (const area of root.querySelectorAll<HTMLTextAreaElement>('[data-grow]')) grow(area);
