@@ -31,6 +31,9 @@ def decode_frame(
     if codestreams.family_of(transfer_syntax) is Family.JPEG_XL:
         return _jpeg_xl(frame)
     everything = {"number_of_frames": 1, "pixel_keyword": pixel_keyword, "pixel_vr": "OW", **options}
+    if options["photometric_interpretation"] == "RGB" and jpeg.is_luminance_and_chrominance(frame):
+        # The stream knows better than the header what it holds.
+        everything["photometric_interpretation"] = "YBR_FULL"
 
     def decoded(coded: bytes) -> tuple[np.ndarray[Any, Any], str]:
         pixels, found = get_decoder(UID(transfer_syntax)).as_array(encapsulate([coded]), index=0, **everything)

@@ -16,6 +16,7 @@ from archive.decoding.errors import DecodeError, Why
 from archive.decoding.pool import budget, pool
 from archive.domain import codestreams
 from archive.domain.codestreams import MAXIMUM_FRAME_BYTES, Damaged, Description
+from archive.domain.frames import is_subsampled
 
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
@@ -106,6 +107,11 @@ def decode_in_file(*, file: BinaryIO, options: dict[str, Any], number: int, numb
 def _native(frame: bytes, *, transfer_syntax: str, options: dict[str, Any], pixel_keyword: str) -> Decoded:
     syntax = EXPLICIT_LITTLE if transfer_syntax == IMPLICIT_LITTLE else transfer_syntax
     everything = {"number_of_frames": 1, "pixel_keyword": pixel_keyword, "pixel_vr": "OW", **options}
+    if is_subsampled(options["photometric_interpretation"]) and len(frame) >= codestreams.frame_bytes(
+        description_of(options)
+    ):
+        # It says so and is not: three samples a pixel are there.
+        everything["photometric_interpretation"] = "YBR_FULL"
     try:
         pixels, found = get_decoder(UID(syntax)).as_array(frame, index=0, **everything)
     # pydicom raises many kinds for a description that makes no sense.

@@ -67,13 +67,21 @@ def read_fragments(file: BinaryIO, *, offset: int, length: int) -> list[tuple[in
 
 
 def native_frame_bytes(
-    *, rows: int, columns: int, samples: int, bits_allocated: int, photometric_interpretation: str
+    *, rows: int, columns: int, samples: int, bits_allocated: int, photometric_interpretation: str, each: int = 0
 ) -> int | None:
-    """Length of a native frame, or None when frames do not begin on a byte."""
+    """Length of a native frame, or None when frames do not begin on a byte.
+
+    `each` is what there is for a frame, 0 where it is not known: one that says it is subsampled and is not has three
+    samples a pixel, and its length is what tells.
+    """
     bits = rows * columns * samples * bits_allocated
-    if photometric_interpretation in ("YBR_FULL_422", "YBR_PARTIAL_422") and samples == 3:
+    if is_subsampled(photometric_interpretation) and samples == 3 and not 0 < bits <= each * 8:
         bits = rows * columns * 2 * bits_allocated
     return bits // 8 if bits and bits % 8 == 0 else None
+
+
+def is_subsampled(photometric_interpretation: str) -> bool:
+    return photometric_interpretation in ("YBR_FULL_422", "YBR_PARTIAL_422")
 
 
 def native_table(*, offset: int, length: int, frame_bytes: int | None, number_of_frames: int) -> bytes:

@@ -1,7 +1,4 @@
-"""Stored values as grey or colour on a screen: which window an image asks for, and what it does (PS3.3 C.11.2, C.11.6).
-
-One place for rendered images and thumbnails, so that both show the same.
-"""
+"""The steps from values to grey or colour: which window an image asks for, and what it does (PS3.3 C.11.2, C.11.6)."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ def stored_window(source: Dataset) -> Window | None:
     LINEAR needs a width of at least 1. Narrower ones come with floating-point values, as of diffusion or perfusion, and
     mean LINEAR_EXACT whatever is written.
     """
-    centers, widths = _numbers(source.get("WindowCenter")), _numbers(source.get("WindowWidth"))
+    centers, widths = _numbers(source, "WindowCenter"), _numbers(source, "WindowWidth")
     function = str(source.get("VOILUTFunction") or "LINEAR").strip().upper()
     for center, width in zip(centers, widths, strict=False):
         if center is None or width is None or width <= 0:
@@ -39,8 +36,12 @@ def stored_window(source: Dataset) -> Window | None:
     return None
 
 
-def _numbers(value: Any) -> list[float | None]:
-    """Each part of a multi-valued number; None for what is none."""
+def _numbers(source: Dataset, keyword: str) -> list[float | None]:
+    """Each part of a multi-valued number; None for what is none. Reading what is written wrongly raises."""
+    try:
+        value = source.get(keyword)
+    except ValueError:
+        return []
     if value is None:
         return []
     parts = list(value) if hasattr(value, "__iter__") and not isinstance(value, (str, bytes)) else [value]

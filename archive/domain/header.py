@@ -227,6 +227,7 @@ def _frame_table(
         samples=values.unsigned(0x00280002) or 1,
         bits_allocated={0x7FE00008: 32, 0x7FE00009: 64}.get(element.tag, bits),
         photometric_interpretation=values.text(0x00280004, 32) if element.tag == PIXEL_DATA else "",
+        each=element.length // max(1, number_of_frames),
     )
     return frames.native_table(
         offset=element.offset, length=element.length, frame_bytes=frame_bytes, number_of_frames=number_of_frames

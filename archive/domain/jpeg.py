@@ -16,6 +16,11 @@ from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, 
 NAME: Final = "imagecodecs"
 SYNTAXES: Final = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1)
 END_OF_IMAGE: Final = b"\xff\xd9"
+START_OF_SCAN: Final = 0xDA
+JFIF: Final = 0xE0
+ADOBE: Final = 0xEE
+#: Baseline, extended sequential, progressive (ITU-T T.81 table B.1).
+LOSSY_FRAMES: Final = (0xC0, 0xC1, 0xC2)
 # How much may follow the end of a stream in its last fragment.
 PADDING_BYTES: Final = 1024
 # Asked for by pydicom of every plug-in.
@@ -43,6 +48,29 @@ def decode_frame(source: bytes, runner: Any) -> bytes:
     runner.set_option("bits_allocated", pixels.dtype.itemsize * 8)
     native: bytes = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("<")).tobytes()
     return native
+
+
+def is_luminance_and_chrominance(source: bytes) -> bool:
+    """Whether a lossy stream of three components holds YCbCr, by its own word, whatever the header says.
+
+    The JFIF marker says so. Where neither it nor Adobe's is there, components 1, 2 and 3 whose last two share tables of
+    their own are luminance and two chrominances: RGB has one table for all, and other names.
+    """
+    position, has_jfif = 2, False
+    while position + 4 <= len(source) and source[position] == 0xFF:
+        marker, length = source[position + 1], int.from_bytes(source[position + 2 : position + 4], "big")
+        body = source[position + 4 : position + 2 + length]
+        if marker == ADOBE:
+            return False
+        if marker == JFIF and body.startswith(b"JFIF\0"):
+            has_jfif = True
+        if marker in LOSSY_FRAMES:
+            names, tables = body[6:15:3], body[8:15:3]
+            return has_jfif or (names == b"\x01\x02\x03" and tables[0:1] != tables[1:2] == tables[2:3])
+        if marker == START_OF_SCAN or length < 2:
+            return False
+        position += 2 + length
+    return False
 
 
 def register() -> None:

@@ -12,17 +12,15 @@ from PIL import Image
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from archive import decoding
-from archive.decoding import Busy, DecodeError
+from archive.decoding import Busy, Decoded, DecodeError
 from archive.decoding.budget import FLOAT_PIXEL
-from archive.domain import codestreams
-from archive.domain import grey as grey_scale
+from archive.domain import codestreams, display
 from archive.domain.elements import as_explicit_little, transfer_syntax_of
-from archive.domain.grey import Window
+from archive.domain.frames import is_subsampled
 from archive.domain.part10.encodings import EXPLICIT_BIG
 
 SIDE = 256
@@ -56,14 +54,15 @@ def render_thumbnail(file: BinaryIO, *, frame: int, side: int = SIDE, full_range
         file.seek(0)
         dataset = dcmread(file, stop_before_pixels=True, force=False)
         with decoding.budget().share(_memory(dataset)):
-            pixels = _frame_pixels(file, dataset=dataset, index=frame - 1)
+            decoded = _frame_pixels(file, dataset=dataset, index=frame - 1)
+            pixels = decoded.pixels
             # What follows works with numbers of four bytes and more: of very large frames every second or third pixel will
             # do.
             step = -(-max(pixels.shape[:2]) // WORKED_SIDE)
-            pixels = pixels[::step, ::step]
-            ranked = full_range and pixels.ndim == 2
-            grey_or_rgb = _ranked(pixels) if ranked else _displayed(pixels, dataset=dataset, index=frame - 1)
-            return _encode(grey_or_rgb, dataset=dataset, side=side)
+            if full_range and pixels.ndim == 2:
+                return _encode(_ranked(pixels[::step, ::step]), dataset=dataset, side=side)
+            shown = _displayed(decoded, dataset=dataset, index=frame - 1, step=step)
+            return _encode(shown, dataset=dataset, side=side)
     except (NoPicture, Busy):
         raise
     except Exception as error:
@@ -78,7 +77,7 @@ def _memory(dataset: Dataset) -> int:
     return decoding.to_decode(description, family=family, coded=0) + FLOAT_PIXEL * worked
 
 
-def _frame_pixels(file: BinaryIO, *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:
+def _frame_pixels(file: BinaryIO, *, dataset: Dataset, index: int) -> Decoded:
     try:
         options = decoding.options_of(dataset)
         if options["rows"] * options["columns"] * options["samples_per_pixel"] > MAX_PIXELS:
@@ -88,20 +87,42 @@ def _frame_pixels(file: BinaryIO, *, dataset: Dataset, index: int) -> np.ndarray
         raise NoPicture(str(error)) from error
 
 
-def _decoded(file: BinaryIO, *, dataset: Dataset, options: dict[str, Any], index: int) -> np.ndarray[Any, Any]:
+def _decoded(file: BinaryIO, *, dataset: Dataset, options: dict[str, Any], index: int) -> Decoded:
     syntax = str(dataset.file_meta.TransferSyntaxUID)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if codestreams.family_of(syntax) is not None:
         frame = _coded_frame(file, dataset=dataset, index=index, frames=frames)
-        return decoding.decode_frame(frame=frame, transfer_syntax=syntax, options=options).pixels
+        return decoding.decode_frame(frame=frame, transfer_syntax=syntax, options=options)
     file.seek(0)
     if syntax == DeflatedExplicitVRLittleEndian:
-        return decoding.decode_in_file(file=file, options=options, number=index + 1, number_of_frames=frames).pixels
+        return decoding.decode_in_file(file=file, options=options, number=index + 1, number_of_frames=frames)
+    if is_subsampled(options["photometric_interpretation"]):
+        frame = _native_frame(
+            file, index=index, frames=frames, bytes_if_not=decoding.frame_bytes(decoding.description_of(options))
+        )
+        return decoding.decode_frame(frame=frame, transfer_syntax=syntax, options=options)
     # From the file pydicom reads one frame of many.
     frame_pixels = pixel_array(file, index=index)
     if frame_pixels.shape[:2] != (options["rows"], options["columns"]):
         raise NoPicture("the frame has another size than stated")
-    return np.asarray(frame_pixels)
+    photometric = options["photometric_interpretation"]
+    return Decoded(
+        pixels=np.asarray(frame_pixels),
+        # Read from the file, colour has become RGB.
+        photometric_interpretation="RGB" if photometric.startswith("YBR") else photometric,
+    )
+
+
+def _native_frame(file: BinaryIO, *, index: int, frames: int, bytes_if_not: int) -> bytes:
+    """One frame of subsampled colour, or of what says it is and has `bytes_if_not` bytes a frame."""
+    dcmread(file, stop_before_pixels=True, specific_tags=[])
+    head = file.read(PIXEL_ELEMENT_HEAD.size)
+    implicit = struct.unpack("<HHI", head[:8])
+    length = implicit[2] if head[4:6] not in (b"OB", b"OW") else PIXEL_ELEMENT_HEAD.unpack(head)[3]
+    start = file.tell() - (PIXEL_ELEMENT_HEAD.size - 8 if head[4:6] not in (b"OB", b"OW") else 0)
+    size = bytes_if_not if bytes_if_not * frames <= length else bytes_if_not * 2 // 3
+    file.seek(start + index * size)
+    return file.read(size)
 
 
 def _coded_frame(file: BinaryIO, *, dataset: Dataset, index: int, frames: int) -> bytes:
@@ -121,59 +142,29 @@ def _ranked(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.asarray(grey[places].reshape(pixels.shape))
 
 
-def _displayed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:
-    """uint8, rows × columns or rows × columns × 3."""
-    photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
-    if photometric == "PALETTE COLOR":
-        table = apply_color_lut(pixels, dataset)
-        return grey_scale.colour_bytes(table, stored_bits=8 * table.dtype.itemsize)
-    if pixels.ndim == 3:
-        return grey_scale.colour_bytes(pixels, stored_bits=grey_scale.stored_bits(dataset))
-    grey = _windowed(pixels, dataset=dataset, index=index)
-    inverted = grey_scale.is_inverted(dataset, photometric_interpretation=photometric)
-    return np.asarray(255 - grey) if inverted else grey
-
-
-def _windowed(pixels: np.ndarray[Any, Any], *, dataset: Dataset, index: int) -> np.ndarray[Any, Any]:
-    frame_items = _frame_items(dataset, index=index)
-    values = _rescaled(pixels, dataset=dataset, items=frame_items)
-    if "VOILUTSequence" in dataset:
-        try:
-            table = dataset.VOILUTSequence[0]
-            bits = int(table.LUTDescriptor[2]) or 16
-            shown = apply_voi_lut(values.astype(pixels.dtype) if values is pixels else values.astype(np.int32), dataset)
-            return np.asarray(np.clip(shown.astype(np.float32) * (255.0 / (2**bits - 1)), 0, 255), dtype=np.uint8)
-        except Exception:  # noqa: BLE001, S110 -- a damaged LUT: the window or the histogram serves as well
-            pass
-    window = _window(dataset, items=frame_items)
-    if window is not None:
-        grey = np.asarray(grey_scale.apply_window(values.astype(np.float32), window), dtype=np.uint8)
-        if not _is_blank(grey):
-            return grey
-        # A window made for other values than these, as after a crop or for one frame of many: a stamp that shows nothing
-        # helps nobody to find a study. The viewer goes on to show the window as it is stored.
+def _displayed(frame: Decoded, *, dataset: Dataset, index: int, step: int) -> np.ndarray[Any, Any]:
+    """uint8, rows × columns or rows × columns × 3, of every `step`-th pixel."""
+    pixels = frame.pixels[::step, ::step]
+    known = {
+        "header": dataset,
+        "photometric_interpretation": frame.photometric_interpretation,
+        "number": index + 1,
+    }
+    shown = display.displayed(pixels=pixels, step=step, **known)
+    if pixels.ndim == 3 or frame.photometric_interpretation == "PALETTE COLOR" or not _is_blank(shown):
+        return shown
+    # A window made for other values than these, as after a crop or for one frame of many: a stamp that shows nothing
+    # helps nobody to find a study. The viewer goes on to show the window as it is stored.
+    transform = display.Transform.of(dataset, number=index + 1)
+    values = transform.values(display.cleaned(pixels, header=dataset))
     low, high = _range_of_histogram(values, dataset=dataset)
-    return np.asarray(grey_scale.stretch(values.astype(np.float32), low, high), dtype=np.uint8)
+    middle = display.Window(center=(low + high) / 2, width=high - low, function="LINEAR_EXACT") if high > low else None
+    return display.displayed(pixels=pixels, step=step, window=middle, **known) if middle else shown
 
 
 def _is_blank(grey: np.ndarray[Any, Any]) -> bool:
     ends = max(np.count_nonzero(grey == 0), np.count_nonzero(grey == 255))
     return bool(ends >= BLANK_SHARE * grey.size)
-
-
-def _rescaled(pixels: np.ndarray[Any, Any], *, dataset: Dataset, items: list[Dataset]) -> np.ndarray[Any, Any]:
-    for item in items:
-        for transform in item.get("PixelValueTransformationSequence", None) or []:
-            slope, intercept = float(transform.get("RescaleSlope", 1)), float(transform.get("RescaleIntercept", 0))
-            return pixels.astype(np.float32) * slope + intercept
-    return np.asarray(apply_modality_lut(pixels, dataset))
-
-
-def _window(dataset: Dataset, *, items: list[Dataset]) -> Window | None:
-    for source in (dataset, *(voi for item in items for voi in item.get("FrameVOILUTSequence", None) or [])):
-        if (window := grey_scale.stored_window(source)) is not None:
-            return window
-    return None
 
 
 def _first(value: Any) -> float | None:
@@ -208,34 +199,12 @@ def _range_of_histogram(values: np.ndarray[Any, Any], *, dataset: Dataset) -> tu
     return min(low, darkest), max(low, brightest)
 
 
-def _frame_items(dataset: Dataset, *, index: int) -> list[Dataset]:
-    """Functional groups (PS3.3 C.7.6.16) of one frame: its own first, then the shared ones."""
-    items: list[Dataset] = []
-    per_frame = dataset.get("PerFrameFunctionalGroupsSequence", None) or []
-    if index < len(per_frame):
-        items.append(per_frame[index])
-    items.extend(dataset.get("SharedFunctionalGroupsSequence", None) or [])
-    return items
-
-
 def _encode(pixels: np.ndarray[Any, Any], *, dataset: Dataset, side: int) -> bytes:
     image = Image.fromarray(pixels)
-    height, width = pixels.shape[0] * _row_stretch(dataset), float(pixels.shape[1])
+    height, width = pixels.shape[0] * display.row_stretch(dataset), float(pixels.shape[1])
     scale = min(side / width, side / height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = image.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
     small.save(buffer, "WEBP", quality=QUALITY, method=2)
     return buffer.getvalue()
-
-
-def _row_stretch(dataset: Dataset) -> float:
-    """How much taller than wide a pixel is, within reason."""
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio"):
-        pair = dataset.get(keyword, None)
-        if pair is None or not hasattr(pair, "__len__") or len(pair) != 2:
-            continue
-        row, column = _first(pair[0]), _first(pair[1])
-        if row and column and 0.1 <= row / column <= 10:
-            return row / column
-    return 1.0

@@ -24,7 +24,7 @@ from dicomweb.payload import FileSlice, Lazy, Piece, answer, boundary_for, etag,
 
 logger = structlog.get_logger(__name__)
 
-FORM = 1
+FORM = 2
 MAX_AGE = 600
 THUMBNAIL_SIDE = 256
 WEBP = "image/webp"

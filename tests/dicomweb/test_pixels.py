@@ -15,6 +15,8 @@ from pydicom.pixels.utils import pack_bits
 
 from archive import decoding
 from archive import queries as archive_queries
+from archive.domain import display
+from archive.domain.grey import apply_window
 from archive.models import Instance
 from core.tenancy import tenant
 from dicomweb import frames, reasons
@@ -184,13 +186,13 @@ def test_a_window_by_table_gives_what_a_window_by_pixel_gives(kind: type[Any], f
             rendering.Window(5, 1, function),
             rendering.Window(-9, 30, function),
         ):
-            found = rendering._by_table(header=header, pixels=pixels, number=1, window=window)
-            values = rendering._modality(header=header, pixels=pixels, number=1).astype(np.float64)
+            transform = display.Transform.of(header, number=1, window=window)
+            found = transform._by_table(pixels)
             assert found is not None
             assert found.dtype == np.uint8
-            assert np.array_equal(found, rendering.apply_window(values, window).astype(np.uint8))
+            assert np.array_equal(found, apply_window(transform.values(pixels), window).astype(np.uint8))
     few = generator.integers(0, 65535, (4, 4)).astype(np.uint16)
-    assert rendering._by_table(header=Dataset(), pixels=few, number=1, window=rendering.Window(40, 400)) is None
+    assert display.Transform.of(Dataset(), number=1, window=rendering.Window(40, 400))._by_table(few) is None
 
 
 class Watched:
