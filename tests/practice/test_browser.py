@@ -56,7 +56,7 @@ def draw_ellipse(page: Page, *, column: float, row: float, radius: float) -> Non
         found = page.evaluate(f"window.pacswebViewer.toScreen(0, [{x}, {y}])")
         return left + found[0], top + found[1]
 
-    page.mouse.move(*place(column, row))
+    page.mouse.move(*place(column - radius, row - radius))
     page.mouse.down()
     page.mouse.move(*place(column + radius, row + radius), steps=6)
     page.mouse.up()

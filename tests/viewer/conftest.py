@@ -129,7 +129,7 @@ class Viewer:
         self.page.mouse.click(*self.at(column, row, pane=pane))
 
     def tool(self, name: str) -> None:
-        self.page.click(f'[data-tool="{name}"]')
+        self.page.click(f'.viewer-tools [data-tool="{name}"]')
         self.wait(lambda: self.get("tool") == name)
 
     def focus(self, pane: int = 0) -> None:

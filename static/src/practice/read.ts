@@ -99,12 +99,15 @@ function csrf(form: HTMLFormElement): string {
   return form.querySelector<HTMLInputElement>('input[name=csrfmiddlewaretoken]')?.value ?? '';
 }
 
-/** Digits choose an option of the question that has the focus. */
+/** Digits rate where a scale has the focus, and choose an option in the rest of a question. */
 function chooseByDigit(event: KeyboardEvent): void {
   const target = event.target as HTMLElement;
   if (!/^[1-9]$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
   if (target.matches('textarea, input[type=text]')) return;
-  const options = target.closest('[data-question]')?.querySelectorAll<HTMLInputElement>('.option input');
+  const scale = target.closest('.scale');
+  const options = scale
+    ? scale.querySelectorAll<HTMLInputElement>('input')
+    : target.closest('[data-question]')?.querySelectorAll<HTMLInputElement>('.option input');
   const option = options?.[Number(event.key) - 1];
   if (!option) return;
   event.preventDefault();

@@ -1,6 +1,6 @@
 /** Marks in image terms ↔ annotations of the drawing library in world coordinates. */
 
-import type { Mark, MarkTool, Measurement, Point, Verdict } from './contract';
+import type { LayerRole, Mark, MarkTool, Measurement, Point, Verdict } from './contract';
 import { annotation, cache, MARK_CLASSES, type MarkData, markToolOf, metaData, type Types } from './cornerstone';
 import { cross, type Plane, toImage, toPatient, type Vector } from './geometry';
 import type { ImageRef } from './series';
@@ -210,16 +210,29 @@ const VERDICTS: Record<Verdict, () => string> = {
   miss: () => t('missed'),
   false: () => t('false mark'),
 };
+const AREA_TOOLS: MarkTool[] = ['ellipse', 'rectangle', 'freehand'];
 
-/** The lines written beside a mark: its label and verdict, then its values. */
-export function linesOf(tool: MarkTool, measurements: Measurement[], label: string, verdict: Verdict | null): string[] {
+/** A lesion is found, a mark is a hit. */
+function verdictWord(verdict: Verdict, role: LayerRole | undefined): string {
+  return role === 'truth' && verdict === 'hit' ? t('found') : VERDICTS[verdict]();
+}
+
+/** The lines written beside a mark: its label and verdict, then its values. An outline of the truth says where, not how much. */
+export function linesOf(
+  tool: MarkTool,
+  measurements: Measurement[],
+  label: string,
+  verdict: Verdict | null,
+  role?: LayerRole,
+): string[] {
   const by = new Map(measurements.map((m) => [m.name, m]));
   const say = (name: string): string => {
     const m = by.get(name);
     return m ? quantity(m) : '';
   };
-  const head = [label.trim(), verdict ? VERDICTS[verdict]() : ''].filter(Boolean).join(' · ');
+  const head = [label.trim(), verdict ? verdictWord(verdict, role) : ''].filter(Boolean).join(' · ');
   const lines: string[] = head ? [head] : [];
+  if (role === 'truth' && AREA_TOOLS.includes(tool)) return lines;
   switch (tool) {
     case 'length':
       if (by.has('length')) lines.push(say('length'));

@@ -5,6 +5,7 @@ import { type Command, commands, presetsOf } from './commands';
 import { CONTRACT_VERSION, type Manifest, type Mark, type MarkTool, type Point } from './contract';
 import { type Engine, isCpu, MARK_TOOLS, start, type ToolName } from './cornerstone';
 import { eachFrame, h } from './dom';
+import { Drawing } from './drawing';
 import { exposeState } from './expose';
 import { toPatient } from './geometry';
 import { showHelp } from './help';
@@ -33,6 +34,7 @@ export class App {
   firstImageMs: number | null = null;
 
   private engine!: Engine;
+  private drawing!: Drawing;
   private toolbar!: Toolbar;
   private rail!: Rail;
   private list!: MarkList;
@@ -82,13 +84,14 @@ export class App {
       imageById: (id) => this.workspace.imageById(id),
       render: () => this.workspace.render(),
     });
-    this.saving = new Saving(manifest, this.marks);
+    this.drawing = new Drawing(this.part('grid'), (work) => this.marks.quietly(work));
+    this.saving = new Saving(manifest, this.marks, () => this.fetchManifest());
     this.telemetry = new Telemetry(null, () => this.workspace.panes);
     this.wire();
     this.takeOver(manifest);
     this.rail = new Rail(this.part('rail'), this.workspace);
     this.list = new MarkList(() => this.marksRoot(), this.workspace, this.marks, this.saving);
-    this.list.onResolve = (keep) => void this.saving.resolve(keep, () => this.fetchManifest());
+    this.list.onResolve = (keep) => void this.saving.resolve(keep);
     this.list.onReveal = () => this.openSide('panel');
     this.keys = commands(this);
     this.toolbar = new Toolbar(this.part('toolbar'), this, this.keys);
@@ -98,6 +101,7 @@ export class App {
     exposeState(this);
     this.refreshChrome();
     await this.workspace.hang();
+    this.showMissed();
     this.root.dataset['ready'] = 'true';
     this.tell('viewer:ready', {});
   }
@@ -115,6 +119,7 @@ export class App {
       this.chromeSoon();
       this.announceImage();
     };
+    workspace.onArrange = () => this.giveUpDrawing();
     workspace.onImage = (pane) => this.imageShown(pane);
     workspace.onLook = (pane) => this.telemetry.look(pane);
     workspace.onSeries = (series) => {
@@ -128,14 +133,19 @@ export class App {
     marks.onChange = (reason, mark) => {
       if (reason !== 'selected' && reason !== 'loaded') saving.changed();
       if (reason === 'drawn' && mark) this.drawn(mark);
+      else if (reason === 'shaped' && mark) this.shaped = mark.id;
       else if (reason === 'removed' && mark) this.say(t('Mark deleted. Undo brings it back.'));
       this.chromeSoon();
       if (reason !== 'selected') this.tell('viewer:marks', { layer: marks.editable?.name ?? '', marks: marks.own() });
     };
+    window.addEventListener('pointerup', () => this.released());
     marks.onFull = () => this.toast(t('No more marks: {n} is the most here.', { n: marks.maximum ?? 0 }));
     saving.onState = () => {
       this.list?.drawState();
-      if (saving.state === 'closed') this.engine.setMarking(false);
+      if (saving.state === 'closed') {
+        this.giveUpDrawing();
+        this.engine.setMarking(false);
+      }
       if (['conflict', 'invalid'].includes(saving.state)) this.toast(saving.message);
     };
     saving.onSaved = (layer, version) => this.tell('viewer:saved', { layer, version });
@@ -147,6 +157,7 @@ export class App {
   });
 
   private takeOver(manifest: Manifest): void {
+    this.giveUpDrawing();
     this.marks.maximum = manifest.mark_form.maximum;
     this.marks.load(manifest.annotations.layers);
     this.engine.setMarking(this.marks.editable !== null);
@@ -178,6 +189,7 @@ export class App {
       this.rail.build();
       this.part('title').textContent = manifest.title;
       this.refreshChrome();
+      this.showMissed();
       this.tell('viewer:ready', {});
     } catch {
       this.toast(t('The page could not be brought up to date. Reload it.'));
@@ -194,6 +206,8 @@ export class App {
   // — images —
 
   private imageShown(pane: Pane): void {
+    // What was begun belongs to the image that was on screen.
+    this.giveUpDrawing(pane.element);
     if (this.firstImageMs === null && pane.drawn >= 0) {
       requestAnimationFrame(() => {
         if (this.firstImageMs !== null) return;
@@ -232,13 +246,21 @@ export class App {
     if (!this.offers(tool)) return;
     const marking = (MARK_TOOLS as string[]).includes(tool) || tool === 'eraser';
     if (marking && !this.marks.editable) return;
+    if (tool !== this.tool) this.giveUpDrawing();
     this.tool = tool;
     this.engine.setTool(tool);
-    this.root.dataset['tool'] = tool;
+    this.root.dataset['activeTool'] = tool;
     this.toolbar?.refresh();
     this.hooks?.refresh();
     const label = this.keys.find((c) => c.name === `tool-${tool}`)?.label;
     if (label) this.say(t('Tool: {name}', { name: label }));
+  }
+
+  /** Discard what is half drawn, in one viewport or in any. */
+  giveUpDrawing(element?: HTMLDivElement): boolean {
+    const begun = this.drawing.giveUp(element);
+    if (begun) this.toast(t('The unfinished mark was discarded.'));
+    return begun;
   }
 
   windowAsStored(): void {
@@ -299,6 +321,7 @@ export class App {
   }
 
   escape(): void {
+    if (this.giveUpDrawing()) return;
     if (this.marks.selected) this.marks.select(null);
     else if (this.tool !== 'window') this.setTool('window');
     else this.workspace.active?.reset();
@@ -333,12 +356,36 @@ export class App {
     if (ask || mark.tool === 'arrow' || fields.some((field) => field.required)) this.list.edit(mark.id, true);
   }
 
+  /** The mark that the pointer is changing. */
+  private shaped: string | null = null;
+
+  /** A mark that was moved is rated next, as one that was drawn. */
+  private released(): void {
+    const id = this.shaped;
+    this.shaped = null;
+    if (!id || this.sides.isSmall() || !this.workspace.manifest.mark_form.ask) return;
+    // The press ends after this event: the image would take the focus back.
+    window.setTimeout(() => this.marks.find(id) && this.list.edit(id, true));
+  }
+
   showMark(id: string): void {
     const mark = this.marks.find(id);
     if (!mark) return;
     this.marks.select(id);
     void this.workspace.goToMark(mark).then(() => this.marks.mirror());
     this.closePanelOnSmallScreens();
+  }
+
+  /** A review begins at the first lesion that was not found. */
+  private showMissed(): void {
+    if (this.root.dataset['mode'] !== 'review') return;
+    const missed = this.marks.missed();
+    const [first] = missed;
+    if (!first) return;
+    this.marks.select(first.id);
+    void this.workspace.goToMark(first).then(() => this.marks.mirror());
+    if (missed.length > 1) this.toast(t('{n} lesions missed', { n: missed.length }));
+    else this.toast(first.label ? t('Missed: {label}', { label: first.label }) : t('Missed lesion'));
   }
 
   stepMark(step: number): void {
@@ -359,8 +406,8 @@ export class App {
   }
 
   toggleMarks(): void {
-    const visible = this.marks.layers.some((layer) => layer.visible);
-    for (const layer of this.marks.layers) this.marks.show(layer.name, !visible);
+    if (this.marks.layers.some((layer) => layer.visible)) this.marks.hideAll();
+    else this.marks.showAgain();
   }
 
   /** A mark without a pointer: in the middle of what is on screen, to be moved with Alt and the arrow keys. */

@@ -23,7 +23,6 @@ import {
   annotation,
   BaseTool,
   BidirectionalTool,
-  EllipticalROITool,
   EraserTool,
   init as initTools,
   LengthTool,
@@ -39,6 +38,7 @@ import {
 } from '@cornerstonejs/tools';
 import { signedOut } from './api';
 import type { MarkTool } from './contract';
+import { EllipseTool } from './ellipse';
 
 export const ENGINE = 'pacsweb';
 export const GROUP = 'pacsweb';
@@ -113,7 +113,7 @@ class PointTool extends BaseTool {
 
 export const MARK_CLASSES: Record<MarkTool, string> = {
   length: LengthTool.toolName,
-  ellipse: EllipticalROITool.toolName,
+  ellipse: EllipseTool.toolName,
   rectangle: RectangleROITool.toolName,
   freehand: PlanarFreehandROITool.toolName,
   probe: ProbeTool.toolName,
@@ -187,7 +187,7 @@ export async function start(options: { textLines: (tool: MarkTool) => TextLines;
     MagnifyTool,
     EraserTool,
     LengthTool,
-    EllipticalROITool,
+    EllipseTool,
     RectangleROITool,
     PlanarFreehandROITool,
     ProbeTool,
@@ -234,11 +234,14 @@ export async function start(options: { textLines: (tool: MarkTool) => TextLines;
 
   return {
     rendering: new RenderingEngine(ENGINE),
+    // Setting the tools anew while one is at work would take its press away: what is set already stays as it is.
     setTool(name) {
+      if (name === current) return;
       current = name;
       apply();
     },
     setMarking(enabled) {
+      if (enabled === marking) return;
       marking = enabled;
       apply();
     },
@@ -253,7 +256,7 @@ function configuration(className: string, textLines: (tool: MarkTool) => TextLin
       return { magnifySize: 4, magnifyWidth: 260, magnifyHeight: 260 };
     case PlanarFreehandROITool.toolName:
       return { ...common, calculateStats: true, allowOpenContours: false };
-    case EllipticalROITool.toolName:
+    case EllipseTool.toolName:
     case RectangleROITool.toolName:
       return { ...common, calculateStats: true };
     case ArrowAnnotateTool.toolName:

@@ -7,6 +7,8 @@ export interface Draft {
   version: number;
   marks: Mark[];
   at: number;
+  /** What was sent and not answered for (`substance` of each): found on the server it is this browser's own work. */
+  sent?: string[];
 }
 
 const MONTH = 31 * 24 * 3600 * 1000;

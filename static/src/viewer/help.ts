@@ -54,6 +54,7 @@ export function showHelp(commands: Command[], presets: WindowPreset[]): void {
       'header',
       {},
       h('h2', { id: 'viewer-help' }, t('Keys of the viewer')),
+      h('p', { class: 'help-note' }, t('Keys act while an image has the focus.')),
       h('button', { type: 'button', class: 'v-button', onclick: () => dialog.close(), autofocus: true }, t('Close')),
     ),
     columns,

@@ -94,6 +94,7 @@ export class MarkList {
       this.drawState();
       return;
     }
+    const back = this.heldControl(held);
     const layers = this.marks.layers;
     const many = layers.length > 1;
     this.root.replaceChildren(h('div', { class: 'marks-state', role: 'status' }));
@@ -108,6 +109,17 @@ export class MarkList {
         : t('There are no marks.');
       this.root.append(h('p', { class: 'marks-empty' }, words));
     }
+    back?.();
+  }
+
+  /** The list is drawn anew under the focus: afterwards the same control of the same mark has it again. */
+  private heldControl(held: Element | null): (() => void) | null {
+    const row = held?.closest<HTMLElement>('[data-mark]');
+    if (!row || !this.root.contains(row)) return null;
+    const controls = 'button, input, select';
+    const at = [...row.querySelectorAll(controls)].indexOf(held as Element);
+    const id = row.dataset['mark'] ?? '';
+    return () => this.root.querySelector(`[data-mark="${id}"]`)?.querySelectorAll<HTMLElement>(controls)[at]?.focus();
   }
 
   private isEditing(field: HTMLInputElement): boolean {
@@ -116,7 +128,7 @@ export class MarkList {
   }
 
   private layerHead(layer: LayerState): HTMLElement {
-    const words = layer.label || (ROLES[layer.role] as () => string)();
+    const words = layerName(layer);
     return h(
       'div',
       { class: 'marks-layer' },
@@ -145,7 +157,7 @@ export class MarkList {
 
   private row(layer: LayerState, mark: Mark): HTMLElement {
     const name = mark.label || (NAMES[mark.tool] as () => string)();
-    const lines = linesOf(mark.tool, mark.measurements, '', mark.verdict);
+    const lines = linesOf(mark.tool, mark.measurements, '', mark.verdict, layer.role);
     const selected = this.marks.selected === mark.id;
     const missing = this.missing(mark);
     const row = h(
@@ -157,9 +169,9 @@ export class MarkList {
           type: 'button',
           class: 'mark-main',
           'aria-pressed': String(selected),
-          onclick: () => this.choose(mark),
+          onclick: (event: MouseEvent) => this.choose(mark, event.detail > 0),
         },
-        tint(icon(mark.tool, 15), colourOf(layer, mark.verdict)),
+        tint(icon(mark.tool, 15), colourOf(layer)),
         h(
           'span',
           { class: 'mark-words' },
@@ -193,9 +205,13 @@ export class MarkList {
     );
   }
 
-  private choose(mark: Mark): void {
+  /** @param pointed whether by the pointer: then the keys that move and delete the mark act at once. */
+  private choose(mark: Mark, pointed: boolean): void {
     this.marks.select(mark.id);
-    void this.workspace.goToMark(mark).then(() => this.marks.mirror());
+    void this.workspace.goToMark(mark).then(() => {
+      this.marks.mirror();
+      if (pointed) this.workspace.focus();
+    });
   }
 
   private close(): void {
@@ -237,6 +253,7 @@ export class MarkList {
       },
       onkeydown: (event: KeyboardEvent) => {
         event.stopPropagation();
+        rateByDigit(event);
         if (event.key === 'Escape' || (event.key === 'Enter' && event.target instanceof HTMLInputElement)) {
           event.preventDefault();
           this.close();
@@ -351,6 +368,22 @@ export class MarkList {
       ),
     );
   }
+}
+
+export function layerName(layer: Pick<LayerState, 'label' | 'role'>): string {
+  return layer.label || (ROLES[layer.role] as () => string)();
+}
+
+/** Digits rate while a scale has the focus; 0 is the tenth step where there is no step 0. */
+function rateByDigit(event: KeyboardEvent): void {
+  if (!/^[0-9]$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
+  const scale = (event.target as Element).closest('.scale');
+  const step = (value: string): HTMLInputElement | null | undefined => scale?.querySelector(`input[value="${value}"]`);
+  const input = step(event.key) ?? (event.key === '0' ? step('10') : null);
+  if (!input) return;
+  event.preventDefault();
+  input.focus();
+  input.click();
 }
 
 function tint(element: Element, colour: string): HTMLElement {

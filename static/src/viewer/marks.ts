@@ -1,7 +1,7 @@
 /** All marks by layer, their undo history, and their mirror in the drawing library. */
 
 import { type Annotation, groupOf, linesOf, measurementsOf, paint, toAnnotation, toMark } from './adapter';
-import type { Layer, Mark, MarkTool, Measurement, Verdict } from './contract';
+import type { Layer, Mark, MarkTool, Measurement } from './contract';
 import { eventTarget, annotation as library, type MarkData, type TextLines, ToolEnums } from './cornerstone';
 import { debounce } from './dom';
 import type { ImageRef, Series } from './series';
@@ -14,14 +14,13 @@ const COLOURS: Record<string, string> = {
   own: '#56d3c6',
   truth: '#f0b84e',
   other: '#b9a2f7',
-  hit: '#63d68f',
-  miss: '#f0b84e',
-  false: '#ff8279',
 };
+/** A verdict changes the line, never the colour: that says whose mark it is. */
+const DASHES: Record<string, string> = { miss: '5,4', false: '2,3' };
 const HISTORY = 200;
 
-export function colourOf(layer: Pick<Layer, 'role'>, verdict: Verdict | null): string {
-  return COLOURS[verdict ?? layer.role] as string;
+export function colourOf(layer: Pick<Layer, 'role'>): string {
+  return COLOURS[layer.role] as string;
 }
 
 export interface MarkHost {
@@ -30,15 +29,20 @@ export interface MarkHost {
   render(): void;
 }
 
+/** `shaped`: moved or given another form by hand, and still under the pointer. */
+export type MarkChange = 'drawn' | 'shaped' | 'changed' | 'removed' | 'loaded' | 'selected';
+
 export class Marks {
   layers: LayerState[] = [];
   /** Question that marks drawn now belong to. */
   group = '';
   maximum: number | null = null;
   selected: string | null = null;
-  onChange: (reason: 'drawn' | 'changed' | 'removed' | 'loaded' | 'selected', mark: Mark | null) => void = () => {};
+  onChange: (reason: MarkChange, mark: Mark | null) => void = () => {};
   onFull: () => void = () => {};
 
+  /** Layers hidden together, to be shown together. */
+  private hidden: string[] = [];
   private past: Mark[][] = [];
   private future: Mark[][] = [];
   private settled: Mark[] = [];
@@ -91,6 +95,12 @@ export class Marks {
     return this.layers.find((layer) => layer.marks.has(id)) ?? null;
   }
 
+  /** Lesions of the truth that the reader did not find. */
+  missed(): Mark[] {
+    const truth = this.layers.filter((layer) => layer.role === 'truth');
+    return truth.flatMap((layer) => [...layer.marks.values()].filter((mark) => mark.verdict === 'miss'));
+  }
+
   /** Marks of the editable layer as they are sent to the server. */
   own(): Mark[] {
     return [...(this.editable?.marks.values() ?? [])];
@@ -100,6 +110,7 @@ export class Marks {
   load(layers: Layer[]): void {
     this.settleSoon.cancel();
     this.touched.clear();
+    this.hidden = [];
     this.layers = layers.map((layer) => ({ ...layer, marks: new Map(layer.marks.map((mark) => [mark.id, mark])) }));
     this.past = [];
     this.future = [];
@@ -129,6 +140,7 @@ export class Marks {
     }
     layer.marks.set(mark.id, mark);
     this.touched.add(mark.id);
+    this.reveal(layer);
     this.mirror();
     this.settle();
     this.onChange('drawn', mark);
@@ -175,10 +187,35 @@ export class Marks {
     this.onChange('selected', id ? this.find(id) : null);
   }
 
+  /** Hide every layer, to see the image alone. */
+  hideAll(): void {
+    const shown = this.layers.filter((layer) => layer.visible);
+    this.hidden = shown.map((layer) => layer.name);
+    for (const layer of shown) layer.visible = false;
+    this.mirror();
+    this.onChange('loaded', null);
+  }
+
+  /** Show what was hidden together; all layers when each was hidden by itself. */
+  showAgain(): void {
+    const all = this.hidden.length === 0;
+    for (const layer of this.layers) if (all || this.hidden.includes(layer.name)) layer.visible = true;
+    this.hidden = [];
+    this.mirror();
+    this.onChange('loaded', null);
+  }
+
+  /** Whoever draws while marks are hidden sees them again: otherwise the new one would vanish as it is finished. */
+  private reveal(layer: LayerState): void {
+    if (this.hidden.length) this.showAgain();
+    if (!layer.visible) this.show(layer.name, true);
+  }
+
   show(name: string, visible: boolean): void {
     const layer = this.layers.find((l) => l.name === name);
     if (!layer) return;
     layer.visible = visible;
+    if (visible) this.hidden = [];
     this.mirror();
     this.onChange('loaded', null);
   }
@@ -250,6 +287,7 @@ export class Marks {
     this.touched.add(mark.id);
     this.drawn.set(mark.id, signature(mark));
     this.selected = mark.id;
+    this.reveal(layer);
     this.repaint();
     this.settle();
     this.onChange('drawn', mark);
@@ -270,10 +308,11 @@ export class Marks {
     const next = toMark(source, image, mark);
     if (!next) return;
     layer.marks.set(id, next);
-    if (signature(next) !== this.drawn.get(id)) this.touched.add(id);
+    const shaped = signature(next) !== this.drawn.get(id);
+    if (shaped) this.touched.add(id);
     this.drawn.set(id, signature(next));
     this.settleSoon();
-    this.onChange('changed', next);
+    this.onChange(shaped ? 'shaped' : 'changed', next);
   }
 
   private removed(source: Annotation): void {
@@ -335,15 +374,16 @@ export class Marks {
   repaint(): void {
     for (const layer of this.layers) {
       for (const mark of layer.marks.values()) {
-        const dash = mark.verdict === 'miss' ? '5,4' : '';
+        const dash = DASHES[mark.verdict ?? ''] ?? '';
         const text = mark.tool !== 'arrow' || mark.label !== '';
-        paint(mark.id, { color: colourOf(layer, mark.verdict), dash, text }, mark.id === this.selected);
+        paint(mark.id, { color: colourOf(layer), dash, text }, mark.id === this.selected);
       }
     }
     this.host.render();
   }
 
-  private quietly(work: () => void): void {
+  /** Do something with the library's annotations that is not taken for the person's doing. */
+  quietly(work: () => void): void {
     const before = this.quiet;
     this.quiet = true;
     try {
@@ -360,7 +400,8 @@ export class Marks {
       const mark = this.find(this.idOf.get(data) ?? '');
       const measurements = measurementsOf(tool, data, targetId);
       if (mark && measurements.length) this.valued(mark, measurements);
-      const lines = linesOf(tool, measurements, mark?.label ?? '', mark?.verdict ?? null);
+      const role = mark ? this.layerOf(mark.id)?.role : undefined;
+      const lines = linesOf(tool, measurements, mark?.label ?? '', mark?.verdict ?? null, role);
       return lines.length ? lines : undefined;
     };
 

@@ -27,7 +27,7 @@ export class PanelHooks {
     });
   }
 
-  private click(event: Event): void {
+  private click(event: MouseEvent): void {
     const target = (event.target as Element).closest<HTMLElement>(
       '[data-viewer-tool], [data-viewer-goto], [data-viewer-goto-mark], [data-viewer-layer]',
     );
@@ -35,10 +35,14 @@ export class PanelHooks {
     const { viewerTool, viewerGroup, viewerGoto, viewerGotoMark, viewerLayer } = target.dataset;
     const { app } = this;
     if (viewerTool && app.offers(viewerTool as ToolName)) {
+      if (app.marks.group !== (viewerGroup ?? '')) app.giveUpDrawing();
       app.marks.group = viewerGroup ?? '';
       app.setTool(viewerTool as ToolName);
       app.closePanelOnSmallScreens();
+      app.workspace.focus();
     }
+    // A key press leaves the focus where it is, so that the next of a list can be reached.
+    if ((viewerGoto || viewerGotoMark) && event.detail > 0) app.workspace.focus();
     if (viewerGoto) {
       try {
         void app.workspace.goTo(JSON.parse(viewerGoto) as { series: string; sop: string; frame: number });

@@ -10,6 +10,7 @@ import { t } from './text';
 export type SaveState = 'none' | 'saved' | 'waiting' | 'saving' | 'failed' | 'conflict' | 'closed' | 'invalid';
 
 const DELAY = 900;
+const UNANSWERED = 4;
 const RETRIES = [2000, 5000, 15_000, 30_000];
 
 export class Saving {
@@ -18,6 +19,8 @@ export class Saving {
   onState: () => void = () => {};
   onSaved: (layer: string, version: number) => void = () => {};
   private sent = '';
+  /** Substance of marks that were sent and not answered for: the server may have them, or not. */
+  private unanswered: string[] = [];
   private running: Promise<void> | null = null;
   private failures = 0;
   private timer = 0;
@@ -26,6 +29,7 @@ export class Saving {
   constructor(
     private manifest: Manifest,
     private readonly marks: Marks,
+    private readonly current: () => Promise<Manifest>,
   ) {
     window.addEventListener('online', () => this.retry());
     window.addEventListener('pagehide', () => this.leave());
@@ -44,11 +48,14 @@ export class Saving {
     }
     this.set('saved');
     const draft = readDraft(manifest.key, layer.name);
-    if (!draft || JSON.stringify(draft.marks) === JSON.stringify(this.marks.own())) {
+    const stored = substance(this.marks.own());
+    if (!draft || substance(draft.marks) === stored) {
       dropDraft(manifest.key, layer.name);
       return;
     }
-    if (draft.version === layer.version) {
+    this.unanswered = draft.sent ?? [];
+    // What left with the page may have arrived after all: newer marks of this browser go on from it.
+    if (draft.version === layer.version || this.unanswered.includes(stored)) {
       this.marks.replace(draft.marks, { keepHistory: true });
       this.changed();
     } else {
@@ -64,10 +71,15 @@ export class Saving {
     const layer = this.marks.editable;
     if (!layer || this.state === 'none' || this.state === 'closed') return;
     if (!this.waiting) return;
-    writeDraft(this.manifest.key, layer.name, { version: layer.version, marks: this.marks.own(), at: Date.now() });
+    this.keep(layer);
     if (this.state === 'conflict') return;
     this.set('waiting');
     this.saveSoon();
+  }
+
+  private keep(layer: Pick<Layer, 'name' | 'version'>): void {
+    const draft = { version: layer.version, marks: this.marks.own(), at: Date.now() };
+    writeDraft(this.manifest.key, layer.name, { ...draft, sent: this.unanswered });
   }
 
   /** Save now what is not saved yet. */
@@ -102,10 +114,13 @@ export class Saving {
     const marks = this.marks.own();
     const fingerprint = this.fingerprint();
     this.set('saving');
+    const before = this.unanswered;
+    this.unanswered = [...before, substance(marks)].slice(-UNANSWERED);
     try {
       const answer = await sendJson<{ version: number }>('PUT', url, this.body(layer.name, layer.version, marks));
       layer.version = answer.version;
       this.sent = fingerprint;
+      this.unanswered = [];
       this.failures = 0;
       if (this.waiting) {
         this.changed();
@@ -115,7 +130,26 @@ export class Saving {
       }
       this.onSaved(layer.name, layer.version);
     } catch (error) {
+      // Refused marks were not stored; an earlier sending may have been.
+      if (error instanceof HttpError) this.unanswered = before;
+      if (error instanceof HttpError && error.status === 409 && (await this.isOurs(layer))) return;
       this.refused(error);
+    }
+  }
+
+  /** Another version is stored: not another's when it is what this browser sent before and heard no more of. */
+  private async isOurs(layer: Pick<Layer, 'name' | 'version'>): Promise<boolean> {
+    if (!this.unanswered.length) return false;
+    try {
+      const stored = await this.serverLayer(layer.name, this.current);
+      if (!stored || !this.unanswered.includes(substance(stored.marks))) return false;
+      layer.version = stored.version;
+      this.unanswered = [];
+      this.saveSoon();
+      this.set('waiting');
+      return true;
+    } catch {
+      return false;
     }
   }
 
@@ -154,12 +188,12 @@ export class Saving {
   }
 
   /** Resolve a conflict: keep what is here, or take what the server has. */
-  async resolve(keep: 'mine' | 'theirs', current: () => Promise<Manifest>): Promise<void> {
+  async resolve(keep: 'mine' | 'theirs'): Promise<void> {
     const layer = this.marks.editable;
     if (!layer) return;
     const draft = readDraft(this.manifest.key, layer.name);
     const mine = draft?.marks ?? this.marks.own();
-    const theirs = await this.serverLayer(layer.name, current);
+    const theirs = await this.serverLayer(layer.name, this.current);
     if (!theirs) return;
     layer.version = theirs.version;
     this.set('saved');
@@ -194,6 +228,8 @@ export class Saving {
     const layer = this.marks.editable;
     const url = this.manifest.annotations.save;
     if (!layer || !url || !this.waiting || ['conflict', 'closed', 'invalid', 'none'].includes(this.state)) return;
+    this.unanswered.push(substance(this.marks.own()));
+    this.keep(layer);
     void sendJson('PUT', url, this.body(layer.name, layer.version, this.marks.own()), { keepalive: true }).catch(
       () => {},
     );
@@ -212,4 +248,13 @@ export class Saving {
     this.message = message;
     this.onState();
   }
+}
+
+/** What the person drew and said, without what is computed or rounded on the way. */
+function substance(marks: Mark[]): string {
+  const places = (mark: Mark): string[] => mark.points.flat().map((value) => value.toFixed(1));
+  const said = (mark: Mark): unknown[] => [mark.label.trim(), mark.confidence, mark.group];
+  return JSON.stringify(
+    marks.map((mark) => [mark.id, mark.tool, mark.sop_instance_uid, mark.frame, places(mark), said(mark)]),
+  );
 }

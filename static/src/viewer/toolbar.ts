@@ -4,6 +4,8 @@ import type { App } from './app';
 import { type Command, keyLabel, LAYOUTS, nearWindow, presetsOf, toolCommands } from './commands';
 import { h } from './dom';
 import { type IconName, icon } from './icons';
+import { layerName } from './marklist';
+import type { LayerState } from './marks';
 import { type MenuItem, menuButton } from './menu';
 import { t } from './text';
 
@@ -16,7 +18,14 @@ export class Toolbar {
     private readonly app: App,
     private readonly commands: Command[],
   ) {
+    this.root.onclick = (event) => this.giveBack(event);
     this.build();
+  }
+
+  /** Whoever points at a tool goes on at the image; whoever presses it by a key stays on the strip. */
+  private giveBack(event: MouseEvent): void {
+    const button = (event.target as Element).closest('button');
+    if (button && event.detail > 0 && !button.hasAttribute('popovertarget')) this.app.workspace.focus();
   }
 
   private command(name: string): Command | undefined {
@@ -50,8 +59,18 @@ export class Toolbar {
         this.plain('help', 'keyboard'),
       ),
     );
-    this.root.append(h('span', { class: 'tool-space' }), this.group(this.plain('panel', 'right')));
+    this.root.append(h('span', { class: 'tool-space' }), this.legend(), this.group(this.plain('panel', 'right')));
     this.refresh();
+  }
+
+  /** Whose marks have which colour, where there are several people's. */
+  private legend(): HTMLElement {
+    const { layers } = this.app.marks;
+    const entry = (layer: LayerState): HTMLElement =>
+      h('span', {}, h('span', { class: 'swatch', 'data-role': layer.role }), layerName(layer));
+    const legend = h('span', { class: 'marks-legend' });
+    if (layers.length > 1) legend.append(...layers.map(entry));
+    return legend;
   }
 
   private group(...children: (HTMLElement | null)[]): HTMLElement {

@@ -29,6 +29,8 @@ export class Workspace implements PaneHost {
   framesPerSecond = 15;
 
   isMarking: () => boolean = () => false;
+  /** Viewports are about to come and go. */
+  onArrange: () => void = () => {};
   onActive: () => void = () => {};
   onImage: (pane: Pane) => void = () => {};
   onLook: (pane: Pane) => void = () => {};
@@ -90,6 +92,7 @@ export class Workspace implements PaneHost {
   }
 
   private arrange(rows: number, columns: number): void {
+    this.onArrange();
     this.rows = clamp(rows, 1, 4);
     this.columns = clamp(columns, 1, 4);
     const wanted = this.rows * this.columns;
@@ -367,6 +370,11 @@ export class Workspace implements PaneHost {
   retry(): void {
     this.loader.forgive();
     for (const pane of this.panes) pane.retry();
+  }
+
+  /** The keys of the viewer act on the image from here on. */
+  focus(): void {
+    this.active?.root.focus({ preventScroll: true });
   }
 
   deselect(): void {
