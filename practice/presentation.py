@@ -88,6 +88,7 @@ def manifest_of(
         studies=studies,
         images=pinned.images_shown(attempt.version),
         main_study=main,
+        named_priors={row.study_id for row in attempt.version.version_studies.all() if row.is_prior},
         session=session,
         layout=layout_of(attempt.version.content.get("layout") or {}, studies=studies),
         show_descriptions=False,

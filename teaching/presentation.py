@@ -60,6 +60,7 @@ def author_manifest(*, case: Case, studies: Sequence[Study], session: Any, organ
         ),
         studies=studies,
         main_study=main,
+        named_priors={row.study_id for row in case.case_studies.all() if row.is_prior},
         session=session,
         layout=layout_of(case.layout),
         layers=[

@@ -57,6 +57,7 @@ class SharedCaseView(SharedView):
             studies=studies,
             images=pinned.images_shown(version),
             main_study=next((row.study for row in rows if not row.is_prior), None),
+            named_priors={row.study_id for row in rows if row.is_prior},
             layout=layout_of(version.content.get("layout") or {}),
             show_descriptions=False,
             layers=truth_layers(version) if self.revealed else (),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
@@ -12,6 +12,7 @@ from django.urls import reverse
 from access.queries import containers_with
 from archive.models import Archive, Instance, Series, Study
 from viewer.domain import manifest as contract
+from viewer.domain import timeline
 from viewer.domain.mark_reading import ImageBounds, stored_mark
 from viewer.models import StudyAnnotation
 
@@ -32,11 +33,17 @@ def dicomweb_root(archive: Archive) -> str:
 
 
 def study_entries(
-    *, studies: Sequence[Study], blind: bool, prior_of: Study | None = None, images: QuerySet[Instance] | None = None
+    *,
+    studies: Sequence[Study],
+    blind: bool,
+    main: Study | None = None,
+    named_priors: Collection[int] = (),
+    images: QuerySet[Instance] | None = None,
 ) -> tuple[contract.StudyEntry, ...]:
     """Studies with their series, in two queries however many there are; with `images` those of them alone.
 
-    `blind` leaves out descriptions, labels and dates. Studies other than `prior_of` are marked as priors.
+    `blind` leaves out descriptions, labels and dates. Studies other than `main` say whether they are earlier or later;
+    `named_priors` (keys) are those somebody called priors, for where no dates tell.
     """
     series = (
         Series.objects.filter(study__in=studies)
@@ -68,32 +75,47 @@ def study_entries(
             series=by_study.get(study.pk, []),
             sizes=sizes,
             blind=blind,
-            prior=prior_of is not None and study.pk != prior_of.pk,
+            main=main or study,
+            named_prior=study.pk in named_priors,
         )
         for study in studies
     )
 
 
 def _study_entry(
-    *, study: Study, series: Sequence[Series], sizes: Mapping[int, Mapping[str, Any]], blind: bool, prior: bool
+    *,
+    study: Study,
+    series: Sequence[Series],
+    sizes: Mapping[int, Mapping[str, Any]],
+    blind: bool,
+    main: Study,
+    named_prior: bool,
 ) -> contract.StudyEntry:
+    is_main = study.pk == main.pk
+    found = timeline.relation(
+        main=(main.study_date, main.study_time),
+        other=(study.study_date, study.study_time),
+        named_prior=named_prior,
+    )
     root = dicomweb_root(study.archive)
     path = f"{root}/studies/{study.study_instance_uid}/series"
     entries = tuple(
-        _series_entry(series=row, size=sizes.get(row.pk, {}), path=path, blind=blind, prior=prior) for row in series
+        _series_entry(series=row, size=sizes.get(row.pk, {}), path=path, blind=blind, beside=not is_main)
+        for row in series
     )
     return contract.StudyEntry(
         uid=study.study_instance_uid,
         dicomweb=root,
         label="" if blind else study.description,
         date="" if blind else iso_date(study.study_date),
-        prior=prior,
+        prior=not is_main and found == "prior",
+        later=not is_main and found == "later",
         series=entries,
     )
 
 
 def _series_entry(
-    *, series: Series, size: Mapping[str, Any], path: str, blind: bool, prior: bool
+    *, series: Series, size: Mapping[str, Any], path: str, blind: bool, beside: bool
 ) -> contract.SeriesEntry:
     images = size.get("images") or 0
     kind: contract.SeriesKind = KINDS.get(series.modality, "image" if images else "other")
@@ -106,7 +128,7 @@ def _series_entry(
         frames=size.get("frames") or 0,
         thumbnail=f"{path}/{series.series_instance_uid}/thumbnail" if images else None,
         kind=kind,
-        priority=(100 if prior else 0) + (50 if kind != "image" else 0),
+        priority=(100 if beside else 0) + (50 if kind != "image" else 0),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -130,6 +130,7 @@ def build_manifest(
     show_dates: bool | None = None,
     patient: contract.PatientBanner | None = None,
     main_study: Study | None = None,
+    named_priors: Collection[int] = (),
     images: QuerySet[Instance] | None = None,
     layout: contract.Layout | None = None,
     tools: Sequence[str] = contract.ALL_TOOLS,
@@ -142,8 +143,8 @@ def build_manifest(
     """A manifest for studies the caller has authorised.
 
     Descriptions and dates are shown in modes `study` and `author` unless said otherwise, never in `read`. Studies
-    other than `main_study` (the first, when None) are shown as priors. `images` are those that are shown, where these are
-    not all of the studies'.
+    other than `main_study` (the first, when None) say whether they are earlier or later; `named_priors` are keys of those
+    called priors, for where no dates tell. `images` are those that are shown, where these are not all of the studies'.
     """
     open_mode = mode in ("study", "author")
     descriptions = open_mode if show_descriptions is None else show_descriptions and mode != "read"
@@ -157,7 +158,9 @@ def build_manifest(
         back=back,
         patient=patient,
         overlays=contract.Overlays(dates=dates, descriptions=descriptions, institution=mode == "study"),
-        studies=queries.study_entries(studies=studies, blind=not descriptions, prior_of=main, images=images),
+        studies=queries.study_entries(
+            studies=studies, blind=not descriptions, main=main, named_priors=named_priors, images=images
+        ),
         layout=layout or contract.Layout(),
         tools=tuple(tools),
         annotations=contract.Annotations(load=load_url, save=save_url, layers=tuple(layers)),

@@ -154,10 +154,15 @@ def test_the_number_of_queries_does_not_grow_with_the_series(
         queries.study_entries(studies=[house.study], blind=False)
 
 
-def test_priors_of_the_same_patient_come_along(house: House) -> None:
+def test_other_studies_of_the_patient_come_along_and_a_later_one_is_no_prior(house: House) -> None:
     deliver(house.archive, [to_bytes(make_dataset(PatientID="P-1", PatientName="Miller^Anna", StudyDate="20200101"))])
+    deliver(house.archive, [to_bytes(make_dataset(PatientID="P-1", PatientName="Miller^Anna", StudyDate="20300101"))])
     studies = house.manifest(house.reader)["studies"]
-    assert [s["prior"] for s in studies] == [False, True]
+    assert [(s["date"], s["prior"], s["later"]) for s in studies[1:]] == [
+        ("2030-01-01", False, True),
+        ("2020-01-01", True, False),
+    ]
+    assert (studies[0]["prior"], studies[0]["later"]) == (False, False)
 
 
 def test_marks_are_saved_checked_and_ones_own(house: House) -> None:

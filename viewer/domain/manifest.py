@@ -78,7 +78,9 @@ class StudyEntry:
     dicomweb: str
     label: str = ""
     date: str = ""
+    #: Earlier or later than the study the page is about; neither where it is that study, or the dates do not say.
     prior: bool = False
+    later: bool = False
     series: tuple[SeriesEntry, ...] = ()
 
 

@@ -64,6 +64,7 @@ export interface StudyEntry {
   label: string;
   date: string;
   prior: boolean;
+  later: boolean;
   series: SeriesEntry[];
 }
 

@@ -4,6 +4,7 @@ import { h, svg } from './dom';
 import { direction, intersection, normalOf, type Plane, toImage, type Vector } from './geometry';
 import type { Pane } from './pane';
 import type { ImageRef } from './series';
+import { relationOf } from './study';
 import { number, t } from './text';
 
 const CORNERS = ['tl', 'tr', 'bl', 'br'] as const;
@@ -59,7 +60,7 @@ export class Overlay {
         .filter(Boolean)
         .join('  '),
       overlays.descriptions ? series.entry.description || null : null,
-      series.study.prior ? t('Prior') : null,
+      relationOf(series.study) || null,
       overlays.dates ? dicomDate(series.study.date || image?.date || '') : null,
     ];
   }

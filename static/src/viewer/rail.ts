@@ -3,6 +3,7 @@
 import { h } from './dom';
 import { seriesName } from './pane';
 import type { Series } from './series';
+import { relationOf } from './study';
 import { t } from './text';
 import type { Workspace } from './workspace';
 
@@ -30,7 +31,7 @@ export class Rail {
     this.root.replaceChildren();
     for (const study of manifest.studies) {
       if (manifest.studies.length > 1 || study.label) {
-        const head = [study.prior ? t('Prior') : '', study.label, manifest.overlays.dates ? study.date : '']
+        const head = [relationOf(study), study.label, manifest.overlays.dates ? study.date : '']
           .filter(Boolean)
           .join(' · ');
         this.root.append(h('h2', { class: 'rail-study' }, head || t('Study')));
