@@ -10,8 +10,10 @@ An app names its kinds in `AppConfig.ready` and sends inside the transaction of 
     )
     notifications.send(
         kind="assignment.created", organisation=…, persons=learners, subject=assignment.public_id, url=…,
-        detail={"title": assignment.title, "due": "2026-11-30"}, by=actor,
+        detail={"title": assignment.title, "due": assignment.due_at}, by=actor,
     )
+
+A moment (an aware `datetime`) in the detail is read in each person's own time zone.
 
 Nobody is told of their own acts. A line is kept for its person only, and says nothing that the place it leads to would not
 show them: no patient's name, no diagnosis of a case that is still to be read.
@@ -69,12 +71,23 @@ def kind_of(notification: Notification) -> Kind:
 def sentence(notification: Notification) -> str:
     words: Any = kind_of(notification).sentence
     # A sentence that counts (`ngettext_lazy`) chooses its words by the number.
-    values = {name: value if isinstance(value, int) else str(value) for name, value in notification.detail.items()}
+    values = {name: _readable(value) for name, value in notification.detail.items()}
     try:
         return str(words % values)
     except (KeyError, ValueError, TypeError):
         # A line kept by an older version may lack what the sentence wants today.
         return str(kind_of(notification).label)
+
+
+def _readable(value: Any) -> int | str:
+    if isinstance(value, Mapping):
+        return timezone.localtime(datetime.fromisoformat(value["at"])).strftime("%Y-%m-%d %H:%M")
+    return value if isinstance(value, int) else str(value)
+
+
+def _kept(value: Any) -> Any:
+    """As JSON; a moment keeps its place in time, not the hour of whoever sent it."""
+    return {"at": value.isoformat()} if isinstance(value, datetime) else value
 
 
 def send(
@@ -98,7 +111,7 @@ def send(
             person=person,
             kind=kind,
             subject=subject[:100],
-            detail=dict(detail or {}),
+            detail={name: _kept(value) for name, value in (detail or {}).items()},
             url=url,
             happened_at=moment,
         )

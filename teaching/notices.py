@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from access.queries import people_with_role
@@ -64,11 +63,7 @@ def assigned(*, assignment: Assignment, persons: Any, actor: Any) -> None:
         persons=readers,
         subject=str(assignment.public_id),
         url=_practice(course.organisation.slug),
-        detail={
-            "title": assignment.title,
-            "course": course.name,
-            "due": timezone.localtime(assignment.due_at).strftime("%Y-%m-%d %H:%M"),
-        },
+        detail={"title": assignment.title, "course": course.name, "due": assignment.due_at},
         by=actor,
     )
 

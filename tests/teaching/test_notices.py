@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from access.models import User
 from access.services import grant_role
 from core import notifications
 from core.models import Notification
+from core.templatetags import look
 from core.tenancy import all_tenants, tenant
 from teaching import services
 from teaching.models import Case
@@ -105,3 +106,17 @@ def test_no_line_of_a_learner_names_what_there_is_to_find_and_none_crosses_organ
         assert not Notification.objects.filter(organisation=neighbours.organisation).exists()
         people = (neighbours.learner, neighbours.educator)
         assert not Notification.objects.filter(person__in=people).exists()
+
+
+def test_a_due_time_is_read_behind_the_bell_in_ones_own_time_zone_as_it_is_in_the_list(house: House) -> None:
+    """Whoever assigns sits in another zone than whoever reads."""
+    case = make_case(house)
+    publish(house, case)
+    due = datetime(2030, 1, 15, 22, 30, tzinfo=UTC)
+    with tenant(house.organisation), timezone.override("America/New_York"):
+        services.create_assignment(
+            actor=house.educator, course=house.course, cases=[case], due_at=due, title="Chest", persons=[house.learner]
+        )
+    for zone in ("Asia/Tokyo", "America/New_York", "UTC"):
+        with timezone.override(zone):
+            assert lines_of(house, house.learner)[0].endswith(f"until {look.iso(due)}")
