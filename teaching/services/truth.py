@@ -19,6 +19,8 @@ from viewer.domain.marks import Mark
 from viewer.errors import MarksConflict
 
 MAX_TRUTH_MARKS = 100
+#: What outlines or points at something. Lengths, angles and values are measurements: lesions only when somebody says so.
+LESION_TOOLS = frozenset({"ellipse", "rectangle", "freehand", "arrow"})
 
 
 def save_truth(
@@ -48,7 +50,12 @@ def save_truth(
             raise Invalid(fields={"marks": [_("A mark has the id of a mark in another case.")]})
         TruthMark.objects.filter(case=locked).exclude(pk__in=[mark.id for mark in marks]).delete()
         for position, mark in enumerate(marks):
-            row = known.get(mark.id) or TruthMark(id=mark.id, organisation_id=locked.organisation_id, case=locked)
+            row = known.get(mark.id) or TruthMark(
+                id=mark.id,
+                organisation_id=locked.organisation_id,
+                case=locked,
+                is_lesion=mark.tool in LESION_TOOLS,
+            )
             _fill(row=row, mark=mark, instance=images[mark.sop_instance_uid], position=position)
             row.save()
         locked.truth_version += 1
