@@ -49,6 +49,13 @@ class InvitationClosed(PermanentError):
     default_message = _("This invitation does not work any more. Ask the person who sent it for a new one.")
 
 
+class MemberSuspended(Conflict):
+    code = "member-suspended"
+    default_message = _(
+        "This membership is suspended. Only an administrator of the organisation can lift the suspension."
+    )
+
+
 class FactorUnreadable(Conflict):
     code = "factor-unreadable"
     default_message = _(

@@ -157,6 +157,11 @@ def register_own() -> None:
         event_type=SECURITY_ALERT,
     )
     register(
+        "membership.joined",
+        _("{target} joined the organisation by an invitation of {giver}"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
         "membership.renewed",
         _("{actor} brought {target} back into the organisation"),
         event_type=SECURITY_ALERT,
@@ -172,6 +177,11 @@ def register_own() -> None:
     register(
         "role.granted",
         _("{actor} gave {target} the role “{role}” on {place}"),
+        event_type=SECURITY_ALERT,
+    )
+    register(
+        "role.received",
+        _("{target} received the role “{role}” on {place} by an invitation of {giver}"),
         event_type=SECURITY_ALERT,
     )
     register(

@@ -194,7 +194,11 @@ def _claim(*, digest: str, organisation: Organisation) -> Invitation:
 
 
 def accept(*, digest: str, user: User, request: Any = None) -> Invitation:
-    """Join by an invitation: membership and roles at once. The link works this once. Raises `InvitationClosed`."""
+    """Join by an invitation: membership and roles at once. The link works this once.
+
+    Raises `InvitationClosed`, and `MemberSuspended` for whom an administrator closed the organisation to: the invitation
+    waits until that has ended.
+    """
     found = find_invitation(digest)
     if found is None:
         raise InvitationClosed
@@ -208,17 +212,30 @@ def accept(*, digest: str, user: User, request: Any = None) -> Invitation:
 def _take(found: Invitation, *, user: User, request: Any) -> None:
     organisation = found.organisation
     Invitation.objects.filter(pk=found.pk).update(accepted_at=timezone.now(), accepted_by=user)
-    add_member(actor=None, organisation=organisation, user=user, source=RoleGrant.Source.INVITATION, request=request)
+    source, giver = RoleGrant.Source.INVITATION, found.invited_by
+    add_member(actor=None, organisation=organisation, user=user, source=source, giver=giver, request=request)
     for container, role in _still_there(organisation, found.roles):
-        grant_role(
-            actor=None,
-            container=container,
-            role=role,
-            user=user,
-            source=RoleGrant.Source.INVITATION,
-            request=request,
-        )
-    hooks.tell(action="invitation.accepted", organisation=organisation, actor=user, target=found, request=request)
+        grant_role(actor=None, container=container, role=role, user=user, source=source, giver=giver, request=request)
+    hooks.tell(
+        action="invitation.accepted",
+        organisation=organisation,
+        actor=user,
+        target=found,
+        detail={"is_own_address": owns_address(user, found)},
+        request=request,
+    )
+
+
+def owns_address(user: User, found: Invitation) -> bool:
+    """Whether the invitation went to an address that the account has, proven or not."""
+    proven = EmailAddress.objects.filter(user=user, email__iexact=found.email).exists()
+    return proven or user.email.lower() == found.email.lower()
+
+
+def is_suspended(user: User, found: Invitation) -> bool:
+    """Whether an administrator closed the organisation to this person; an invitation does not open it again."""
+    suspended = Membership.objects.filter(organisation=found.organisation, user=user, suspended_at__isnull=False)
+    return bool(suspended.exists())
 
 
 def accept_as_new(*, digest: str, name: str, display_name: str, password: str, request: Any = None) -> User:

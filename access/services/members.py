@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from access import hooks, queries
-from access.errors import PeopleQuotaReached
+from access.errors import MemberSuspended, PeopleQuotaReached
 from access.models import JoinRequest, Membership, Organisation, RoleGrant, User
 from access.services.common import rights_changed
 from access.services.roles import end_all, grant_role, keep_an_administrator
@@ -27,11 +27,13 @@ def add_member(
     user: User,
     roles: Sequence[str] = ("member",),
     source: str = DIRECT,
+    giver: User | None = None,
     request: Any = None,
 ) -> Membership:
     """Bring a person into an organisation, or back into it. `actor` is None for the installation itself.
 
-    Raises `PeopleQuotaReached` when the organisation has as many people as it may.
+    `giver` invited who comes in by themselves. A suspension is ended by `restore_member` alone. Raises `MemberSuspended`,
+    and `PeopleQuotaReached` when the organisation has as many people as it may.
     """
     with tenant(organisation):
         if actor is not None:
@@ -39,21 +41,35 @@ def add_member(
         membership, created = Membership.objects.get_or_create(
             organisation=organisation, user=user, defaults={"is_active": False}
         )
+        if membership.suspended_at is not None:
+            raise MemberSuspended
         if not membership.is_active:
             _check_people_quota(organisation=organisation, user=user)
-            membership.is_active, membership.suspended_at = True, None
-            membership.save(update_fields=["is_active", "suspended_at"])
+            # Whoever suspended or brought in the person at this moment has won.
+            entered = Membership.objects.filter(pk=membership.pk, is_active=False, suspended_at=None)
+            if entered.update(is_active=True) != 1:
+                raise Conflict
+            membership.is_active = True
             rights_changed(user.pk)
-        hooks.tell(
-            action="membership.added" if created else "membership.renewed",
-            organisation=organisation,
-            actor=actor,
-            target=user,
-            detail={} if source == DIRECT else {"source": source},
-            request=request,
-        )
+            detail = {} if source == DIRECT else {"source": source}
+            hooks.tell(
+                action="membership.joined" if giver else "membership.added" if created else "membership.renewed",
+                organisation=organisation,
+                actor=actor,
+                target=user,
+                detail=detail | ({"giver": giver.username} if giver else {}),
+                request=request,
+            )
         for role in dict.fromkeys(("member", *roles)):
-            grant_role(actor=actor, container=organisation, role=role, user=user, source=source, request=request)
+            grant_role(
+                actor=actor,
+                container=organisation,
+                role=role,
+                user=user,
+                source=source,
+                giver=giver,
+                request=request,
+            )
         return membership
 
 

@@ -93,9 +93,11 @@ def grant_role(
     user: User,
     source: str = DIRECT,
     expires_at: datetime | None = None,
+    giver: User | None = None,
     request: Any = None,
 ) -> None:
-    """Give a member a role on a container, for one reason (`source`). Repeating it changes nothing.
+    """Give a member a role on a container, for one reason (`source`). Repeating it changes nothing. Without an `actor`,
+    `giver` is who promised the role to somebody who takes it now.
 
     A person may hold a role for several reasons at once; it ends with the last of them. `actor` is None for the
     installation itself and for sign-on providers. Raises `Forbidden`, `UnknownRole`, `NotAMember`, `Invalid`.
@@ -119,7 +121,7 @@ def grant_role(
             user=user,
             source=source,
             ended_at=None,
-            defaults={"organisation": organisation, "granted_by": actor, "expires_at": expires_at},
+            defaults={"organisation": organisation, "granted_by": actor or giver, "expires_at": expires_at},
         )
         if not created:
             return
@@ -131,13 +133,15 @@ def grant_role(
             hooks.rights_lost(organisation=organisation, user=user)
         if is_new or source == DIRECT:
             tell_role(
-                action="role.granted",
+                action="role.received" if giver else "role.granted",
                 actor=actor,
                 container=container,
                 role=role,
                 user=user,
                 request=request,
-                detail={"source": source} | ({"until": expires_at.isoformat()} if expires_at else {}),
+                detail={"source": source}
+                | ({"until": expires_at.isoformat()} if expires_at else {})
+                | ({"giver": giver.username} if giver else {}),
             )
 
 

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from access import people as people_service
 from access import proofs, queries, services
-from access.errors import InvitationClosed
+from access.errors import InvitationClosed, MemberSuspended
 from access.forms import AcceptForm, DecisionForm, InvitationForm, JoinForm, add_errors
 from access.models import Invitation, JoinRequest, Membership, Organisation
 from access.services import inviters, joining
@@ -35,8 +35,8 @@ from core.tenancy import all_tenants, tenant
 
 SESSION_KEY = "invitation"
 STATES = {
-    "open": gettext_lazy("Waits"),
-    "expired": gettext_lazy("Ran out"),
+    "open": gettext_lazy("Waiting"),
+    "expired": gettext_lazy("Expired"),
     "accepted": gettext_lazy("Accepted"),
     "withdrawn": gettext_lazy("Withdrawn"),
     "ended": gettext_lazy("Ended"),
@@ -104,6 +104,8 @@ class InvitationTable(Table):
             row.state = row.state_at(now)
             row.state_words = STATES[row.state]
             row.end_words = row.get_end_reason_display() if row.state == "ended" else ""
+            if row.accepted_by is not None:
+                row.end_words = _("by %(name)s") % {"name": row.accepted_by.username}
             row.role_words = [names[key] for key in row.roles if key in names]
 
 
@@ -140,7 +142,7 @@ def invitations(request: HttpRequest, organisation: str) -> HttpResponse:
 def _invitations_page(
     request: HttpRequest, found: Organisation, *, form: InvitationForm, link: Link | None = None
 ) -> HttpResponse:
-    rows = Invitation.objects.filter(organisation=found).select_related("invited_by")
+    rows = Invitation.objects.filter(organisation=found).select_related("invited_by", "accepted_by")
     table = InvitationTable(request=request, queryset=rows, context={"organisation": found})
     asked = JoinRequest.objects.filter(state=JoinRequest.State.PENDING).select_related("user")[:100]
     context = {"form": form, "link": link, "asked": asked, "decision": DecisionForm(roles=role_names(found))}
@@ -239,6 +241,8 @@ def invitation(request: HttpRequest) -> HttpResponse:
             joining.accept(digest=digest, user=signed_in_person(request), request=request)
         except InvitationClosed:
             return _closed(request)
+        except MemberSuspended:
+            return redirect("access:invitation")
         request.session.pop(SESSION_KEY, None)
         messages.success(request, _("Welcome to %(name)s.") % {"name": found.organisation})
         return redirect("core:home", organisation=found.organisation.slug)
@@ -262,7 +266,10 @@ def invitation(request: HttpRequest) -> HttpResponse:
             return redirect("core:home", organisation=found.organisation.slug)
     with tenant(found.organisation):
         names = role_names(found.organisation)
+        is_suspended = is_known and joining.is_suspended(signed_in_person(request), found)
     context = {
+        "is_suspended": is_suspended,
+        "is_own_address": not is_known or joining.owns_address(signed_in_person(request), found),
         "invitation": found,
         "form": form,
         "roles": [names[key] for key in found.roles if key in names],

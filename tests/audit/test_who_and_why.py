@@ -102,11 +102,12 @@ def test_who_accepts_an_invitation_is_named_by_the_account_they_made() -> None:
     assert follow(sent(inviter, hospital, role="officer").letter_url).status_code == 302
     joined = events(hospital, target_id=str(User.objects.get(username="ada@hospital").pk))
     by_action = {one.action: one for one in joined}
-    for action in ("membership.added", "role.granted"):
+    for action in ("membership.joined", "role.received"):
         event = by_action[action]
         assert event.actor_label == "holder of the invitation for ada@hospital"
         assert event.explained_by == "an invitation"
-        assert queries.plain_sentence(event).startswith("holder of the invitation for ada@hospital ")
+        assert queries.plain_sentence(event).startswith("ada@hospital ")
+        assert queries.plain_sentence(event).endswith("by an invitation of inviter@hospital")
     assert not [one for one in joined if "not signed in" in queries.plain_sentence(one)]
     # The trail names people by their accounts, never by an address.
     assert ADDRESS not in str([(one.actor_label, one.search) for one in joined])
