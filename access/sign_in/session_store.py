@@ -24,6 +24,9 @@ from django.utils.crypto import constant_time_compare
 logger = structlog.get_logger(__name__)
 
 CACHE_PREFIX = "session:"
+# Says in the cache that a session is over. A copy can still be written by a request that read the row before it was gone;
+# with this beside it, it opens nothing.
+ENDED_PREFIX = "session-ended:"
 
 
 def stored_key(session_key: str | None) -> str:
@@ -91,10 +94,14 @@ class SessionStore(DatabaseStore):
         if not key:
             return None
         try:
-            kept = self._cache.get(CACHE_PREFIX + key)
+            found = self._cache.get_many([CACHE_PREFIX + key, ENDED_PREFIX + key])
         except Exception as error:  # noqa: BLE001 -- whatever the cache client raises, the database knows
             logger.warning("session_cache_away", kind=type(error).__name__)
             return None
+        if ENDED_PREFIX + key in found:
+            self._session_key = None
+            return {}
+        kept = found.get(CACHE_PREFIX + key)
         return (self.decode(kept) or None) if isinstance(kept, str) else None
 
     def _to_cache(self, key: str, data: dict[str, Any], *, seconds: int) -> None:
@@ -112,10 +119,16 @@ class SessionStore(DatabaseStore):
 
 
 def end_stored(key: str) -> None:
-    """End the session stored under `key`; safe to repeat."""
+    """End the session stored under `key`, at once for every process; safe to repeat.
+
+    Inside a transaction too: whoever reads the row before the commit finds in the cache that the session is over. It stays
+    over when the transaction is undone.
+    """
     Session.objects.filter(session_key=key).delete()
     # Not forgiven when it fails: a session that the cache still holds is not over.
-    caches[settings.SESSION_CACHE_ALIAS].delete(CACHE_PREFIX + key)
+    cache = caches[settings.SESSION_CACHE_ALIAS]
+    cache.set(ENDED_PREFIX + key, True, settings.SESSION_COOKIE_AGE)
+    cache.delete(CACHE_PREFIX + key)
 
 
 def open_rows(user: AbstractBaseUser) -> list[UserSession]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.core.cache import cache, caches
-from django.db import connection
+from django.db import connection, connections, transaction
 from django.test import Client
 from django.urls import reverse
 from redis import Redis
@@ -92,7 +93,7 @@ def test_cache_that_is_away_costs_nobody_their_session(member: User, monkeypatch
         raise ConnectionError
 
     key = client.session.session_key
-    monkeypatch.setattr(caches["default"], "get", away)
+    monkeypatch.setattr(caches["default"], "get_many", away)
     monkeypatch.setattr(caches["default"], "set", away)
     store = SessionStore(key)
     assert store["_auth_user_id"] == str(member.pk)
@@ -144,3 +145,31 @@ def test_asynchronous_half_is_closed() -> None:
     for name in ("aload", "asave", "acreate", "adelete", "aexists", "aflush", "acreate_model_instance"):
         with pytest.raises(NotImplementedError):
             getattr(SessionStore(), name)()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_session_is_over_for_others_before_the_end_is_committed(member: User) -> None:
+    """A page that fetches many images asks all the time; one of its requests falls between deletion and commit."""
+    key = signed_in(member).cookies["pacsweb_session"].value
+    with ThreadPoolExecutor(1) as another_request:
+
+        def loaded() -> dict[str, Any]:
+            try:
+                return SessionStore(key).load()
+            finally:
+                connections.close_all()
+
+        assert another_request.submit(loaded).result(timeout=10)
+        with transaction.atomic():
+            session_store.end_stored(stored_key(key))
+            assert another_request.submit(loaded).result(timeout=10) == {}
+        assert another_request.submit(loaded).result(timeout=10) == {}
+
+
+def test_copy_that_a_slower_request_writes_opens_nothing(member: User) -> None:
+    key = signed_in(member).cookies["pacsweb_session"].value
+    slower = SessionStore(key)
+    read = slower.load()
+    session_store.end_stored(stored_key(key))
+    slower._to_cache(stored_key(key), read, seconds=3600)
+    assert SessionStore(key).load() == {}
