@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from django.utils.translation import gettext as _
@@ -19,6 +20,8 @@ from archive.domain.part10 import Unreadable
 from archive.domain.text import clean
 
 MOST_ROWS = 4000
+# Of a file that nobody has walked, with items and fragments.
+MOST_ELEMENTS = 20_000
 MOST_DEPTH = 24
 LONGEST_VALUE = 400
 LARGEST_READ = 1 << 16
@@ -59,6 +62,22 @@ def list_attributes(path: Path, *, words: str = "") -> Listing:
     wanted = words.casefold().split()
     found_at = [index for index, row in enumerate(rows) if not row.is_item and _matches(row, wanted)]
     return Listing(rows=_with_surroundings(rows, found_at)[:MOST_ROWS], matches=len(found_at), is_cut=is_cut)
+
+
+def list_leading(path: Path) -> Listing:
+    """The attributes of a file that may be anything, as far as they can be read; `problem` then says why no further."""
+    rows: list[Attribute] = []
+    with path.open("rb") as file:
+        meta, found, fault = elements.read_leading(file, most=MOST_ELEMENTS)
+        problem = fault.reason if fault is not None else ""
+        try:
+            for row in chain(_meta_rows(meta), _walk(found, elements.context_of(found), 0)):
+                rows.append(row)
+                if len(rows) > MOST_ROWS:
+                    break
+        except (Unreadable, struct.error, EOFError, ValueError):
+            problem = problem or _("The other attributes of this file cannot be shown.")
+    return Listing(rows=rows[:MOST_ROWS], matches=len(rows), is_cut=len(rows) > MOST_ROWS, problem=problem)
 
 
 def _matches(row: Attribute, wanted: list[str]) -> bool:

@@ -66,6 +66,11 @@ def register() -> None:
         event_type=actions.APPLICATION_ACTIVITY,
     )
     actions.register(
+        "quarantine.looked_at",
+        _("{actor} looked at the quarantined file {target}"),
+        event_type=actions.INSTANCES_ACCESSED,
+    )
+    actions.register(
         "quarantine.downloaded", _("{actor} downloaded the quarantined file {target}"), event_type=actions.EXPORT
     )
     _register_albums()

@@ -64,5 +64,9 @@ class Rights:
         return self._may(CHANGE)
 
     @property
+    def manage(self) -> bool:
+        return self._may(MANAGE)
+
+    @property
     def share(self) -> bool:
         return self._may(SHARE)

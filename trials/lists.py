@@ -236,6 +236,13 @@ class HeldTable(Table):
     default_sort = "-received"
     empty_template = "trials/held_empty.html"
 
+    def row_url(self, row: QuarantinedFile) -> str:
+        trial: Trial = self.context["trial"]
+        return reverse(
+            "trials:held-file",
+            kwargs={"organisation": trial.organisation.slug, "trial": trial.slug, "file": row.public_id},
+        )
+
     def row_label(self, row: QuarantinedFile) -> str:
         return row.public_id
 

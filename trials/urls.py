@@ -32,6 +32,7 @@ urlpatterns = [
     path(TRIAL + "waiting/", matching.waiting, name="waiting"),
     path(TRIAL + "held/", matching.held, name="held"),
     path(TRIAL + "held/ask/", matching.held_ask, name="held-ask"),
+    path(TRIAL + "held/<slug:file>/", matching.held_file, name="held-file"),
     path(TRIAL + "waiting/<slug:study>/", matching.match, name="match"),
     path(TRIAL + "waiting/<slug:study>/images/", images.WaitingImages.as_view(), name="waiting-images"),
 ]

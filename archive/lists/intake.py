@@ -142,6 +142,16 @@ class QuarantineTable(Table):
     bulk_template = "archive/quarantine_bulk.html"
     empty_template = "archive/quarantine_empty.html"
 
+    def row_url(self, row: QuarantinedFile) -> str:
+        return reverse(
+            "archive:quarantined",
+            kwargs={
+                "organisation": self.request.organisation.slug,  # type: ignore[attr-defined]
+                "archive": self.context["archive"].slug,
+                "file": row.public_id,
+            },
+        )
+
     def row_label(self, row: QuarantinedFile) -> str:
         return row.original_name or row.public_id
 

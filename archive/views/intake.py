@@ -17,8 +17,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from access import proofs
 from access.queries import require
-from archive import lists, queries
-from archive.errors import StillQuarantined
+from archive import decoding, lists, queries
+from archive import quarantined as looking
+from archive.domain.thumbnails import NoPicture
+from archive.errors import DecodersBusy, StillQuarantined
 from archive.intake import policy
 from archive.models import Archive, Instance, QuarantinedFile
 from archive.permissions import ADD, DELETE, EXPORT, MANAGE
@@ -133,6 +135,46 @@ def load_quarantined(archive: Archive, public_id: str) -> QuarantinedFile:
     if found is None:
         raise NotFound
     return found
+
+
+def load_seen(request: Any, archive: Archive, public_id: str) -> QuarantinedFile:
+    """A row of the list that the person sees."""
+    rows = queries.quarantined(user=request.user, archive=archive).select_related(
+        "archive__organisation", "delivery__actor", "decided_by"
+    )
+    found = rows.filter(public_id=public_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+@require_GET
+def quarantined(request: Any, organisation: str, archive: str, file: str) -> HttpResponse:
+    """One file: why it was refused, and for managers what it holds."""
+    found = load_archive(request, archive, ADD)
+    row = load_seen(request, found, file)
+    context = page_context(request, found, tab="quarantine")
+    may_look = context["rights"].manage
+    context |= {
+        "file": row,
+        "may_look": may_look,
+        "look": looking.look(actor=request.user, file=row, request=request) if may_look else None,
+    }
+    return render(request, "archive/quarantined.html", context)
+
+
+@require_GET
+def quarantine_picture(request: Any, organisation: str, archive: str, file: str) -> HttpResponse:
+    found = load_archive(request, archive, MANAGE)
+    try:
+        content = looking.picture(actor=request.user, file=load_seen(request, found, file), request=request)
+    except (NoPicture, FileNotFoundError) as error:
+        raise NotFound from error
+    except decoding.Busy as error:
+        raise DecodersBusy from error
+    response = HttpResponse(content, content_type="image/webp")
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 @require_GET

@@ -6,13 +6,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from access.queries import may
 from archive import lists as archive_lists
+from archive import quarantined
 from archive.models import Study
 from archive.permissions import MANAGE as MANAGE_ARCHIVE
 from core.errors import Conflict, Forbidden, Invalid, NotFound
@@ -20,7 +21,7 @@ from trials import forms, lists, notices, queries, reasons, services
 from trials.errors import AcrossSites
 from trials.models import Subject, Trial
 from trials.services.matching import said_by
-from trials.services.waiting import questions_of
+from trials.services.waiting import questions_of, sites_of_deliveries
 from trials.views.common import answer, load_trial, page_context, posted
 
 OFFERED = 20
@@ -71,6 +72,28 @@ def held_ask(request: Any, organisation: str, trial: str) -> HttpResponse:
     said = ngettext("%(n)s manager of the archive was asked.", "%(n)s managers of the archive were asked.", told)
     messages.success(request, said % {"n": told})
     return redirect("trials:held", organisation=organisation, trial=trial)
+
+
+@require_GET
+def held_file(request: Any, organisation: str, trial: str, file: str) -> HttpResponse:
+    """One of them. What it holds, and its name, are for managers of the archive: either may name a patient."""
+    found, context = _load(request, trial)
+    row = queries.held(request.user, trial=found).select_related(
+        "archive__organisation", "delivery__actor", "delivery__intake_source__role", "decided_by"
+    )
+    one = row.filter(public_id=file).first()
+    if one is None:
+        raise NotFound
+    may_look = may(request.user, MANAGE_ARCHIVE, one.archive)
+    context |= {
+        "tab": "held",
+        "archive": one.archive,
+        "file": one,
+        "site_words": sites_of_deliveries([one.delivery], trial=found)[one.delivery_id],
+        "may_look": may_look,
+        "look": quarantined.look(actor=request.user, file=one, request=request) if may_look else None,
+    }
+    return render(request, "trials/held_file.html", context)
 
 
 def _waiting_study(request: Any, trial: Trial, public_id: str) -> Study:

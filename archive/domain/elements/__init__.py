@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from archive.domain.elements.find import find
 from archive.domain.elements.model import PIXEL_TAGS, Element, Elements, Source
-from archive.domain.elements.reading import read_elements, transfer_syntax_of
+from archive.domain.elements.reading import read_elements, read_leading, transfer_syntax_of
 from archive.domain.elements.representation import Context, context_of, item_context, vr_of
 from archive.domain.elements.whole import as_explicit_little, native_pixels
 from archive.domain.elements.writing import encode, encode_pieces, explicit_header, little_endian, swapped
@@ -30,6 +30,7 @@ __all__ = [
     "little_endian",
     "native_pixels",
     "read_elements",
+    "read_leading",
     "swapped",
     "transfer_syntax_of",
     "vr_of",

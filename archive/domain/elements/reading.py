@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from typing import BinaryIO, Final
 
 from archive.domain.elements.model import Element, Elements, Source
@@ -13,6 +14,9 @@ from archive.domain.part10.encodings import DEFLATED, JPIP_DEFLATED, KNOWN_VRS, 
 PREAMBLE_BYTES: Final = 132
 META_BYTES: Final = 1 << 17
 MAX_DEPTH: Final = 64
+#: Of a deflated file that nobody has measured.
+MOST_PACKED: Final = 1 << 24
+MOST_INFLATED: Final = 1 << 24
 PIXEL_DATA: Final = 0x7FE00010
 ITEM: Final = 0xFFFEE000
 ITEM_END: Final = 0xFFFEE00D
@@ -64,10 +68,48 @@ def _looks_implicit(source: Source, offset: int) -> bool:
     return source.read(offset + 4, 2) not in KNOWN_VRS
 
 
+def read_leading(file: BinaryIO, *, most: int) -> tuple[dict[int, bytes], Elements, Unreadable | None]:
+    """(file meta information, data set, fault) of any bytes: as far as they can be read, and why no further.
+
+    For files that the archive's own walk refused. At most `most` elements, items and fragments are read, and of a deflated
+    file at most `MOST_INFLATED` bytes. Raises nothing of the file's.
+    """
+    meta: dict[int, bytes] = {}
+    found = Elements()
+    try:
+        head = _head(file)
+        _meta, offset = read_meta(head, len(head), PREAMBLE_BYTES, into=meta)
+        uid = _transfer_syntax(meta)
+        if uid == DEFLATED or uid in JPIP_DEFLATED:
+            file.seek(offset)
+            inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(MOST_PACKED), MOST_INFLATED)
+            file, offset = io.BytesIO(inflated), 0
+        implicit, big = encoding_of(uid)
+        source = Source(file)
+        if implicit != _looks_implicit(source, offset):
+            implicit = not implicit
+        reader = _Reader(source, pixels_end=0, most=most)
+        reader.elements(offset, source.size, implicit=implicit, big=big, depth=0, delimited=False, into=found)
+    except Unreadable as fault:
+        return meta, found, fault
+    except (struct.error, zlib.error):
+        return meta, found, Unreadable("malformed", "The data set is damaged.")
+    return meta, found, None
+
+
 class _Reader:
-    def __init__(self, source: Source, *, pixels_end: int) -> None:
+    """`most`: how many elements, items and fragments are read; None where a walk has counted them before."""
+
+    def __init__(self, source: Source, *, pixels_end: int, most: int | None = None) -> None:
         self._source = source
         self._pixels_end = pixels_end
+        self._left = most
+
+    def _count(self) -> None:
+        if self._left is not None:
+            if self._left <= 0:
+                raise Unreadable("too-many-elements", "The data set has more elements than are shown.")
+            self._left -= 1
 
     def _header(self, position: int, *, implicit: bool, big: bool) -> tuple[int, str, int, int]:
         """(tag, VR as written, offset of the value, length)."""
@@ -91,11 +133,21 @@ class _Reader:
         return tag, "", position + 8, length
 
     def elements(
-        self, position: int, end: int, *, implicit: bool, big: bool, depth: int, delimited: bool
+        self,
+        position: int,
+        end: int,
+        *,
+        implicit: bool,
+        big: bool,
+        depth: int,
+        delimited: bool,
+        into: Elements | None = None,
     ) -> tuple[Elements, int]:
-        """The elements of [position, end), or up to the item's delimiter; and where they end."""
-        found = Elements()
+        """The elements of [position, end), or up to the item's delimiter; and where they end. `into` has what came before
+        a fault."""
+        found = Elements() if into is None else into
         while end - position >= 8:
+            self._count()
             tag, vr, at, length = self._header(position, implicit=implicit, big=big)
             if tag == ITEM_END and delimited:
                 return found, at
@@ -161,6 +213,7 @@ class _Reader:
             raise Unreadable("nested-too-deep", f"Sequences are nested more than {MAX_DEPTH} deep.")
         items: list[Elements] = []
         while end - position >= 8:
+            self._count()
             tag, _vr, at, length = self._header(position, implicit=implicit, big=big)
             if tag == SEQUENCE_END:
                 return items, at
@@ -184,6 +237,7 @@ class _Reader:
         if position < self._pixels_end <= self._source.size:
             position = self._pixels_end
         while self._source.size - position >= 8:
+            self._count()
             group, element, length = plain(self._source.peek(position, 8))
             if group != 0xFFFE or element not in (0xE000, 0xE0DD):
                 return position
