@@ -17,6 +17,7 @@ from access.queries import require
 from archive import attributes, decoding
 from archive.attributes import Listing
 from archive.domain import part10
+from archive.domain.header import require_storable
 from archive.domain.part10 import Unreadable
 from archive.domain.thumbnails import NoPicture, render_thumbnail
 from archive.inspection import fault_of
@@ -28,8 +29,8 @@ from core.cache import is_first
 
 PICTURE_SIDE: Final = 768
 TRIED_SIDE: Final = 32
-#: A deflated file unpacks to a hundred times its size at most (`part10.inflate`), and is unpacked in this process.
-MOST_DEFLATED_BYTES: Final = 1 << 21
+#: Unpacks to a hundred times its size at most (`part10.inflate`), in this process.
+MOST_DEFLATED_BYTES: Final = 1 << 20
 NOTED_AGAIN_SECONDS: Final = 300
 
 
@@ -96,19 +97,31 @@ def _render(path: Path, *, side: int) -> bytes:
     """Raises `NoPicture` with a sentence for people, `decoding.Busy`."""
     size = path.stat().st_size
     try:
-        if size and size > MOST_DEFLATED_BYTES and _is_deflated(path):
-            raise NoPicture(_("The data set is deflated, and larger than is unpacked for a look."))
-        fault = fault_of(path=path) if size else Unreadable("empty", "The file is empty.")
+        if not size:
+            raise Unreadable("empty", "The file is empty.")
+        fault = _deflated_fault(path, size) if _is_deflated(path) else fault_of(path=path)
     except Unreadable as error:
         fault = error
     if fault is not None:
-        raise NoPicture(fault.reason)
+        raise NoPicture(fault.reason) from None
     try:
         with path.open("rb") as opened:
             return render_thumbnail(opened, frame=1, side=side)
     except NoPicture as reason:
         # What the decoder says may quote values of the file.
         raise NoPicture(_("It holds no image, or one that is damaged.")) from reason
+
+
+def _deflated_fault(path: Path, size: int) -> Unreadable | None:
+    """The decoders unpack without a bound, and `fault_of` does not unpack: both only after this walk, which has one."""
+    if size > MOST_DEFLATED_BYTES:
+        raise NoPicture(_("The data set is deflated, and larger than is unpacked for a look."))
+    content = path.read_bytes()
+    try:
+        require_storable(part10.read_layout(content, size))
+    except Unreadable as fault:
+        return fault
+    return None
 
 
 def _is_deflated(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import time
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from hypothesis import strategies as st
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from access.services import grant_role
-from archive import attributes
+from archive import attributes, quarantined
+from archive.domain import part10
 from archive.models import QuarantinedFile
 from audit.models import Event
 from core.tenancy import tenant
 from tests.access.factories import make_member
-from tests.archive.factories import deliver, make_file
+from tests.archive.factories import deliver, make_dataset, make_file, to_bytes
 from tests.archive.test_intake import CLEAN, House, held, make_house
 
 NAMED = {**CLEAN, "PatientName": "Schmidt^Anna"}
@@ -135,6 +137,45 @@ def test_what_is_no_longer_kept_is_not_shown() -> None:
     assert "no longer kept" in words
     assert "Schmidt" not in words
     assert client.get(page(house, file, "picture/")).status_code == 404
+
+
+def deflated_file() -> bytes:
+    return to_bytes(make_dataset(**NAMED), transfer_syntax_uid=DeflatedExplicitVRLittleEndian)
+
+
+def head_of(content: bytes) -> bytes:
+    """Preamble and file meta information."""
+    return content[: part10.read_meta(content, len(content), 132)[1]]
+
+
+@pytest.mark.django_db
+def test_a_deflated_bomb_is_never_unpacked_whole_for_its_picture() -> None:
+    house = make_house()
+    plain, head = make_file(**NAMED), deflated_file()
+    data_set = plain[len(head_of(plain)) :]
+    bomb = struct.pack("<HH2sHI", 0x7FE1, 0x1001, b"OB", 0, 600_000_000)
+    packer = zlib.compressobj(wbits=-15)
+    packed = packer.compress(data_set + bomb) + b"".join(packer.compress(bytes(1 << 20)) for _n in range(572))
+    packed += packer.flush()
+    file = refused(house, head_of(head) + packed)
+    assert len(packed) < quarantined.MOST_DEFLATED_BYTES
+    client = signed_in(house.manager)
+    tracemalloc.start()
+    words = client.get(page(house, file)).content.decode()
+    assert client.get(page(house, file, "picture/")).status_code == 404
+    _now, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "unpacks to more than is plausible" in words
+    assert peak < 300_000_000
+
+
+@pytest.mark.django_db
+def test_a_sound_deflated_file_has_a_picture() -> None:
+    house = make_house()
+    file = refused(house, deflated_file())
+    client = signed_in(house.manager)
+    assert "Schmidt^Anna" in client.get(page(house, file)).content.decode()
+    assert client.get(page(house, file, "picture/"))["Content-Type"] == "image/webp"
 
 
 HEAD = bytes(128) + b"DICM" + b"\x02\x00\x10\x00UI"
