@@ -28,8 +28,14 @@ def _address(word: str) -> str:
         word = word[1:].partition("]")[0]
     elif word.count(":") == 1:
         word = word.partition(":")[0]
+    return plain_address(word)
+
+
+def plain_address(word: str) -> str:
+    """The address as it is kept and compared, or "" when it is none: IPv4 in its IPv6 form as IPv4, and without a zone
+    (RFC 4007 11), which means something on one machine only and is no value of PostgreSQL's `inet`."""
     try:
-        found = ipaddress.ip_address(word)
+        found = ipaddress.ip_address(word.partition("%")[0])
     except ValueError:
         return ""
     return str(getattr(found, "ipv4_mapped", None) or found)

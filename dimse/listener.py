@@ -20,6 +20,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from core.callers import plain_address
 from dimse import database
 from dimse.association import Association
 from dimse.directory import Directory
@@ -165,7 +166,7 @@ class Listener:
             logger.error("dimse_accept_failed", error=error.errno)
             time.sleep(0.1)
             return
-        address = str(peer[0])
+        address = plain_address(str(peer[0]))
         rejection = self._admission(address)
         if rejection is not None and self._refusing >= REFUSERS:
             connection.close()
@@ -224,7 +225,7 @@ class Listener:
                 is_draining=self._stopping.is_set,
             )
             with contextlib.suppress(OSError):
-                association.summary.own_address = str(secured.getsockname()[0])
+                association.summary.own_address = plain_address(str(secured.getsockname()[0]))
             with self._lock:
                 self._open[thread] = (address, association)
             self._trail.tell(association.run())

@@ -15,6 +15,7 @@ from archive import services as archive_services
 from archive.intake.sources import add_source
 from archive.permissions import CHANGE
 from audit import services as audit
+from core.callers import plain_address
 from core.errors import Conflict
 from core.tenancy import all_tenants, tenant
 from dimse.directory import Destination
@@ -40,7 +41,7 @@ def note(
         "archive_id": archive.pk if archive is not None else None,
         "called_ae_title": called[:16],
         "calling_ae_title": calling[:16],
-        "address": address or None,
+        "address": plain_address(address) or None,
         "reason": reason,
     }
     with all_tenants(), transaction.atomic():

@@ -24,10 +24,10 @@ APPLICATION_CONTEXT = pdu.APPLICATION_CONTEXT.encode()
 
 
 @contextlib.contextmanager
-def running_listener(**limits: Any) -> Iterator[int]:
+def running_listener(*, bind: str = "127.0.0.1", **limits: Any) -> Iterator[int]:
     """A listener on a free port; yields the port."""
     settings = {"drain_seconds": 5.0, "directory_seconds": 0.0, **limits}
-    plain = listen(address="127.0.0.1", port=0)
+    plain = listen(address=bind, port=0)
     listener = Listener(plain=plain, limits=Limits(**settings))
     thread = threading.Thread(target=listener.serve, daemon=True)
     thread.start()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html
+import ipaddress
+import socket
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -333,6 +336,48 @@ def test_a_caller_is_allowed_by_its_ipv4_address_also_where_the_socket_serves_bo
     assert allowed is not None
     for address in ("::ffff:10.0.0.1", "10.0.0.1"):
         assert allowed.may_store(calling_ae_title="CT1", address=address)
+
+
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "FE80:0::1%25", "fe80::1"])
+def test_a_caller_on_the_same_wire_is_listed_and_can_be_allowed(client: Client, address: str) -> None:
+    """A link-local address may come with a zone (RFC 4007 11), which the database refuses."""
+    house = make_house(purpose="trial")
+    for _try in range(2):
+        note(house, calling="CT1", address=address)
+    (row,) = rows(1)
+    assert (row.address, row.count) == ("fe80::1", 2)
+    client.force_login(house.manager)
+    assert "fe80::1" in client.get(house.base).content.decode()
+    assert client.post(f"{house.api}{row.public_id}/allow/").status_code == 204
+    allowed = directory._load("HERE")
+    assert allowed is not None
+    assert allowed.may_store(calling_ae_title="CT1", address=address.casefold())
+    assert not allowed.may_store(calling_ae_title="CT1", address="fe80::2")
+
+
+def test_a_real_connection_from_a_link_local_address_is_noted() -> None:
+    found = _link_local()
+    if found is None:
+        pytest.skip("this machine has no link-local address (RFC 4291 2.5.6)")
+    make_house()
+    address, index = found
+    with running_listener(bind="::") as port:
+        with socket.socket(socket.AF_INET6) as connection:
+            connection.connect((address, port, 0, index))
+            connection.sendall(associate_request(called="HERE", calling="CT1"))
+            connection.recv(1)
+        (row,) = rows(1)
+    assert row.address == address
+
+
+def _link_local() -> tuple[str, int] | None:
+    """(address, interface) of this machine's own."""
+    known = Path("/proc/net/if_inet6")
+    for line in known.read_text(encoding="ascii").splitlines() if known.exists() else ():
+        digits, index, _prefix, scope, *_rest = line.split()
+        if scope == "20":
+            return str(ipaddress.IPv6Address(int(digits, 16))), int(index, 16)
+    return None
 
 
 def test_a_sound_title_is_not_blamed_for_another_fault() -> None:
