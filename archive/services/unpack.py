@@ -151,9 +151,14 @@ def _unpack(
 
 def forget_zip(*, delivery: Delivery, name: str) -> None:
     spool.remove_zip(delivery.pk, name)
-    # A closed delivery waited for this zip only.
+    _finish(delivery)
+
+
+def _finish(delivery: Delivery) -> None:
+    """A closed delivery waited for its zip only. The files of an open one are of uploads that answer for them."""
     with tenant(delivery.organisation):
-        index_delivery(delivery=delivery)
+        if Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.CLOSED).exists():
+            index_delivery(delivery=delivery)
 
 
 def give_up(*, delivery: Delivery, name: str) -> None:
@@ -232,4 +237,6 @@ def _refuse_whole(*, delivery: Delivery, name: str, code: str, reason: str) -> l
     path = spool.zip_path(delivery.pk, name)
     path.rename(spool.path_of(delivery.pk, name))
     spool.sync_folder(path.parent)
-    return index_delivery(delivery=delivery)
+    outcomes = index_delivery(delivery=delivery, only=[name])
+    _finish(delivery)
+    return outcomes

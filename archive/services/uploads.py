@@ -85,14 +85,16 @@ def take_files(
             else:
                 spooled[file.name] = reference
         make_durable(writer=writer)
-    for file_name, reference in zipped.items():
-        answers[reference] = Received(reference, job=_begin_unpacking(delivery, name=file_name, actor=actor))
     if unkept:
         unpacking.count_unkept(delivery=delivery, outcomes=unkept)
-    if spooled:
-        for outcome in index_delivery(delivery=delivery, only=spooled):
-            reference = spooled[outcome.name]
-            answers[reference] = Received(reference, outcome)
+    try:
+        if spooled:
+            for outcome in index_delivery(delivery=delivery, only=spooled):
+                reference = spooled[outcome.name]
+                answers[reference] = Received(reference, outcome)
+    finally:
+        for file_name, reference in zipped.items():
+            answers[reference] = Received(reference, job=_begin_unpacking(delivery, name=file_name, actor=actor))
     return [answers[reference] for reference in order if reference in answers]
 
 

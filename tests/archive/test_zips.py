@@ -128,6 +128,28 @@ def test_names_that_lead_out_and_links_are_refused_and_nothing_is_written_there(
         assert QuarantinedFile.objects.count() == 5
 
 
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_a_zip_leaves_the_files_of_other_uploads_to_their_senders(is_damaged: bool) -> None:
+    """What is stored already is answered as that, and not as lost, when a zip of the same delivery is done first."""
+    archive = make_archive()
+    known = make_file()
+    deliver(archive, [known])
+    packed = make_zip({"a/1": make_file()})
+    delivery = services.open_delivery(archive=archive, source=Delivery.Source.UPLOAD)
+    named = services.receive(delivery=delivery, chunks=[known], name="known.dcm").name
+    zipped = services.receive(delivery=delivery, chunks=[packed[:-30] if is_damaged else packed], name="a.zip").name
+    spool.set_aside_zip(delivery.pk, zipped)
+    reported: list[Outcome] = []
+    unpack.unpack(delivery=delivery, name=zipped, report=reported.extend)
+    assert [outcome.status for outcome in reported] == ["refused" if is_damaged else "stored"]
+    (answer,) = services.index_delivery(delivery=delivery, only=[named])
+    assert (answer.status, answer.code) == ("duplicate", "")
+    services.close_delivery(delivery=delivery)
+    with all_tenants():
+        delivery.refresh_from_db()
+        assert (delivery.received, delivery.duplicate) == (2, 1)
+
+
 def test_a_zip_in_a_zip_is_refused_and_kept() -> None:
     archive = make_archive()
     _delivery, outcomes = send_zip(
