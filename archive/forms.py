@@ -45,7 +45,7 @@ class ArchiveForm(forms.Form):
         help_text=_("What scanners and PACS call this archive. It is unique on this installation."),
         widget=forms.TextInput(attrs={"class": "mono", "autocapitalize": "characters", "spellcheck": "false"}),
     )
-    is_open_to_dimse = forms.BooleanField(label=_("Takes DICOM associations"), required=False, initial=True)
+    is_open_to_dimse = forms.BooleanField(label=_("Accept DICOM associations"), required=False, initial=True)
     calling_ae_titles = _Titles(
         label=_("Calling AE titles"),
         required=False,
@@ -61,7 +61,7 @@ class ArchiveForm(forms.Form):
         help_text=_("For closed networks only: a calling AE title proves nothing."),
     )
     overwrite = forms.ChoiceField(
-        label=_("Other content under a known UID"),
+        label=_("Same UID, different content"),
         choices=Archive.Overwrite.choices,
         widget=forms.RadioSelect,
         initial=Archive.Overwrite.NEVER,

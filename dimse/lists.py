@@ -21,7 +21,9 @@ _COLUMNS = (
     ),
     Column("address", gettext_lazy("Address"), value="address", sort="address", kind="uid"),
     Column("called", gettext_lazy("Called AE title"), value="called_ae_title", sort="called_ae_title", kind="uid"),
-    Column("reason", gettext_lazy("Reason"), value="get_reason_display", sort="reason"),
+    Column(
+        "reason", gettext_lazy("Reason"), value="get_reason_display", sort="reason", template="dimse/cells/reason.html"
+    ),
     Column("count", gettext_lazy("Times"), value="count", sort="count", kind="number"),
     Column("first", gettext_lazy("First"), value="first_at", sort="first_at", kind="date", shown=False),
     Column("last", gettext_lazy("Last"), value="last_at", sort="last_at", kind="date"),
@@ -39,6 +41,7 @@ class CallerTable(Table):
             "actions",
             gettext_lazy("Actions"),
             template="dimse/cells/actions.html",
+            shrink=True,
             heading=False,
             exported=False,
         ),

@@ -216,7 +216,7 @@ class HeldTable(Table):
         ),
         Column("sender", gettext_lazy("Sender"), value="sender_words"),
         Column("site", gettext_lazy("Sending site"), value="site_words"),
-        Column("reason", gettext_lazy("Why it was held"), value="reason", template="archive/cells/reason.html"),
+        Column("reason", gettext_lazy("Reason"), value="reason", template="archive/cells/reason.html"),
         Column("code", gettext_lazy("Code"), value="code", sort="code", shown=False),
         Column("size", gettext_lazy("Size"), value="size_bytes", sort="size_bytes", kind="size"),
         Column(

@@ -101,7 +101,7 @@ class QuarantineTable(Table):
             template="archive/cells/quarantined.html",
             csv=lambda row: row.original_name,
         ),
-        Column("reason", gettext_lazy("Why it was refused"), value="reason", template="archive/cells/reason.html"),
+        Column("reason", gettext_lazy("Reason"), value="reason", template="archive/cells/reason.html"),
         Column(
             "code", gettext_lazy("Code"), value="code", sort="code", template="archive/cells/code.html", shown=False
         ),
