@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy, ngettext_lazy
@@ -36,7 +37,7 @@ class CallerTable(Table):
     key = "refused-callers"
     noun = ngettext_lazy("%(n)s refused caller", "%(n)s refused callers", "n")
     columns: ClassVar[Sequence[Column]] = (
-        *_COLUMNS,
+        *(replace(column, shown=False) if column.key == "called" else column for column in _COLUMNS),
         Column(
             "actions",
             gettext_lazy("Actions"),
