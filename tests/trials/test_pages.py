@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from access.models import User
 from access.services import grant_role, revoke_role
+from archive.models import QuarantinedFile
 from audit.models import Event
 from core import notifications
 from core.models import Notification
@@ -454,3 +455,31 @@ def test_a_notification_about_one_held_file_says_one_file(house: House) -> None:
         assert notifications.sentence(line).startswith("1 file for ")
         line.detail["count"] = 2
         assert notifications.sentence(line).startswith("2 files for ")
+
+
+def test_a_held_file_shows_its_reason_to_who_sees_all_subjects_and_its_values_to_managers(
+    house: House, stranger: House
+) -> None:
+    named = {"PatientName": "Schmidt^Anna", "PatientID": "Schmidt-7"}
+    elsewhere = make_archive(house.organisation)
+    for archive in (house.archive, stranger.archive, elsewhere):
+        deliver(archive, [make_file(**named)[:-200]])
+    keys = {}
+    for archive in (house.archive, stranger.archive, elsewhere):
+        with tenant(archive.organisation):
+            keys[archive] = QuarantinedFile.objects.get(archive=archive).public_id
+    address = url(house, "held-file", file=keys[house.archive])
+    manager = make_member(house.organisation)
+    grant_role(actor=None, container=house.archive, role="manager", user=manager)
+    grant_role(actor=None, container=house.trial, role="coordinator", user=manager)
+    for person, sees_values in ((house.coordinator, False), (house.monitor, False), (manager, True)):
+        page = words(signed_in(person), address)
+        assert "cut off on its way" in page
+        assert ("Schmidt" in page) == sees_values, person
+    for person in (house.staff, house.reader, house.member):
+        assert signed_in(person).get(address).status_code == 403, person
+    assert signed_in(stranger.coordinator).get(address).status_code == 404
+    for archive in (stranger.archive, elsewhere):
+        assert signed_in(house.coordinator).get(url(house, "held-file", file=keys[archive])).status_code == 404
+    with tenant(house.organisation):
+        assert [event.actor_id for event in Event.objects.filter(action="quarantine.looked_at")] == [manager.pk]
