@@ -68,6 +68,7 @@ class ActListener(Protocol):
         detail: dict[str, Any],
         outcome: str,
         request: Any,
+        target_label: str,
     ) -> None: ...
 
 
@@ -166,8 +167,9 @@ def tell(
     detail: dict[str, Any] | None = None,
     outcome: str = "success",
     request: Any = None,
+    target_label: str = "",
 ) -> None:
-    """Tell the listeners of an act, inside the transaction that did it."""
+    """Tell the listeners of an act, inside the transaction that did it. `target_label` names what is no row."""
     for listener in _listeners:
         listener(
             action=action,
@@ -177,6 +179,7 @@ def tell(
             detail=detail or {},
             outcome=outcome,
             request=request,
+            target_label=target_label,
         )
 
 

@@ -58,6 +58,13 @@ class Attempt:
     by_address: str
     number: int
     is_admitted: bool
+    # The counter that shut the attempt out; empty where it was let in.
+    shut_by: str = ""
+
+    @property
+    def is_first_shut_out(self) -> bool:
+        """Whether this is the one refusal of its window that the trail hears of; asking takes it."""
+        return bool(self.shut_by) and bool(cache.add(f"{self.shut_by}:told", 1, WINDOW_SECONDS))
 
     @property
     def closed_the_name(self) -> bool:
@@ -82,12 +89,13 @@ def attempt(*, request: HttpRequest, name: str) -> Attempt:
     # the address of everybody behind it.
     if count(by_address) > FAILURES_PER_ADDRESS:
         _uncount(by_address)
-        return Attempt(by_name=by_name, by_address=by_address, number=0, is_admitted=False)
+        return Attempt(by_name=by_name, by_address=by_address, number=0, is_admitted=False, shut_by=by_address)
     number = count(by_name)
     if number > FAILURES_PER_NAME:
         _uncount(by_name)
         _uncount(by_address)
-    return Attempt(by_name=by_name, by_address=by_address, number=number, is_admitted=number <= FAILURES_PER_NAME)
+        return Attempt(by_name=by_name, by_address=by_address, number=number, is_admitted=False, shut_by=by_name)
+    return Attempt(by_name=by_name, by_address=by_address, number=number, is_admitted=True)
 
 
 def name_of(user: User | None, *, typed: str = "") -> str:

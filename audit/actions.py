@@ -68,6 +68,11 @@ SIGN_IN = (
     ("session.unlocked", _("{actor} unlocked the session ({method})"), USER_AUTHENTICATION),
     ("session.expired", _("{actor}’s session reached its time limit"), USER_AUTHENTICATION),
     ("session.revoked", _("{actor} signed out of their other sessions ({count})"), USER_AUTHENTICATION),
+    (
+        "session.shut-out",
+        _("Sign-ins as {target} were refused without a look at the password, after too many failures"),
+        SECURITY_ALERT,
+    ),
     ("account.closed", _("{target} was locked temporarily after too many failed sign-ins"), SECURITY_ALERT),
     ("identity.confirmed", _("{actor} confirmed their identity ({method}, for {purpose})"), USER_AUTHENTICATION),
     ("identity.refused", _("{actor} failed to confirm their identity (for {purpose})"), USER_AUTHENTICATION),

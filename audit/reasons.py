@@ -23,7 +23,7 @@ from core.tenancy import all_tenants
 
 #: Acts of people who have not signed in; what they acted on says who they claim to be.
 BY_LINK: Final = frozenset({"password.reset", "share.refused"})
-AT_SIGN_IN: Final = frozenset({"session.refused", "factor.refused"})
+AT_SIGN_IN: Final = frozenset({"session.refused", "session.shut-out", "factor.refused"})
 
 
 def who(

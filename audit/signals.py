@@ -25,13 +25,14 @@ def record_access_act(
     detail: dict[str, Any],
     outcome: str,
     request: Any,
+    target_label: str,
 ) -> None:
     services.record(
         action=action,
         organisation=organisation,
         actor=actor,
         target=target,
-        target_label=account_label(target),
+        target_label=target_label or account_label(target),
         detail=detail,
         outcome=outcome,
         request=request,
@@ -58,15 +59,7 @@ def _signed_out(*, request: Any, user: User | None, **_unused: Any) -> None:
 
 
 def _sign_in_refused(*, credentials: dict[str, Any], request: Any = None, **_unused: Any) -> None:
-    user = find_account(str(credentials.get("username", "")))
-    if user is not None:
-        sessions.tell(action="session.refused", user=user, request=request, outcome="refused", is_actor=False)
-        return
-    # What was typed is not kept: people type passwords into the name field.
-    services.record(
-        action="session.refused",
-        organisation=None,
-        target_label="an unknown account",
-        outcome="refused",
-        request=request,
+    typed = str(credentials.get("username", ""))
+    sessions.tell_of_name(
+        action="session.refused", user=find_account(typed), typed=typed, request=request, outcome="refused"
     )

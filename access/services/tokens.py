@@ -61,15 +61,27 @@ def create_token(
         containers=_known_containers(user=user, containers=containers),
         created_by=actor or user,
     )
-    hooks.tell(
+    _tell(
         action="token.created",
-        organisation=user.service_of,
+        token=token,
         actor=actor or user,
-        target=token,
         detail={"scopes": token.scopes, "containers": token.containers},
         request=request,
     )
     return token, secret
+
+
+def _tell(
+    *, action: str, token: ApiToken, actor: User, detail: dict[str, Any] | None = None, request: Any = None
+) -> None:
+    """An act on a token concerns each organisation that it reaches: every officer finds it in their own trail."""
+    concerned: list[Organisation | None] = []
+    for organisation in queries.organisations_open_to(token.user):
+        with tenant(organisation):
+            if queries.tokens_reaching(organisation).filter(pk=token.pk).exists():
+                concerned.append(organisation)
+    for organisation in concerned or [token.user.service_of]:
+        hooks.tell(action=action, organisation=organisation, actor=actor, target=token, detail=detail, request=request)
 
 
 def _new(**fields: Any) -> tuple[ApiToken, str]:
@@ -139,11 +151,10 @@ def rotate_token(*, actor: User, token: ApiToken, overlap_hours: int = 24, reque
     old.expires_at = min(old.expires_at, end)
     old.replaced_by = made
     old.save(update_fields=["expires_at", "replaced_by"])
-    hooks.tell(
+    _tell(
         action="token.rotated",
-        organisation=old.user.service_of,
+        token=made,
         actor=actor,
-        target=made,
         detail={"old": f"{old.prefix}…", "hours": overlap_hours},
         request=request,
     )
@@ -155,7 +166,7 @@ def revoke_token(*, actor: User, token: ApiToken, request: Any = None) -> None:
     """End a token at once, also for a download that is under way. Raises `NotFound` for a token of somebody else."""
     _require_own_or_service(actor=actor, token=token)
     ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now(), revoked_by=actor)
-    hooks.tell(action="token.revoked", organisation=token.user.service_of, actor=actor, target=token, request=request)
+    _tell(action="token.revoked", token=token, actor=actor, request=request)
 
 
 @transaction.atomic

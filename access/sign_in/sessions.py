@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from access import hooks, queries
-from access.models import User
+from access.models import Organisation, User
 from access.sign_in import policy, session_store
 from core.cache import remember
 from core.callers import client_address
@@ -271,6 +271,25 @@ def device_words(agent: str) -> str:
     if browser and system:
         return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
     return browser or system or _("Unknown device")
+
+
+def tell_of_name(
+    *, action: str, user: User | None, typed: str, request: HttpRequest | None, outcome: str = "success"
+) -> None:
+    """The same of a name that somebody typed who did not come in; without an account, its organisation hears of it
+    (`…@organisation`). What was typed is not kept: people type passwords into the name field."""
+    if user is not None:
+        tell(action=action, user=user, request=request, outcome=outcome, is_actor=False)
+        return
+    hooks.tell(
+        action=action,
+        organisation=Organisation.objects.filter(slug=typed.strip().rpartition("@")[2].lower()).first(),
+        actor=None,
+        target=None,
+        target_label="an unknown account",
+        outcome=outcome,
+        request=request,
+    )
 
 
 def tell(

@@ -77,6 +77,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             aimed_at = addresses.find_account(username)
             attempt = throttle.attempt(request=request, name=throttle.name_of(aimed_at, typed=username))
             if not attempt.is_admitted:
+                if attempt.is_first_shut_out:
+                    sessions.tell_of_name(
+                        action="session.shut-out", user=aimed_at, typed=username, request=request, outcome="refused"
+                    )
                 form.add_error(None, _too_many())
                 status = 429
             else:
@@ -121,7 +125,10 @@ def sign_in_page(request: HttpRequest, *, form: SignInForm, status: int = 200) -
         "sign_ons": single_sign_on.providers_of(organisation_meant(request)),
         "was_reset": request.GET.get("reset") == "done",
     }
-    return render(request, "access/sign_in.html", context, status=status)
+    response = render(request, "access/sign_in.html", context, status=status)
+    if status == 429:
+        response["Retry-After"] = str(throttle.WINDOW_SECONDS)
+    return response
 
 
 def _enter(request: HttpRequest, *, user: User) -> HttpResponse:
