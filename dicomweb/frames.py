@@ -20,6 +20,7 @@ from pydicom.encaps import get_frame
 from archive import decoding
 from archive import queries as archive_queries
 from archive.domain import codestreams
+from archive.domain import frames as frame_tables
 from archive.domain.elements import as_explicit_little, swapped
 from archive.errors import DecodersBusy, NotAnImage
 from archive.models import Instance
@@ -121,6 +122,8 @@ def pieces(instance: Instance, number: int, form: Form) -> list[Piece]:
     if not 1 <= number <= instance.number_of_frames:
         raise NotFound
     if instance.is_damaged and not _is_sound(instance, number):
+        if _is_missing(instance, number):
+            raise NotAcceptable(reasons.SENTENCES[Why.FRAME_MISSING], code="not-decodable")
         # A browser's decoder would allocate what the codestream asks for as well.
         raise NotAcceptable(reasons.DAMAGED, code="pixels-damaged")
     if not form.decoded:
@@ -142,8 +145,12 @@ def _is_sound(instance: Instance, number: int) -> bool:
     on arrival. What lacks frames has no such places.
     """
     syntax = instance.transfer_syntax_uid
-    if codestreams.family_of(syntax) in (None, codestreams.Family.VIDEO):
+    family = codestreams.family_of(syntax)
+    if family is codestreams.Family.VIDEO or _is_missing(instance, number):
         return False
+    if family is None:
+        # Of native frames only those that are there as a whole have a place.
+        return bool(instance.frame_table)
     try:
         extents = archive_queries.frame_extents(instance, number)
         description = _size(instance)
@@ -152,6 +159,12 @@ def _is_sound(instance: Instance, number: int) -> bool:
     except (LookupError, NotAnImage, DecodeError, codestreams.Damaged):
         return False
     return True
+
+
+def _is_missing(instance: Instance, number: int) -> bool:
+    """Whether others have a place in the file and this one has none: the header counts more frames than there are."""
+    table = bytes(instance.frame_table)
+    return bool(table) and number > frame_tables.count(table)
 
 
 def decoded_bytes(instance: Instance, number: int) -> bytes:
@@ -217,7 +230,7 @@ def decode(instance: Instance, number: int, header: Dataset | None = None) -> Fr
 
 def _decode(instance: Instance, number: int, header: Dataset | None) -> Frame:
     if instance.is_damaged and not _is_sound(instance, number):
-        raise DecodeError(Why.DAMAGED)
+        raise DecodeError(Why.FRAME_MISSING if _is_missing(instance, number) else Why.DAMAGED)
     syntax = instance.transfer_syntax_uid
     try:
         _offset, length = archive_queries.frame_place(instance, number)

@@ -21,6 +21,9 @@ SENTENCES: Final = MappingProxyType(
             "The decoder stopped on this image, most likely for lack of memory or time. The stored file is unchanged."
         ),
         Why.DOES_NOT_DECODE: _("The pixel data could not be decoded. The stored file is unchanged."),
+        Why.FRAME_MISSING: _(
+            "The file has fewer frames than its header says, and this one is missing. Others can be shown."
+        ),
         Why.FRAME_TOO_LARGE: _("The frame is larger than this server decodes."),
         Why.FRAMES_DIFFER: _("The frames of this object have different sizes."),
         Why.FRAMES_UNCLEAR: _("The frames of this object cannot be told apart."),

@@ -9,6 +9,7 @@ class Why(StrEnum):
     DAMAGED = "damaged"
     DECODER_DIED = "decoder-died"
     DOES_NOT_DECODE = "does-not-decode"
+    FRAME_MISSING = "frame-missing"
     FRAME_TOO_LARGE = "frame-too-large"
     FRAMES_DIFFER = "frames-differ"
     FRAMES_UNCLEAR = "frames-unclear"

@@ -85,9 +85,11 @@ def is_subsampled(photometric_interpretation: str) -> bool:
 
 
 def native_table(*, offset: int, length: int, frame_bytes: int | None, number_of_frames: int) -> bytes:
-    if frame_bytes is None or number_of_frames < 1 or frame_bytes * number_of_frames > length:
+    """Of the frames that are there as a whole: a header may count more."""
+    if frame_bytes is None or number_of_frames < 1:
         return b""
-    return pack([(offset + index * frame_bytes, frame_bytes) for index in range(number_of_frames)])
+    whole = min(number_of_frames, length // frame_bytes)
+    return pack([(offset + index * frame_bytes, frame_bytes) for index in range(whole)])
 
 
 def encapsulated_table(layout: Layout, *, number_of_frames: int) -> bytes:
@@ -98,6 +100,9 @@ def encapsulated_table(layout: Layout, *, number_of_frames: int) -> bytes:
     if number_of_frames == 1:
         return pack([_run(fragments)])
     if len(fragments) == number_of_frames:
+        return pack([_run([fragment]) for fragment in fragments])
+    if len(fragments) < number_of_frames and len(_marked_starts(layout)) == len(fragments):
+        # Fewer frames than the header counts, and each fragment begins one.
         return pack([_run([fragment]) for fragment in fragments])
     for starts in (_extended_starts(layout), _basic_starts(layout), _marked_starts(layout)):
         if len(starts) == number_of_frames:

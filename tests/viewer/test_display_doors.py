@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
+from pydicom.uid import JPEG2000Lossless
 
 from archive.models import Study
 from archive.services.derive import derive_series
@@ -18,6 +19,8 @@ from tests.archive.factories import deliver, make_archive
 from tests.dicomweb.factories import Door, make_reader, paths
 from tests.viewer import display_zoo, images
 from tests.viewer.display_zoo import ZOO, Specimen, difference
+
+AS_STORED = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
 
 pytestmark = pytest.mark.django_db
 
@@ -110,3 +113,21 @@ def test_an_overlay_of_some_frames_lies_over_those_only() -> None:
     door, path = Door(archive, user=make_reader(archive)), paths(dataset)[2]
     levels = [int(picture(door, f"{path}/frames/{n}/rendered").max()) for n in (1, 2, 3)]
     assert levels == [40, 255, 40]
+
+
+@pytest.mark.parametrize("kind", ["native", "JPEG 2000"])
+def test_frames_that_are_missing_are_refused_and_the_others_shown(kind: str) -> None:
+    archive = make_archive()
+    values = np.stack([np.full((64, 64), 50 * n, dtype=np.uint8) for n in (1, 2, 3)])
+    dataset = images.image(values, series=f"too few, {kind}", study="too few", spacing=None)
+    if kind != "native":
+        dataset = images.compressed(dataset, JPEG2000Lossless)
+    dataset.NumberOfFrames = 5
+    deliver(archive, [part10(dataset)])
+    door, path = Door(archive, user=make_reader(archive)), paths(dataset)[2]
+    assert [int(picture(door, f"{path}/frames/{n}/rendered").max()) for n in (1, 2, 3)] == [50, 100, 150]
+    assert door.get(f"{path}/frames/3", accept=AS_STORED).status_code == 200
+    for address, accept in ((f"{path}/frames/4", AS_STORED), (f"{path}/frames/5/rendered", "image/png")):
+        answer = door.get(address, accept=accept)
+        assert answer.status_code == 406
+        assert "this one is missing" in answer.json()["detail"]
