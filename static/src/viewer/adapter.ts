@@ -182,10 +182,13 @@ function pixelAt(targetId: string, world: Vector | undefined): number[] {
   if (!image || !world) return [];
   const [x, y] = toImage(worldPlane(imageId), world).map(Math.round) as Point;
   if (x < 0 || y < 0 || x >= image.columns || y >= image.rows) return [];
-  const pixels = image.voxelManager?.getScalarData() ?? image.getPixelData();
-  const components = Math.max(1, Math.round(pixels.length / (image.rows * image.columns)));
-  const at = (y * image.columns + x) * components;
-  return Array.from({ length: Math.min(3, components) }, (_unused, i) => Number(pixels[at + i]));
+  // What is drawn may have gone through a table or under an overlay; the values themselves are asked of the voxels.
+  const value: unknown = image.voxelManager?.getAtIndex(y * image.columns + x);
+  return Array.isArray(value) || ArrayBuffer.isView(value)
+    ? Array.from(value as unknown as ArrayLike<number>)
+        .slice(0, 3)
+        .map(Number)
+    : [Number(value)];
 }
 
 function unitOf(value: unknown): string {
@@ -201,7 +204,8 @@ const UNITS: Record<string, string> = { "[hnsf'U]": 'HU', mm2: 'mm²', px2: 'px�
 
 export function quantity(measurement: Measurement): string {
   const unit = UNITS[measurement.unit] ?? measurement.unit;
-  const digits = measurement.unit === 'px' || measurement.unit === 'px2' ? 0 : 1;
+  // A tenth of a centimetre would be a millimetre: twice as many places, for the same exactness.
+  const digits = { px: 0, px2: 0, cm: 2, cm2: 3 }[measurement.unit] ?? 1;
   return `${number(measurement.value, digits)}${unit === '°' || !unit ? unit : ` ${unit}`}`;
 }
 

@@ -77,10 +77,12 @@ export async function sendJson<T>(
 }
 
 /** One part of bytes from DICOMweb, taken out of its multipart answer (PS3.18 8.6.1). */
-export async function getBytes(url: string): Promise<Uint8Array> {
-  const accept = 'multipart/related; type="application/octet-stream"';
+export async function getBytes(
+  url: string,
+  accept = 'multipart/related; type="application/octet-stream"',
+): Promise<Uint8Array> {
   const response = await request(url, { headers: { Accept: accept } });
-  if (!response.ok) throw new HttpError(response.status, response.statusText);
+  if (!response.ok) throw new HttpError(response.status, response.statusText, await body(response));
   const bytes = new Uint8Array(await response.arrayBuffer());
   const type = response.headers.get('Content-Type') ?? '';
   const boundary = /boundary="?([^";]+)"?/i.exec(type)?.[1];

@@ -264,14 +264,7 @@ export class App {
   }
 
   windowAsStored(): void {
-    const viewport = this.workspace.active?.viewport;
-    if (!viewport) return;
-    const { rotation, zoom, pan, flipHorizontal, flipVertical } = viewport.getViewPresentation();
-    viewport.resetProperties();
-    viewport.setViewPresentation({ rotation, zoom, pan, flipHorizontal, flipVertical } as never);
-    const stored = this.workspace.active?.image?.windows[0];
-    if (stored) this.workspace.setWindow(stored);
-    viewport.render();
+    this.workspace.active?.windowAsStored();
   }
 
   toggleCine(): void {

@@ -1,26 +1,25 @@
 /** Bulk data that metadata only points at (PS3.18 F.2.6), put into the metadata where the image loader looks for it. */
 
 import { getBytes } from './api';
-
-interface Attribute {
-  vr: string;
-  Value?: unknown[];
-  BulkDataURI?: string;
-  InlineBinary?: string;
-}
+import type { Attribute, Dataset } from './display';
 
 /** Red, green and blue palette tables (PS3.3 C.7.6.3.1.6), plain and segmented. */
 const TABLES = ['00281201', '00281202', '00281203', '00281221', '00281222', '00281223'];
+/** Modality LUT and VOI LUT Sequence, whose items have LUT Data. */
+const SEQUENCES = ['00283000', '00283010'];
+const OVERLAY_DATA = /^60[01].3000$/i;
 
-function pending(dataset: Record<string, Attribute>): Attribute[] {
-  return TABLES.map((tag) => dataset[tag]).filter(
+function pending(dataset: Dataset): Attribute[] {
+  const items = SEQUENCES.flatMap((tag) => (dataset[tag]?.Value ?? []) as Dataset[]);
+  const overlays = Object.keys(dataset).filter((tag) => OVERLAY_DATA.test(tag));
+  return [...[...TABLES, ...overlays].map((tag) => dataset[tag]), ...items.map((one) => one?.['00283006'])].filter(
     (attribute): attribute is Attribute => Boolean(attribute?.BulkDataURI) && !attribute?.InlineBinary,
   );
 }
 
-export const hasPendingTables = (dataset: Record<string, Attribute>): boolean => pending(dataset).length > 0;
+export const hasPendingTables = (dataset: Dataset): boolean => pending(dataset).length > 0;
 
-export async function fetchTables(dataset: Record<string, Attribute>): Promise<void> {
+export async function fetchTables(dataset: Dataset): Promise<void> {
   await Promise.all(
     pending(dataset).map(async (attribute) => {
       attribute.InlineBinary = base64(await getBytes(attribute.BulkDataURI ?? ''));

@@ -38,6 +38,7 @@ import {
 } from '@cornerstonejs/tools';
 import { signedOut } from './api';
 import type { MarkTool } from './contract';
+import { installLoader, isTold } from './dressing';
 import { EllipseTool } from './ellipse';
 
 export const ENGINE = 'pacsweb';
@@ -172,9 +173,10 @@ export async function start(options: { textLines: (tool: MarkTool) => TextLines;
       if (error.status === 401) signedOut();
     },
   });
+  installLoader();
   // The image loader leaves a second, unheard promise behind each failed request; its first one told us already.
   window.addEventListener('unhandledrejection', (event) => {
-    if (event.reason instanceof XMLHttpRequest) event.preventDefault();
+    if (event.reason instanceof XMLHttpRequest || isTold(event.reason)) event.preventDefault();
   });
   initTools();
   cache.setMaxCacheSize(memoryLimit());
@@ -205,6 +207,10 @@ export async function start(options: { textLines: (tool: MarkTool) => TextLines;
     textBoxFontFamily: "'Inter Variable', system-ui, sans-serif",
     textBoxFontSize: '12px',
     textBoxLinkLineDash: '2,3',
+    // Bright images would swallow the words; the ground stays dark in both colour schemes, as the images do.
+    textBoxBackground: 'rgba(11, 13, 16, 0.72)',
+    textBoxBorderRadius: '3',
+    textBoxMargin: '4',
   } as never);
 
   let marking = true;

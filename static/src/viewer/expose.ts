@@ -15,6 +15,8 @@ export interface ViewerState {
   readonly layers: object[];
   readonly cached: Record<string, number>;
   pixels(pane: number): { type: string; length: number; hash: number; values: number[] } | null;
+  /** Red, green and blue on screen at image pixels of a viewport. */
+  colours(pane: number, points: [number, number][]): number[][] | null;
   toScreen(pane: number, point: [number, number]): [number, number] | null;
   toImage(pane: number, point: [number, number]): [number, number] | null;
 }
@@ -84,6 +86,17 @@ export function exposeState(app: App): void {
       let hash = 7;
       for (let i = 0; i < data.length; i += 1) hash = (Math.imul(hash, 31) + (data[i] as number)) | 0;
       return { type: data.constructor.name, length: data.length, hash, values: Array.from(data.slice(0, 16_384)) };
+    },
+    colours(index, points) {
+      const pane = workspace.panes[index];
+      const canvas = pane?.viewport?.getCanvas();
+      const context = canvas?.getContext('2d');
+      if (!pane || !canvas || !context || pane.drawn < 0) return null;
+      const scale = canvas.width / pane.element.clientWidth;
+      return points.map((point) => {
+        const [x, y] = pane.onScreen(point) ?? [-1, -1];
+        return Array.from(context.getImageData(Math.round(x * scale), Math.round(y * scale), 1, 1).data.slice(0, 3));
+      });
     },
     toScreen: (index, point) => workspace.panes[index]?.onScreen(point) ?? null,
     toImage: (index, point) => workspace.panes[index]?.atScreen(point) ?? null,

@@ -60,6 +60,7 @@ export class Overlay {
         .filter(Boolean)
         .join('  '),
       overlays.descriptions ? series.entry.description || null : null,
+      image?.view || null,
       relationOf(series.study) || null,
       overlays.dates ? dicomDate(series.study.date || image?.date || '') : null,
     ];
@@ -72,7 +73,7 @@ export class Overlay {
     const thick = image.thickness ? t('{mm} mm thick', { mm: number(image.thickness, 2) }) : '';
     return [
       image.lossy || null,
-      image.spacingNote && !image.spacing ? t('No pixel spacing: lengths in pixels') : null,
+      image.spacingNote && !image.spacing ? image.spacingNote : null,
       image.spacing && image.spacingNote ? t('Spacing {where}', { where: image.spacingNote }) : null,
       [place, thick].filter(Boolean).join('  ') || null,
       t('Image {index} / {count}', { index: this.pane.index + 1, count: series.images.length }),
@@ -107,11 +108,12 @@ export class Overlay {
 
   private refreshSides(): void {
     const viewport = this.pane.viewport;
-    const { plane } = this.pane;
+    const { plane, image } = this.pane;
+    const sides = plane && image?.frameOfReference ? null : (image?.sides ?? null);
     const clear = (): void => {
       for (const side of Object.values(this.sides)) side.textContent = '';
     };
-    if (!viewport || this.pane.drawn < 0 || !plane || !this.pane.image?.frameOfReference) {
+    if (!viewport || this.pane.drawn < 0 || (!sides && (!plane || !image?.frameOfReference))) {
       clear();
       return;
     }
@@ -126,15 +128,22 @@ export class Overlay {
     // Which way the image's own axes run on screen decides the letters: true for turned and mirrored images too.
     const ax: [number, number] = [right[0] - origin[0], right[1] - origin[1]];
     const ay: [number, number] = [down[0] - origin[0], down[1] - origin[1]];
-    const towards = (x: number, y: number): Vector => {
+    const letters = (x: number, y: number): string => {
       const u = (x * ax[0] + y * ax[1]) / Math.hypot(...ax);
       const v = (x * ay[0] + y * ay[1]) / Math.hypot(...ay);
-      return [0, 1, 2].map((i) => u * (plane.row[i] as number) + v * (plane.column[i] as number)) as Vector;
+      if (plane && !sides)
+        return direction(
+          [0, 1, 2].map((i) => u * (plane.row[i] as number) + v * (plane.column[i] as number)) as Vector,
+        );
+      if (!sides) return '';
+      const along = Math.abs(u) >= Math.abs(v) ? u : v;
+      const letter = sides[Math.abs(u) >= Math.abs(v) ? 0 : 1];
+      return along > 0 ? letter : opposite(letter);
     };
-    this.sides.left.textContent = direction(towards(-1, 0));
-    this.sides.right.textContent = direction(towards(1, 0));
-    this.sides.top.textContent = direction(towards(0, -1));
-    this.sides.bottom.textContent = direction(towards(0, 1));
+    this.sides.left.textContent = letters(-1, 0);
+    this.sides.right.textContent = letters(1, 0);
+    this.sides.top.textContent = letters(0, -1);
+    this.sides.bottom.textContent = letters(0, 1);
   }
 
   private refreshScale(): void {
@@ -181,6 +190,12 @@ export class Overlay {
     }
     this.lines.replaceChildren(...shapes);
   }
+}
+
+/** The other end of a direction in letters (PS3.3 C.7.6.1.1.1). */
+function opposite(letters: string): string {
+  const pairs: Record<string, string> = { A: 'P', P: 'A', R: 'L', L: 'R', H: 'F', F: 'H' };
+  return [...letters].map((letter) => pairs[letter] ?? letter).join('');
 }
 
 function rows(lines: (string | null)[]): HTMLElement[] {

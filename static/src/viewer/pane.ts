@@ -4,6 +4,7 @@ import type { Manifest, ViewportPreset } from './contract';
 import { ENGINE, Enums, GROUP, type RenderingEngineLike, type StackViewport, ToolGroupManager } from './cornerstone';
 import { describeDocument } from './document';
 import { clamp, debounce, eachFrame, h } from './dom';
+import { type Look, lookOf } from './dressing';
 import type { Plane } from './geometry';
 import type { Loader } from './loader';
 import { Overlay } from './overlay';
@@ -80,6 +81,11 @@ export class Pane extends View {
     return this.image?.plane ?? null;
   }
 
+  protected override get look(): Look | null {
+    const drawn = this.viewport?.getCurrentImageId();
+    return drawn ? lookOf(drawn) : null;
+  }
+
   protected override refreshSoon(): void {
     this.refreshNextFrame();
   }
@@ -93,6 +99,7 @@ export class Pane extends View {
     const events = Enums.Events;
     this.element.addEventListener(events.IMAGE_RENDERED, () => this.refreshSoon());
     this.element.addEventListener(events.VOI_MODIFIED, () => {
+      this.windowMoved();
       this.refreshSoon();
       this.host.windowChanged(this);
     });
@@ -197,6 +204,9 @@ export class Pane extends View {
     const { series } = this;
     const image = series?.images[index];
     if (!series || !image) return;
+    // One viewport for each series: no window, no turn and no broken camera of an earlier one comes along.
+    this.disable();
+    this.forgetChoices();
     try {
       await this.host.loader.load(series, image);
     } catch (error) {
@@ -208,11 +218,10 @@ export class Pane extends View {
     this.enable();
     const viewport = this.viewport;
     if (!viewport) return;
-    await viewport.setStack(
-      series.images.map((i) => i.id),
-      index,
-    );
+    const ids = series.images.map((i) => i.id);
+    await this.quietly(() => viewport.setStack(ids, index));
     if (attempt !== this.attempt) return;
+    this.dress();
     if (preset.window) this.setWindow(preset.window);
     if (preset.invert) this.invert();
     viewport.render();
@@ -305,9 +314,14 @@ export class Pane extends View {
     }
     if (this.index !== index || attempt !== this.attempt) return;
     const viewport = this.viewport;
-    if (!viewport) return;
-    await viewport.setImageIdIndex(index);
+    if (!viewport || !isSound(viewport)) {
+      await this.draw(index, attempt, {});
+      return;
+    }
+    await this.quietly(() => viewport.setImageIdIndex(index));
     if (this.index !== index || attempt !== this.attempt) return;
+    this.dress();
+    this.keepPose();
     viewport.render();
     this.landed(index, this.moved);
   }
@@ -416,6 +430,12 @@ export class Pane extends View {
     this.playing = 0;
     this.root?.classList.remove('is-playing');
   }
+}
+
+/** Whether the camera still looks somewhere: one place that is no number spoils it for every image after. */
+function isSound(viewport: StackViewport): boolean {
+  const { focalPoint, position, parallelScale } = viewport.getCamera();
+  return [...(focalPoint ?? []), ...(position ?? []), parallelScale ?? 1].every((n) => Number.isFinite(n));
 }
 
 export function seriesName(series: Series, descriptions: boolean): string {

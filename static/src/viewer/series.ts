@@ -3,15 +3,14 @@
 import { utilities as metadata } from '@cornerstonejs/metadata';
 import { getJson, HttpError, SignedOut } from './api';
 import { fetchTables, hasPendingTables } from './bulk';
-import type { SeriesEntry, StudyEntry, Window, WindowPreset } from './contract';
+import type { SeriesEntry, StudyEntry, WindowPreset } from './contract';
+import { type Dataset, type Display, displayOf, windowsOf } from './display';
+import { knowImage } from './dressing';
 import { depthOf, dot, normalOf, type Plane, type Vector } from './geometry';
+import { type Size, sizeOf } from './spacing';
 import { t } from './text';
 
-interface Attribute {
-  vr: string;
-  Value?: unknown[];
-}
-export type Dataset = Record<string, Attribute>;
+export type { Dataset };
 
 export interface ImageRef {
   id: string;
@@ -26,6 +25,11 @@ export interface ImageRef {
   /** Between rows, between columns, in mm; null when the image says nothing of its size. */
   spacing: [number, number] | null;
   spacingNote: string;
+  size: Size;
+  /** Where the rows and the columns of the image run to (Patient Orientation), for images without a place in space. */
+  sides: [string, string] | null;
+  /** Side of the body and view, as "R CC". */
+  view: string;
   thickness: number | null;
   location: number | null;
   windows: WindowPreset[];
@@ -131,13 +135,27 @@ export class Series {
       description: text(dataset, '0008103E'),
       institution: text(dataset, '00080080'),
       frameTime: frameTime(dataset, frames),
+      view: viewOf(dataset),
     };
     const found: ImageRef[] = [];
     this.unknown.set(sop, { id: `wadors:${root}/instances/${sop}/frames/1`, dataset });
     for (let frame = 1; frame <= frames; frame += 1) {
       const own = item(dataset, '52009230', frame - 1);
       const id = `wadors:${root}/instances/${sop}/frames/${frame}`;
-      found.push({ ...common, id, frame, ...placeOf(dataset, shared, own, frame) });
+      const place = placeOf(dataset, shared, own, frame);
+      found.push({ ...common, id, frame, ...place });
+      let display: Display | null = null;
+      knowImage(id, {
+        rows,
+        columns,
+        shape: place.size.shape,
+        measured: place.spacing !== null,
+        // Tables that metadata only points at are here when pixels are asked for, and not before.
+        display: () => {
+          display ??= displayOf(dataset, shared, own, frame);
+          return display;
+        },
+      });
     }
     return found;
   }
@@ -200,6 +218,8 @@ export function reasonOf(error: unknown): string {
   if (error instanceof TypeError && /fetch|network/i.test(error.message)) return t('The server could not be reached.');
   const inner = (error as { error?: unknown } | null)?.error;
   if (inner !== undefined && inner !== error) return reasonOf(inner);
+  if ((error as { refused?: boolean } | null)?.refused)
+    return t('This image cannot be shown: {reason}', { reason: (error as Error).message });
   const message = error instanceof Error ? error.message : typeof error === 'string' ? error : '';
   return message
     ? t('The image could not be decoded: {message}', { message: message.slice(0, 160) })
@@ -208,8 +228,8 @@ export function reasonOf(error: unknown): string {
 
 /** Whether asking again gives the same answer. */
 export function isFinal(error: unknown): boolean {
-  const { status, error: inner } = (error ?? {}) as { status?: number; error?: unknown };
-  return status === 406 || (inner !== undefined && inner !== error && isFinal(inner));
+  const { status, error: inner, refused } = (error ?? {}) as { status?: number; error?: unknown; refused?: boolean };
+  return refused || status === 406 || (inner !== undefined && inner !== error && isFinal(inner));
 }
 
 /** Why the server gives no picture of an image, in its own words where it has some. */
@@ -243,16 +263,48 @@ function lossyNote(dataset: Dataset): string {
   return ratio ? t('Lossy {ratio}:1', { ratio: Math.round(ratio) }) : t('Lossy');
 }
 
-function frameTime(dataset: Dataset, frames: number): number | null {
-  const single = one(dataset, '00181063');
-  if (single) return single;
-  const rate = one(dataset, '00082144') ?? one(dataset, '00180040');
-  if (rate && frames > 1) return 1000 / rate;
-  const vector = numbers(dataset, '00181065').slice(1);
-  return vector.length ? vector.reduce((a, b) => a + b, 0) / vector.length : null;
+/** Laterality and view (PS3.3 C.8.11.1, C.8.11.7): "R CC", "L MLO", "PA". */
+function viewOf(dataset: Dataset): string {
+  const side = text(dataset, '00200062') || text(dataset, '00200060');
+  const coded = item(dataset, '00540220');
+  const code = MAMMOGRAPHY_VIEWS[text(coded, '00080100')];
+  return [side, code ?? text(dataset, '00185101')].filter(Boolean).join(' ');
 }
 
-type Place = Pick<ImageRef, 'plane' | 'spacing' | 'spacingNote' | 'thickness' | 'location' | 'windows'>;
+/** SNOMED CT and SRT codes of CID 4014, as they are written on films. */
+const MAMMOGRAPHY_VIEWS: Record<string, string> = {
+  'R-10242': 'CC',
+  '399162004': 'CC',
+  'R-10226': 'MLO',
+  '399368009': 'MLO',
+  'R-10224': 'ML',
+  '399260004': 'ML',
+  'R-10228': 'LM',
+  '399352003': 'LM',
+};
+
+/** Milliseconds a frame for display; null for what is no clip. A time of 0 says nothing (PS3.3 C.7.6.5). */
+function frameTime(dataset: Dataset, frames: number): number | null {
+  if (frames < 2) return null;
+  const positive = (value: number | null | undefined): number | null => (value && value > 0 ? value : null);
+  const single = positive(one(dataset, '00181063'));
+  const vector = numbers(dataset, '00181065').slice(1);
+  const mean = positive(vector.length ? vector.reduce((a, b) => a + b, 0) / vector.length : null);
+  const byVector = text(dataset, '00280009').toUpperCase() === '00181065';
+  const recommended = positive(one(dataset, '00082144'));
+  if (recommended) return 1000 / recommended;
+  const timed = byVector ? (mean ?? single) : (single ?? mean);
+  const rate = positive(one(dataset, '00180040'));
+  return timed ?? (rate ? 1000 / rate : null) ?? (dataset['00280009'] ? USUAL_FRAME_TIME : null);
+}
+
+/** Of a clip whose speed nobody says. */
+const USUAL_FRAME_TIME = 1000 / 15;
+
+type Place = Pick<
+  ImageRef,
+  'plane' | 'spacing' | 'size' | 'spacingNote' | 'thickness' | 'location' | 'windows' | 'sides'
+>;
 
 function placeOf(dataset: Dataset, shared: Dataset | undefined, own: Dataset | undefined, frame: number): Place {
   const group = (sequence: string): Dataset | undefined => item(own, sequence) ?? item(shared, sequence);
@@ -262,58 +314,24 @@ function placeOf(dataset: Dataset, shared: Dataset | undefined, own: Dataset | u
   const at = position.length === 3 ? position : flat ? numbers(dataset, '00200032') : [];
   const grouped = numbers(group('00209116'), '00200037');
   const orientation = grouped.length === 6 ? grouped : numbers(dataset, '00200037');
-  const { spacing, note } = spacingOf(dataset, measures);
+  const size = sizeOf(dataset, measures);
+  const row = orientation.slice(0, 3) as Vector;
+  const column = orientation.slice(3, 6) as Vector;
+  // Axes that are none, as all zeros, would make every place in the patient no number.
+  const upright = orientation.length === 6 && dot(row, row) > 0.5 && dot(column, column) > 0.5;
   const plane: Plane | null =
-    at.length === 3 && orientation.length === 6 && spacing
-      ? {
-          position: at as Vector,
-          row: orientation.slice(0, 3) as Vector,
-          column: orientation.slice(3, 6) as Vector,
-          spacing,
-        }
-      : null;
+    at.length === 3 && upright && size.spacing ? { position: at as Vector, row, column, spacing: size.spacing } : null;
+  const letters = (group('00209116')?.['00200020'] ?? dataset['00200020'])?.Value ?? [];
   return {
     plane,
-    spacing,
-    spacingNote: note,
+    size,
+    spacing: size.spacing,
+    spacingNote: size.note,
     thickness: one(measures, '00180050') ?? one(dataset, '00180050'),
     location: plane ? null : one(dataset, '00201041'),
     windows: windowsOf(group('00289132') ?? dataset),
+    sides: letters.length === 2 ? [String(letters[0] ?? ''), String(letters[1] ?? '')] : null,
   };
-}
-
-/** Size of a pixel and where that knowledge comes from (PS3.3 10.7.1.3). */
-function spacingOf(
-  dataset: Dataset,
-  measures: Dataset | undefined,
-): { spacing: [number, number] | null; note: string } {
-  const positive = (values: number[]): [number, number] | null =>
-    values.length >= 2 && (values[0] as number) > 0 && (values[1] as number) > 0
-      ? [values[0] as number, values[1] as number]
-      : null;
-  const pixel = positive(numbers(measures, '00280030')) ?? positive(numbers(dataset, '00280030'));
-  if (pixel) return { spacing: pixel, note: '' };
-  const imager = positive(numbers(dataset, '00181164'));
-  if (imager) return { spacing: imager, note: t('at the detector') };
-  const scanned = positive(numbers(dataset, '00182010'));
-  if (scanned) return { spacing: scanned, note: t('of the film') };
-  const region = item(dataset, '00186011');
-  const dx = one(region, '0018602C');
-  const dy = one(region, '0018602E');
-  // Unit 3 is centimetre (PS3.3 C.8.5.5.1.15).
-  if (dx && dy && one(region, '00186024') === 3 && one(region, '00186026') === 3)
-    return { spacing: [Math.abs(dy) * 10, Math.abs(dx) * 10], note: '' };
-  return { spacing: null, note: t('no pixel spacing') };
-}
-
-function windowsOf(dataset: Dataset): WindowPreset[] {
-  const centers = numbers(dataset, '00281050');
-  const widths = numbers(dataset, '00281051');
-  const labels = dataset['00281055']?.Value ?? [];
-  return centers.flatMap((center, i): (Window & { label: string })[] => {
-    const width = widths[i];
-    return width ? [{ center, width, label: String(labels[i] ?? '') }] : [];
-  });
 }
 
 /** Along the common normal when there is one; otherwise by instance number, then frame. */

@@ -1,8 +1,10 @@
 /** How an image lies in its viewport: its window, its camera, and where its pixels are on screen. */
 
 import type { Window } from './contract';
-import { Enums, type StackViewport, type Types, utilities } from './cornerstone';
+import { Enums, isCpu, type StackViewport, type Types } from './cornerstone';
+import { edges, type WindowFunction, windowOf } from './display';
 import { clamp } from './dom';
+import type { Look } from './dressing';
 import type { ImageRef } from './series';
 
 export abstract class View {
@@ -13,18 +15,75 @@ export abstract class View {
   abstract get image(): ImageRef | null;
   protected abstract refreshSoon(): void;
 
-  get window(): Window | null {
-    const range = this.viewport?.getProperties().voiRange;
-    if (!range || this.drawn < 0) return null;
-    const { windowWidth, windowCenter } = utilities.windowLevel.toWindowLevel(range.lower, range.upper);
-    return { center: windowCenter, width: windowWidth };
+  /** What the person chose instead of what the image asks for; it goes with the series. */
+  protected chosen: (Pick<Look, 'lower' | 'upper'> & { function: WindowFunction | null }) | null = null;
+  protected turned = false;
+  private dressing = false;
+
+  protected abstract get look(): Look | null;
+
+  /** Do something that changes window and polarity without it counting as a person's choice. */
+  protected async quietly<T>(work: () => Promise<T> | T): Promise<T> {
+    this.dressing = true;
+    try {
+      return await work();
+    } finally {
+      this.dressing = false;
+    }
   }
 
-  setWindow({ center, width }: Window): void {
-    const viewport = this.viewport;
-    if (!viewport || !(width > 0)) return;
-    viewport.setProperties({ voiRange: utilities.windowLevel.toLowHighRange(width, center) });
+  /** Show the image that is drawn as it says it wants to be shown, or as the person chose. */
+  protected dress(): void {
+    const { viewport, look } = this;
+    if (!viewport || !look) return;
+    const { lower, upper } = this.chosen ?? look;
+    const was = this.dressing;
+    this.dressing = true;
+    try {
+      if (!isCpu()) viewport.setProperties({ VOILUTFunction: libraryFunction(this.windowFunction) });
+      viewport.setProperties({ voiRange: { lower, upper } });
+      viewport.setProperties({ invert: look.inverted !== this.turned });
+    } finally {
+      this.dressing = was;
+    }
+  }
+
+  /** The window was changed by a tool: that counts for the other images of the series. */
+  protected windowMoved(): void {
+    const range = this.viewport?.getProperties().voiRange;
+    if (range && this.look && !this.dressing) this.chosen = { ...range, function: this.windowFunction };
+  }
+
+  protected forgetChoices(): void {
+    this.chosen = null;
+    this.turned = false;
+    this.pose = { turn: 0, mirrored: false };
+  }
+
+  private get windowFunction(): WindowFunction {
+    return this.chosen?.function ?? this.look?.function ?? 'LINEAR';
+  }
+
+  get window(): Window | null {
+    const range = this.viewport?.getProperties().voiRange;
+    return range && this.drawn >= 0 ? windowOf(range, this.windowFunction) : null;
+  }
+
+  setWindow({ center, width }: Window, how: WindowFunction = 'LINEAR'): void {
+    const { viewport } = this;
+    if (!viewport || !this.look || !(width > 0)) return;
+    const used = how === 'LINEAR' && width < 1 ? 'LINEAR_EXACT' : how;
+    this.chosen = { ...edges({ center, width }, used), function: used };
+    this.dress();
     viewport.render();
+    this.refreshSoon();
+  }
+
+  windowAsStored(): void {
+    this.chosen = null;
+    this.dress();
+    this.viewport?.render();
+    this.refreshSoon();
   }
 
   /** Show every value there is in the image, or (`spread`) all but its extreme percents. */
@@ -43,7 +102,7 @@ export abstract class View {
       high = sample[Math.ceil(sample.length * (1 - spread)) - 1] ?? high;
     }
     if (high <= low) high = low + 1;
-    this.setWindow({ center: (low + high) / 2, width: high - low });
+    this.setWindow({ center: (low + high) / 2, width: high - low }, 'LINEAR_EXACT');
   }
 
   get inverted(): boolean {
@@ -51,9 +110,11 @@ export abstract class View {
   }
 
   invert(): void {
-    const viewport = this.viewport;
+    const { viewport } = this;
     if (!viewport) return;
-    viewport.setProperties({ invert: !viewport.getProperties().invert });
+    this.turned = !this.turned;
+    if (this.look) this.dress();
+    else viewport.setProperties({ invert: this.turned });
     viewport.render();
     this.refreshSoon();
   }
@@ -92,6 +153,7 @@ export abstract class View {
     const viewport = this.viewport;
     if (!viewport) return;
     viewport.resetCamera({ resetPan: true, resetZoom: true });
+    this.keepPose();
     viewport.render();
   }
 
@@ -101,22 +163,64 @@ export abstract class View {
     if (size) this.zoomBy(1 / (size * (window.devicePixelRatio || 1)));
   }
 
+  /**
+   * How the image lies on screen: mirrored left to right first, then turned clockwise. Every order of turns and mirrors
+   * comes to one of these eight.
+   */
+  private pose = { turn: 0, mirrored: false };
+
   rotate(degrees: number): void {
-    const viewport = this.viewport;
-    if (!viewport) return;
-    const { rotation = 0 } = viewport.getViewPresentation();
-    viewport.setViewPresentation({ rotation: (((rotation + degrees) % 360) + 360) % 360 });
-    viewport.render();
+    this.take({ turn: this.pose.turn + degrees, mirrored: this.pose.mirrored });
   }
 
+  /** Mirror what is on screen, however it is turned. */
   flip(axis: 'horizontal' | 'vertical'): void {
-    const viewport = this.viewport;
-    if (!viewport) return;
-    const now = viewport.getViewPresentation();
-    viewport.setViewPresentation(
-      axis === 'horizontal' ? { flipHorizontal: !now.flipHorizontal } : { flipVertical: !now.flipVertical },
-    );
+    const { turn, mirrored } = this.pose;
+    this.take({ turn: axis === 'horizontal' ? -turn : 180 - turn, mirrored: !mirrored });
+  }
+
+  private take({ turn, mirrored }: { turn: number; mirrored: boolean }): void {
+    const { viewport } = this;
+    if (!viewport || this.drawn < 0) return;
+    this.pose = { turn: ((turn % 360) + 360) % 360, mirrored };
+    this.lay(viewport);
     viewport.render();
+    this.refreshSoon();
+  }
+
+  /** Another image of the series lies as the one before. */
+  protected keepPose(): void {
+    const { viewport, pose } = this;
+    if (viewport && (pose.turn || pose.mirrored) && !this.liesRight()) this.lay(viewport);
+  }
+
+  private lay(viewport: StackViewport): void {
+    const { turn, mirrored } = this.pose;
+    const pan = viewport.getPan();
+    const zoom = viewport.getZoom();
+    // From the start each time: the library's own turns and mirrors do not undo each other.
+    // Which way it turns a mirrored image is its own affair: what is on screen decides.
+    for (const rotation of [turn, (360 - turn) % 360]) {
+      viewport.resetCamera({ resetPan: true, resetZoom: true });
+      if (mirrored) viewport.setViewPresentation({ flipHorizontal: true });
+      if (rotation) viewport.setViewPresentation({ rotation });
+      if (this.liesRight()) break;
+    }
+    viewport.setZoom(zoom);
+    viewport.setPan(pan);
+  }
+
+  /** Whether rows and columns of the image run on screen as they should. */
+  private liesRight(): boolean {
+    const from = this.onScreen([0, 0]);
+    const along = this.onScreen([10, 0]);
+    const down = this.onScreen([0, 10]);
+    if (!from || !along || !down) return true;
+    const angle = (this.pose.turn * Math.PI) / 180;
+    const way = this.pose.mirrored ? -1 : 1;
+    const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+    const across = (along[0] - from[0]) * cos * way + (along[1] - from[1]) * sin * way;
+    return across > 0 && (down[1] - from[1]) * cos - (down[0] - from[0]) * sin > 0;
   }
 
   /** Everything back to how the image came. */
@@ -125,8 +229,10 @@ export abstract class View {
     if (!viewport || this.drawn < 0) return;
     const { drawn } = this;
     viewport.setViewPresentation({ rotation: 0, flipHorizontal: false, flipVertical: false });
-    viewport.resetProperties();
     viewport.resetCamera({ resetPan: true, resetZoom: true });
+    this.forgetChoices();
+    if (this.look) this.dress();
+    else viewport.setProperties({ invert: false });
     viewport.render();
     this.drawn = drawn;
     this.refreshSoon();
@@ -178,3 +284,6 @@ export abstract class View {
     ];
   }
 }
+
+const libraryFunction = (name: WindowFunction) =>
+  name === 'SIGMOID' ? Enums.VOILUTFunctionType.SAMPLED_SIGMOID : Enums.VOILUTFunctionType[name];
