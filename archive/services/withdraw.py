@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from archive.domain.header import Header
 from archive.domain.screening import Finding
@@ -21,8 +23,32 @@ from archive.services import removal
 from archive.services.commit.counts import SERIES_FILL, STUDY_FILL
 from archive.storage import storage
 from audit import services as audit
+from core.errors import Conflict
 
 _COPY_STEP = 1 << 20
+_TRIES = 3
+#: How many images that stay are tried for one that can be read.
+_OTHERS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What an image that stays says of its series or study; where none of the `others` can be read, nothing."""
+
+    others: int
+    image: int | None = None
+    digest: bytes = b""
+    header: Header | None = None
+
+    def holds(self, left: QuerySet[Instance]) -> bool:
+        """Whether that image is still there with that content; without one, whether none has joined the others."""
+        if self.image is None:
+            return left.count() == self.others
+        return left.filter(pk=self.image, digest=self.digest).exists()
+
+
+class _Moved(Exception):
+    """Another image has to say what series and study are called."""
 
 
 def fetch(*, key: str, path: Path) -> None:
@@ -36,17 +62,35 @@ def withdraw(*, instance: Instance, finding: Finding, door: str) -> QuarantinedF
     """Hold an image that is in the archive, with the reason. In the organisation's scope.
 
     Series, study and patient are told anew by an image that stays: they may have been called as this one says. What was
-    derived from the series goes. None: the image is gone or has another content by now.
+    derived from the series goes. Where no image that stays can be read, they are called nothing. None: the image is gone
+    or has another content by now. Raises `Conflict` where other images of the study come and go all the while.
     """
+    for _try in range(_TRIES):
+        # Files are read before rows are locked: a slow or broken disk holds up no delivery.
+        of_series = _told(_left(instance, series=instance.series_id))
+        of_study = of_series if of_series.header is not None else _told(_left(instance, study=instance.study_id))
+        try:
+            return _withdraw(instance=instance, finding=finding, door=door, of_series=of_series, of_study=of_study)
+        except _Moved:
+            continue
+    raise Conflict(_("The study keeps changing. Try again when its images have arrived."))
+
+
+def _withdraw(
+    *, instance: Instance, finding: Finding, door: str, of_series: _Told, of_study: _Told
+) -> QuarantinedFile | None:
     with transaction.atomic():
         # The order in which deliveries lock: patient, study, series.
         Patient.objects.select_for_update().filter(pk=instance.study.patient_id).first()
         locked = Study.objects.select_for_update(of=("self",)).select_related("archive__organisation")
-        study = locked.get(pk=instance.study_id)
-        series = Series.objects.select_for_update().get(pk=instance.series_id)
+        study = locked.filter(pk=instance.study_id).first()
+        series = Series.objects.select_for_update().filter(pk=instance.series_id).first()
         row = Instance.objects.select_for_update().filter(pk=instance.pk, digest=bytes(instance.digest)).first()
-        if row is None:
+        if study is None or series is None or row is None:
             return None
+        holds = of_series.holds(_left(row, series=series.pk))
+        if not holds or not (of_study is of_series or of_study.holds(_left(row, study=study.pk))):
+            raise _Moved
         archive = study.archive
         held = QuarantinedFile.objects.create(
             organisation_id=archive.organisation_id,
@@ -62,7 +106,7 @@ def withdraw(*, instance: Instance, finding: Finding, door: str) -> QuarantinedF
         )
         row.delete()
         removal.note(organisation_id=archive.organisation_id, keys=[series.metadata_key, series.thumbnail_key])
-        _without(series, study=study, size=row.size_bytes)
+        _without(series, study=study, size=row.size_bytes, of_series=of_series.header, of_study=of_study.header)
         audit.record(
             action="quarantine.withdrawn",
             organisation=archive.organisation,
@@ -89,14 +133,14 @@ def _delivery(archive: Archive) -> Delivery:
     return found
 
 
-def _without(series: Series, *, study: Study, size: int) -> None:
+def _without(series: Series, *, study: Study, size: int, of_series: Header | None, of_study: Header | None) -> None:
     patient_id = study.patient_id
     series.instance_count -= 1
     series.size_bytes -= size
     series.version += 1
     series.derive_attempts = 0
     series.metadata_key = series.thumbnail_key = ""
-    _tell(series, columns=SERIES_FILL, header=_header_of(series=series), attributes="series_attributes")
+    _tell(series, columns=SERIES_FILL, header=of_series, attributes="series_attributes")
     series.save()
     study.instance_count -= 1
     study.size_bytes -= size
@@ -105,7 +149,7 @@ def _without(series: Series, *, study: Study, size: int) -> None:
     study.modalities = sorted({one.modality for one in others} - {""})
     study.body_parts = sorted({one.body_part for one in others} - {""})
     study.settled_at = study.announced_at = None
-    _tell(study, columns=STUDY_FILL, header=_header_of(study=study), attributes="study_attributes")
+    _tell(study, columns=STUDY_FILL, header=of_study, attributes="study_attributes")
     study.search_name = fold(study.patient_name)[:400]
     study.save()
     for empty in (series, study):
@@ -123,17 +167,26 @@ def _remove(row: Series | Study) -> None:
         return
 
 
-def _header_of(**which: Any) -> Header | None:
-    """What an image that stays says; None when there is none that can be read."""
-    left = Instance.objects.filter(**which).order_by("pk").first()
-    if left is None:
-        return None
+def _left(instance: Instance, **which: Any) -> QuerySet[Instance]:
+    """The images that stay."""
+    return Instance.objects.filter(**which).exclude(pk=instance.pk).order_by("pk")
+
+
+def _told(left: QuerySet[Instance]) -> _Told:
     folder = Path(settings.DATA_DIR) / "scratch"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".dcm") as file:
-        path = Path(file.name)
-        fetch(key=left.storage_key, path=path)
-        return inspect(path=path, name=path.name).header
+    others = left.count()
+    for other in left[:_OTHERS]:
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".dcm") as file:
+            path = Path(file.name)
+            try:
+                fetch(key=other.storage_key, path=path)
+            except OSError:
+                continue
+            header = inspect(path=path, name=path.name).header
+        if header is not None:
+            return _Told(others=others, image=other.pk, digest=bytes(other.digest), header=header)
+    return _Told(others=others)
 
 
 def _tell(row: Any, *, columns: dict[str, str], header: Header | None, attributes: str) -> None:

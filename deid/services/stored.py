@@ -62,13 +62,14 @@ def screen_archive(
 ) -> Progress:
     """Look at every stored file; with `quarantine`, take out what fails.
 
-    A pass that was stopped goes on behind the last image it looked at; `again` begins anew. An image that a person released
-    is reported and stays. Raises `NotForDeidentified`, `AlreadyScreening`.
+    A pass that was stopped goes on behind the last image it looked at, each mode by itself: what a report passed over is
+    still to be moved. `again` begins anew. An image that a person released is reported and stays. Raises
+    `NotForDeidentified`, `AlreadyScreening`.
     """
     if not archive.is_gated:
         raise NotForDeidentified
     with tenant(archive.organisation), _claimed(archive.pk):
-        place = _place(archive)
+        place = _place(archive, quarantine=quarantine)
         progress = Progress() if again else _remembered(place)
         rows = Instance.objects.filter(archive=archive).order_by("pk")
         progress.total = progress.screened + rows.filter(pk__gt=progress.last).count()
@@ -162,10 +163,10 @@ def _claimed(archive_id: int) -> Iterator[None]:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_NAMESPACE, archive_id])
 
 
-def _place(archive: Archive) -> Path:
+def _place(archive: Archive, *, quarantine: bool) -> Path:
     folder = Path(settings.DATA_DIR) / "screening"
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{archive.pk}.json"
+    return folder / f"{archive.pk}-{'quarantine' if quarantine else 'report'}.json"
 
 
 def _remembered(place: Path) -> Progress:

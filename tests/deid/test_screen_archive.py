@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from pydicom.uid import generate_uid
 
 from access import services as access
-from archive.domain.screening import HELD, IDENTITY_FOUND, NOT_DECLARED
+from archive.domain.screening import HELD, IDENTITY_FOUND, NOT_DECLARED, Finding
 from archive.models import Archive, Delivery, Instance, Patient, QuarantinedFile, Series, Study
-from archive.services import quarantine, settle
+from archive.services import quarantine, settle, withdraw
 from archive.storage import storage
 from audit.models import Event
 from core.tenancy import tenant
@@ -194,6 +194,49 @@ def test_a_file_that_cannot_be_read_is_reported_and_stays(house: House) -> None:
         house.teaching, "--quarantine", code=1
     )
     assert left(house.teaching) == {gone.sop_instance_uid}
+
+
+def test_a_stopped_report_leaves_nothing_out_of_a_later_quarantine(house: House) -> None:
+    for _number in range(3):
+        before_the_gate(house.teaching, **NAMED)
+
+    def stopped(progress: stored.Progress) -> None:
+        if progress.screened == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stored.screen_archive(archive=house.teaching, quarantine=False, tell=lambda one: None, watch=stopped)
+    assert "3 screened, 3 did not pass, 3 moved to quarantine" in run(house.teaching, "--quarantine", code=1)
+    assert left(house.teaching) == set()
+
+
+@pytest.mark.parametrize("readable", [0, 1])
+def test_an_unreadable_image_beside_it_does_not_keep_a_named_one_in_the_archive(house: House, readable: int) -> None:
+    shared = {"StudyInstanceUID": generate_uid(), "SeriesInstanceUID": generate_uid()}
+    bad = before_the_gate(house.teaching, series=shared, **NAMED)
+    gone = before_the_gate(house.teaching, series=shared)
+    good = [before_the_gate(house.teaching, series=shared) for _number in range(readable)]
+    storage().delete(gone.storage_key)
+    told = run(house.teaching, "--quarantine", code=1)
+    assert f"{2 + readable} screened, 1 did not pass, 1 moved to quarantine" in told and "1 unreadable" in told
+    assert left(house.teaching) == {one.sop_instance_uid for one in (gone, *good)}
+    with tenant(house.organisation):
+        study, series = Study.objects.get(pk=bad.study_id), Series.objects.get(pk=bad.series_id)
+        words = ("Knee left", "PD TSE sagittal") if readable else ("", "")
+        assert (study.description, series.description) == words
+        assert (study.instance_count, series.instance_count) == (1 + readable, 1 + readable)
+
+
+def test_an_image_that_is_gone_by_now_is_withdrawn_by_nobody(house: House) -> None:
+    bad = before_the_gate(house.teaching, **NAMED)
+    finding = Finding(code=IDENTITY_FOUND, reason="named", comment="named")
+    with tenant(house.organisation):
+        stale = Instance.objects.select_related("study", "series").get(pk=bad.pk)
+        Instance.objects.filter(pk=bad.pk).delete()
+        Series.objects.filter(pk=bad.series_id).delete()
+        Study.objects.filter(pk=bad.study_id).delete()
+        assert withdraw.withdraw(instance=stale, finding=finding, door="command") is None
+        assert not QuarantinedFile.objects.exists()
 
 
 def test_a_clinical_archive_and_an_unknown_one_are_not_screened(house: House) -> None:
