@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from django.db.models import F, Func, JSONField
 from django.utils.translation import gettext as _
 
 from archive.domain import screening as answers
@@ -77,7 +78,7 @@ def outputs_of_run(*, delivery: Delivery, digests: Collection[bytes]) -> set[byt
 
 
 def clearance_of(*, studies: Collection[Study]) -> Mapping[int, Clearance]:
-    """De-identified: every image is the output of a run that ended and gave its receipt. Screened: every other image
+    """De-identified: every image is the output of a run, stored, and listed in the run's receipt. Screened: every other image
     passed the check on arrival, or a person released it. In the organisation's scope."""
     keys = [study.pk for study in studies]
     proven = _proven(studies)
@@ -100,17 +101,31 @@ _ORDER = [Clearance.DEIDENTIFIED, Clearance.SCREENED, Clearance.UNKNOWN]
 
 def _proven(studies: Collection[Study]) -> dict[tuple[int, str, str], set[bytes]]:
     """(archive, study, instance) → digests that runs with a receipt wrote there."""
-    rows = DeidentifiedInstance.objects.filter(
+    written = DeidentifiedInstance.objects.filter(
         is_stored=True,
         run__target_archive__in={study.archive_id for study in studies},
         run__target_study_instance_uid__in=[study.study_instance_uid for study in studies],
-        run__state__in=DeidentificationRun.SUCCESS_STATES,
         run__receipt__has_key="sha256",
-    ).values_list("run__target_archive", "run__target_study_instance_uid", "target_sop_instance_uid", "target_digest")
+    )
+    # Not the state of the run: it changes again when held images are released, and the stored ones are what they were.
+    runs = DeidentificationRun.objects.filter(pk__in=written.order_by().values("run"))
+    listed = {run: set(digests) for run, digests in runs.annotate(listed=_LISTED).values_list("pk", "listed")}
+    rows = written.values_list(
+        "run", "run__target_archive", "run__target_study_instance_uid", "target_sop_instance_uid", "target_digest"
+    )
     found: dict[tuple[int, str, str], set[bytes]] = defaultdict(set)
-    for archive, study_uid, uid, digest in rows.iterator(chunk_size=2000):
-        found[archive, study_uid, uid].add(bytes(digest))
+    for run, archive, study_uid, uid, digest in rows.iterator(chunk_size=2000):
+        if bytes(digest).hex() in listed.get(run, ()):
+            found[archive, study_uid, uid].add(bytes(digest))
     return found
+
+
+#: The digests of a receipt without the rest of it.
+_LISTED = Func(
+    F("receipt"),
+    template="jsonb_path_query_array(%(expressions)s, '$.outputs[*].sha256')",
+    output_field=JSONField(),
+)
 
 
 def register() -> None:

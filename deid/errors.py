@@ -60,6 +60,11 @@ class ApprovedContentChanged(PermanentError):
     )
 
 
+class RightToCopyEnded(PermanentError):
+    code = "right-to-copy-ended"
+    default_message = _("The right to make this copy has ended, so it was stopped. What was stored before stays.")
+
+
 class NotReleasable(Conflict):
     code = "not-releasable"
     default_message = _(

@@ -1,25 +1,36 @@
 """Pseudonym domains, the runs that de-identify a study, and what became of each instance.
 
-A run. Actions (state → what may happen):
+A run. Who acts is in brackets; *end* is `completed`, `partially held` or `held` by what is stored and held back, and only a
+release leads out of it. A round is *later* when an earlier one stored images (`rounds.is_later`).
 
-=================  ===========================================================================================
-draft              start → running · cancel → cancelled
-running            screen, transform and check each instance (repeatable) · finish → completed | partially held
-                   | held | awaiting approval · cancel → cancelled · fail → failed
-awaiting approval  approve (by another person) → storing · reject (by another person) → rejected
-                   · release held images → running · drop held images
-                   · take a release back → running · take a drop back
-                   · cancel → cancelled
-storing            the same as running, and store (repeatable) · finish → completed | partially held | held
-                   · cancel → cancelled · fail → failed
-completed          nothing; every instance is in the target archive
-partially held     release held images → running · drop held images · take a drop back
-held               the same; every instance is held back, nothing was stored
-failed             retry → running
+=================  ===================================  ==============================================================
+state              act                                  → state
+=================  ===================================  ==============================================================
+draft              start [worker]                       running
+draft              cancel                               cancelled
+running            screen, transform, check [worker]    running (repeatable; stores where no second person is asked)
+running            finish [worker]                      end, or awaiting approval where images wait for a second person
+running            cancel · the right ends at start     cancelled; in a later round: end, its images held again
+running            fail [worker]                        failed
+awaiting approval  approve [second person]              storing
+awaiting approval  reject [second person]               rejected; in a later round: end, its images left out
+awaiting approval  release · take a release back        running
+awaiting approval  drop · take a drop back              awaiting approval
+awaiting approval  cancel                               as when running
+storing            store what was approved [worker]     storing (repeatable; an image without approval stays out)
+storing            finish [worker]                      end
+storing            cancel · fail                        as when running
+partially held     release                              running (a later round)
+partially held     drop · take a drop back              partially held
+held               release                              running
+held               drop · take a drop back              held
+completed          nothing
+failed             retry                                running, or storing where it was approved
+cancelled          retry                                the same
 rejected           nothing; nothing was stored
-cancelled          retry → running; what was stored before stays
-=================  ===========================================================================================
+=================  ===================================  ==============================================================
 
+Images that are stored stay stored and proven in every state: the receipt of the last end lists them.
 Where no second person is asked for, a run stores while it is running and never waits for approval.
 """
 
@@ -153,6 +164,8 @@ class DeidentificationRun(TenantModel, TimeStampedModel):
     stored = models.PositiveIntegerField(default=0)
     held = models.PositiveIntegerField(default=0)
     warned = models.PositiveIntegerField(default=0)
+    # Images that came into the source study too late for this copy.
+    late = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=500, blank=True)
     receipt = models.JSONField(default=dict, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -198,7 +211,7 @@ class DeidentificationRun(TenantModel, TimeStampedModel):
 
     @property
     def is_successful(self) -> bool:
-        """Whether images are in the target archive."""
+        """Whether it ended with images in the target archive."""
         return self.state in self.SUCCESS_STATES
 
     @property
@@ -265,6 +278,11 @@ class DeidentifiedInstance(TenantModel):
     released_reasons = models.JSONField(default=list)
     # How many of its frames whoever decided was shown before; None: nobody counted.
     frames_shown = models.PositiveIntegerField(null=True, blank=True)
+    # The second person who let this output be stored; nobody where none was asked.
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    approved_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     permission_path: ClassVar[str] = "run__target_archive"

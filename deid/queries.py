@@ -76,7 +76,7 @@ def run_of_study(study: Study) -> DeidentificationRun | None:
         DeidentificationRun.objects.filter(
             target_archive=study.archive,
             target_study_instance_uid=study.study_instance_uid,
-            state__in=DeidentificationRun.SUCCESS_STATES,
+            stored__gt=0,
         )
         .order_by("-finished_at")
         .first()

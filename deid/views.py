@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -102,7 +103,7 @@ def run_detail(request: Any, organisation: str, run: str) -> HttpResponse:
         "left_out": sum(row.is_left_out for group in held for row in group.instances),
         "warning_groups": queries.warnings(found),
         "actions": [(labels[code], counts[code]) for code in labels if counts[code]],
-        "target_study": queries.target_study(found) if found.is_successful else None,
+        "target_study": queries.target_study(found) if found.stored else None,
         "shows_source": may(request.user, queries.VIEW, found.source_archive),
         **_rights(request, found),
         "decision": DecisionForm(),
@@ -194,6 +195,8 @@ def run_receipt(request: Any, organisation: str, run: str) -> HttpResponse:
     context = {
         "run": found,
         "receipt": found.receipt,
+        "approved_at": _moment(found.receipt["approved_at"]),
+        "finished_at": _moment(found.receipt["finished_at"]),
         "labels": action_labels(),
         "released": [
             {**one["released"], "uid": one["sop_instance_uid"], "at": datetime.fromisoformat(one["released"]["at"])}
@@ -231,8 +234,16 @@ def run_approve(request: Any, organisation: str, run: str) -> HttpResponse:
 @require_POST
 def run_reject(request: Any, organisation: str, run: str) -> HttpResponse:
     found = _run(request, run)
-    services.reject_run(actor=request.user, run=found, note=_note(request), request=request)
-    messages.info(request, _("Rejected. Nothing was stored."))
+    found = services.reject_run(actor=request.user, run=found, note=_note(request), request=request)
+    if found.stored:
+        said = ngettext(
+            "Rejected. The %(n)s image stored before stays; nothing else was stored.",
+            "Rejected. The %(n)s images stored before stay; nothing else was stored.",
+            found.stored,
+        )
+        messages.info(request, said % {"n": found.stored})
+    else:
+        messages.info(request, _("Rejected. Nothing was stored."))
     return redirect(_address(found))
 
 
@@ -282,6 +293,10 @@ def _with_receipt(request: Any, public_id: str) -> DeidentificationRun:
     if not found.receipt:
         raise NotFound
     return found
+
+
+def _moment(text: str) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _note(request: Any) -> str:

@@ -15,7 +15,7 @@ from core.errors import Conflict, Forbidden
 from deid import hooks, notices
 from deid.errors import ReleasedByYou, SameReader, WrongState
 from deid.models import DeidentificationRun, DeidentifiedInstance
-from deid.services import endings, runs
+from deid.services import endings, execution, rounds, runs
 from deid.services.requests import address_of, enqueue, point_job_at, start_job
 
 State = DeidentificationRun.State
@@ -25,8 +25,9 @@ def approve_run(*, actor: User, run: DeidentificationRun, note: str = "", reques
     """A second person lets the checked copy be stored. Needs to see the source and to add to the target."""
     _may_decide(actor=actor, run=run)
     with transaction.atomic():
-        job = start_job(owner=run.requested_by, source=run.source_archive, archive=run.target_archive, total=run.total)
+        job = start_job(owner=actor, source=run.source_archive, archive=run.target_archive, total=run.total)
         _decide(run=run, actor=actor, state=State.STORING, note=note, job=job)
+        rounds.approve(run, actor=actor)
         run = runs.load(run.pk)
         point_job_at(run)
         audit.record(
@@ -43,20 +44,24 @@ def approve_run(*, actor: User, run: DeidentificationRun, note: str = "", reques
 
 
 def reject_run(*, actor: User, run: DeidentificationRun, note: str, request: Any = None) -> DeidentificationRun:
-    """A second person refuses the copy; nothing of it was stored."""
+    """A second person refuses the copy. What an earlier round stored stays; the images of this one are left out."""
     _may_decide(actor=actor, run=run)
     with transaction.atomic():
         _decide(run=run, actor=actor, state=State.REJECTED, note=note, finished_at=timezone.now())
+        run = runs.load(run.pk)
+        proof = endings.back_to_stored(run, rejected_by=actor, note=note)
         run = runs.load(run.pk)
         audit.record(
             action="deidentification.rejected",
             organisation=run.organisation,
             actor=actor,
             target=run,
-            detail={"archive": run.target_archive.slug, "noted": bool(note)},
+            detail={"archive": run.target_archive.slug, "noted": bool(note), "stored": run.stored, **proof},
             request=request,
         )
         notices.decided(run=run, actor=actor, approved=False, url=address_of(run))
+        if run.is_successful and endings.has_open_holds(run):
+            notices.review_needed(run=run)
         hooks.run_completed(run=run)
     return run
 
@@ -68,6 +73,7 @@ def cancel_run(*, actor: User, run: DeidentificationRun, request: Any = None) ->
     if not run.is_cancellable:
         raise WrongState
     if run.state == State.AWAITING_APPROVAL or run.job is None or not run.job.is_active:
+        execution.index_spooled(run)
         if not endings.cancelled(run_id=run.pk, actor=actor):
             raise WrongState
     else:
@@ -78,6 +84,7 @@ def cancel_run(*, actor: User, run: DeidentificationRun, request: Any = None) ->
         run.job.refresh_from_db()
         if not run.job.is_active:
             # It had not begun; nobody else will note it.
+            execution.index_spooled(run)
             endings.cancelled(run_id=run.pk, actor=actor)
     return runs.load(run.pk)
 

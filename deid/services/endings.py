@@ -9,13 +9,15 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from access.models import User
+from archive.models import Instance
 from archive.services import deliveries
 from audit import services as audit
 from core.jobs import JobHandle
 from deid import hooks, notices
 from deid.domain.findings import Reason, Verdict
 from deid.models import DeidentificationRun, DeidentifiedInstance
-from deid.services import receipts, runs
+from deid.services import receipts, rounds, runs
 from deid.services.requests import address_of
 
 State = DeidentificationRun.State
@@ -41,18 +43,56 @@ def _counts(run: DeidentificationRun) -> tuple[int, int, int, Counter[str]]:
     return passed, held, warned, reasons
 
 
+def _state(*, passed: int, held: int) -> DeidentificationRun.State:
+    return State.COMPLETED if not held else State.PARTIALLY_HELD if passed else State.HELD
+
+
+def _late(run: DeidentificationRun) -> int:
+    """Images of the source study that this run never looked at."""
+    looked_at = DeidentifiedInstance.objects.filter(run=run, source_instance__isnull=False)
+    of_study = Instance.objects.filter(study=run.source_study_id)
+    return of_study.exclude(pk__in=looked_at.order_by().values("source_instance")).count()
+
+
+def _with_receipt(run: DeidentificationRun) -> DeidentificationRun:
+    """The ended run with a receipt of what is stored, and with the approval of the last image that went in."""
+    run = runs.load(run.pk)
+    approval = rounds.last_approval(run)
+    if run.decided_by is None and approval is not None:
+        run.decided_by, run.decided_at = approval.approved_by, approval.approved_at
+    run.receipt = receipts.build(run)
+    run.save(update_fields=["receipt", "decided_by", "decided_at"])
+    return run
+
+
+def back_to_stored(run: DeidentificationRun, *, rejected_by: User | None = None, note: str = "") -> dict[str, str]:
+    """End a later round without its images: the run is again what its stored images make it. In a transaction.
+
+    Returns the digest of the renewed receipt for the audit trail; {} where no earlier round stored anything, and the run
+    stays as it is.
+    """
+    if not rounds.is_later(run):
+        return {}
+    rounds.undo(run, rejected_by=rejected_by, note=note)
+    passed, held, warned, _reasons = _counts(run)
+    DeidentificationRun.objects.filter(pk=run.pk).update(
+        state=_state(passed=passed, held=held), stored=passed, held=held, warned=warned, late=_late(run), error="",
+        finished_at=timezone.now(), decided_by=None, decided_at=None, decision_note="",
+    )  # fmt: skip
+    run = _with_receipt(run)
+    return {"receipt_sha256": run.receipt["sha256"]}
+
+
 def finish(*, run: DeidentificationRun, handle: JobHandle) -> None:
-    passed, held, warned, reasons = _counts(run)
-    state = State.COMPLETED if not held else State.PARTIALLY_HELD if passed else State.HELD
     with transaction.atomic():
+        passed, held, warned, reasons = _counts(run)
+        state = _state(passed=passed, held=held)
         ended = DeidentificationRun.objects.filter(pk=run.pk, state__in=DeidentificationRun.WORKING_STATES).update(
-            state=state, stored=passed, held=held, warned=warned, finished_at=timezone.now()
+            state=state, stored=passed, held=held, warned=warned, late=_late(run), finished_at=timezone.now()
         )
         if not ended:
             return
-        run = runs.load(run.pk)
-        run.receipt = receipts.build(run)
-        DeidentificationRun.objects.filter(pk=run.pk).update(receipt=run.receipt)
+        run = _with_receipt(run)
         detail: dict[str, Any] = {
             "archive": run.target_archive.slug,
             "stored": passed,
@@ -89,8 +129,9 @@ def finish(*, run: DeidentificationRun, handle: JobHandle) -> None:
 
 
 def ask_for_approval(*, run: DeidentificationRun, handle: JobHandle) -> None:
-    passed, held, warned, _reasons = _counts(run)
-    if not passed:
+    _passed, held, warned, _reasons = _counts(run)
+    ready = rounds.prepared(run).count()
+    if not ready:
         # There is nothing to decide on.
         finish(run=run, handle=handle)
         return
@@ -102,28 +143,37 @@ def ask_for_approval(*, run: DeidentificationRun, handle: JobHandle) -> None:
         if has_open_holds(run):
             notices.review_needed(run=run)
     handle.finish(
-        result={"run": run.public_id, "ready": passed, "held": held},
+        result={"run": run.public_id, "ready": ready, "held": held},
         result_url=address_of(run),
         message=_("Ready for a second person to approve"),
     )
 
 
-def cancelled(*, run_id: int, actor: Any) -> bool:
-    """Note that a run was cancelled; what is stored already stays. Returns whether this call did it."""
+def cancelled(*, run_id: int, actor: Any, job_id: str | None = None) -> bool:
+    """Note that a run was cancelled; what is stored already stays, and a run that had ended before is again what it was.
+
+    With `job_id` only while that is the run's job. Returns whether this call did it.
+    """
+    rows = DeidentificationRun.objects.filter(pk=run_id, state__in=DeidentificationRun.CANCELLABLE_STATES)
     with transaction.atomic():
-        ended = DeidentificationRun.objects.filter(pk=run_id, state__in=DeidentificationRun.CANCELLABLE_STATES).update(
+        ended = (rows if job_id is None else rows.filter(job=job_id)).update(
             state=State.CANCELLED, finished_at=timezone.now()
         )
         if ended:
             run = runs.load(run_id)
             _close(run)
+            proof = back_to_stored(run)
+            run = runs.load(run_id)
             notices.approval_over(run=run)
             notices.review_over(run=run)
+            if run.is_successful and has_open_holds(run):
+                notices.review_needed(run=run)
             audit.record(
                 action="deidentification.cancelled",
                 organisation=run.organisation,
-                actor=actor or run.requested_by,
+                actor=actor or (run.job.owner if run.job is not None else run.requested_by),
                 target=run,
+                detail={"stored": run.stored, **proof},
             )
             hooks.run_completed(run=run)
     return bool(ended)

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import structlog
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,9 +26,9 @@ from core.errors import PacswebError, RetriableError
 from core.jobs import JobCancelled, JobHandle
 from deid.domain import pipeline
 from deid.domain.findings import Reason, Verdict
-from deid.errors import ApprovedContentChanged, EmptyStudy
+from deid.errors import ApprovedContentChanged, EmptyStudy, RightToCopyEnded
 from deid.models import DeidentificationRun, DeidentifiedInstance
-from deid.services import endings, runs
+from deid.services import endings, rounds, runs
 
 logger = structlog.get_logger(__name__)
 
@@ -43,13 +44,20 @@ def execute_run(*, run_id: int, job_id: str) -> None:
             return
         with jobs.running(job_id=job_id) as handle:
             if handle is None:
-                endings.cancelled(run_id=run_id, actor=None)
+                index_spooled(runs.load(run_id))
+                # Not a round that was begun since with a job of its own.
+                endings.cancelled(run_id=run_id, actor=None, job_id=job_id)
                 return
             try:
                 _execute(run_id=run_id, handle=handle)
             except JobCancelled:
+                index_spooled(runs.load(run_id))
                 endings.cancelled(run_id=run_id, actor=None)
                 raise
+            except jobs.RightEnded as error:
+                index_spooled(runs.load(run_id))
+                endings.failed(run_id=run_id, message=str(RightToCopyEnded.default_message))
+                raise RightToCopyEnded from error
             except RetriableError:
                 raise
             except PacswebError as error:
@@ -83,12 +91,17 @@ def _execute(*, run_id: int, handle: JobHandle) -> None:
         return
     if run.source_study is None:
         raise EmptyStudy(_("The source study was deleted in the meantime."))
-    stores = run.state == State.STORING or not run.asks_second_person
+    # What a second person approved is stored and nothing else, whatever the archive asks for by now.
+    is_approved = run.state == State.STORING
+    stores = is_approved or not run.asks_second_person
     settings = runs.settings_of(run)
     if stores:
         delivery = _delivery(run)
         with SpoolWriter(delivery.pk) as writer:
-            _each_instance(run=run, settings=settings, handle=handle, writer=writer)
+            if is_approved:
+                _each_approved(run=run, settings=settings, handle=handle, writer=writer)
+            else:
+                _each_instance(run=run, settings=settings, handle=handle, writer=writer)
         deliveries.close_delivery(delivery=delivery)
         index_delivery(delivery=delivery)
         _settle(run)
@@ -106,7 +119,9 @@ def _delivery(run: DeidentificationRun) -> Delivery:
             return run.delivery
         if state == Delivery.State.CLOSED:
             index_delivery(delivery=run.delivery)
-    delivery = deliveries.open_delivery(archive=run.target_archive, source=Delivery.Source.DEID, actor=run.requested_by)
+    # By the right of whoever let the run work, who need not be the one who asked for the copy.
+    actor = run.job.owner if run.job is not None else run.requested_by
+    delivery = deliveries.open_delivery(archive=run.target_archive, source=Delivery.Source.DEID, actor=actor)
     DeidentificationRun.objects.filter(pk=run.pk).update(delivery=delivery)
     run.delivery = delivery
     return delivery
@@ -129,11 +144,25 @@ def _each_instance(
             _released(run=run, row=earlier, instance=instance, settings=settings, writer=writer)
         elif writer is not None and not earlier.is_held_back and not earlier.spool_name:
             _store_approved(run=run, row=earlier, instance=instance, settings=settings, writer=writer)
-        handle.progress(
-            done=count,
-            total=total,
-            message=_("Removing identity: %(done)d of %(total)d") % {"done": count, "total": total},
-        )
+        _tell(handle, done=count, total=total)
+
+
+def _each_approved(
+    *, run: DeidentificationRun, settings: pipeline.Settings, handle: JobHandle, writer: SpoolWriter
+) -> None:
+    """Store the images that a second person approved. What came into the source later has no row and stays out."""
+    rows = DeidentifiedInstance.objects.filter(run=run, approved_by__isnull=False, spool_name="", is_stored=False)
+    approved = list(rows.exclude(verdict=Verdict.HELD_BACK.value).select_related("source_instance"))
+    for count, row in enumerate(approved, start=1):
+        if row.source_instance is None:
+            raise ApprovedContentChanged
+        _store_approved(run=run, row=row, instance=row.source_instance, settings=settings, writer=writer)
+        _tell(handle, done=count, total=len(approved))
+
+
+def _tell(handle: JobHandle, *, done: int, total: int) -> None:
+    message = _("Removing identity: %(done)d of %(total)d") % {"done": done, "total": total}
+    handle.progress(done=done, total=total, message=message)
 
 
 def _one(
@@ -245,9 +274,20 @@ def _opened(instance: Instance) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _settle(run: DeidentificationRun) -> None:
+def index_spooled(run: DeidentificationRun) -> None:
+    """A later round that is stopped while it stores: what is on its way into the archive arrives, and is proven."""
+    on_the_way = rounds.prepared(run).exclude(spool_name="")
+    if run.delivery is not None and rounds.is_later(run) and on_the_way.exists():
+        deliveries.close_delivery(delivery=run.delivery)
+        index_delivery(delivery=run.delivery)
+        _settle(run, rows=on_the_way)
+
+
+def _settle(run: DeidentificationRun, *, rows: QuerySet[DeidentifiedInstance] | None = None) -> None:
     """Ask the target archive's index what it has; what it refused is held back with that reason."""
-    passed = list(DeidentifiedInstance.objects.filter(run=run).exclude(verdict=Verdict.HELD_BACK.value))
+    if rows is None:
+        rows = DeidentifiedInstance.objects.filter(run=run).exclude(verdict=Verdict.HELD_BACK.value)
+    passed = list(rows)
     there = {
         uid: bytes(digest)
         for uid, digest in Instance.objects.filter(

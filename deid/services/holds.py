@@ -21,7 +21,7 @@ from core.errors import Invalid
 from deid import hooks, notices
 from deid.errors import NoImageChosen, NotReleasable, NotTakenBack, ReasonMissing, WrongState
 from deid.models import DeidentificationRun, DeidentifiedInstance, ShownFrame
-from deid.services import endings, receipts, runs
+from deid.services import endings, receipts, rounds, runs
 from deid.services.requests import enqueue, point_job_at, start_job
 
 State = DeidentificationRun.State
@@ -48,12 +48,13 @@ def release_images(
     may_release(actor=actor, run=run)
     reason = _checked(reason)
     with transaction.atomic():
+        run = _locked(run)
         rows = _claim(run=run, instances=instances)
         for row in rows:
             row.decision = Decision.RELEASED
             row.released_reasons = list(row.reasons)
         _note(rows, actor=actor, reason=reason)
-        run = _go_on(run, states=DeidentificationRun.REVIEWABLE_STATES)
+        run = _go_on(run, actor=actor)
         _settle_review(run)
         _record("deidentification.released", actor=actor, run=run, rows=rows, reason=reason, request=request)
         hooks.holds_decided(run=run)
@@ -103,10 +104,10 @@ def take_back(
         were = sorted({row.decision for row in rows})
         released = [row for row in rows if row.decision == Decision.RELEASED]
         for row in rows:
-            _hold_again(row)
-        DeidentifiedInstance.objects.bulk_update(rows, _UNDONE, batch_size=500)
+            rounds.hold_again(row)
+        DeidentifiedInstance.objects.bulk_update(rows, rounds.UNDONE, batch_size=500)
         if released:
-            run = _go_on(run, states=(run.state,))
+            run = _go_on(run, actor=actor)
         _settle_review(run)
         _record(
             "deidentification.taken_back",
@@ -132,38 +133,25 @@ def note_shown(*, actor: User, run: DeidentificationRun, instance_id: int, frame
         )
 
 
-_UNDONE = [
-    "decision", "decided_by", "decided_at", "decision_reason", "released_reasons", "frames_shown", "verdict", "reasons",
-    "residue_paths", "target_sop_instance_uid", "target_digest", "actions",
-]  # fmt: skip
-
-
-def _hold_again(row: DeidentifiedInstance) -> None:
-    if row.decision == Decision.RELEASED:
-        row.verdict = DeidentifiedInstance.Verdict.HELD_BACK
-        row.reasons = list(row.released_reasons)
-        row.residue_paths, row.target_sop_instance_uid, row.target_digest, row.actions = [], "", b"", {}
-    row.decision, row.decided_by, row.decided_at, row.decision_reason = "", None, None, ""
-    row.released_reasons, row.frames_shown = [], None
-
-
 def _locked(run: DeidentificationRun) -> DeidentificationRun:
-    """The run as it is now, held until the transaction ends. Raises `WrongState` where no held image is decided on."""
+    """The run as it is now, held until the transaction ends. Raises `WrongState` where no held image is decided on.
+
+    Each decision begins with it: whoever locked images first would wait for the run, and its holder for the images.
+    """
     rows = DeidentificationRun.objects.select_for_update(of=("self",))
     if rows.filter(pk=run.pk, state__in=DeidentificationRun.REVIEWABLE_STATES).first() is None:
         raise WrongState
     return runs.load(run.pk)
 
 
-def _go_on(run: DeidentificationRun, *, states: Iterable[str]) -> DeidentificationRun:
-    """Let the run work again, with what was decided. Raises `WrongState`."""
-    job = start_job(owner=run.requested_by, source=run.source_archive, archive=run.target_archive, total=run.total)
-    # An approval that was given covered other images: it is asked again.
-    changed = DeidentificationRun.objects.filter(pk=run.pk, state__in=states).update(
+def _go_on(run: DeidentificationRun, *, actor: User) -> DeidentificationRun:
+    """Let the locked run work again with what was decided, by the right of whoever decided."""
+    job = start_job(owner=actor, source=run.source_archive, archive=run.target_archive, total=run.total)
+    # An approval that was given covered other images: it is asked again for all that is not stored.
+    rounds.prepared(run).update(approved_by=None, approved_at=None)
+    DeidentificationRun.objects.filter(pk=run.pk).update(
         state=State.RUNNING, job=job, error="", finished_at=None, decided_by=None, decided_at=None, decision_note=""
     )
-    if not changed:
-        raise WrongState
     run = runs.load(run.pk)
     point_job_at(run)
     notices.approval_over(run=run)

@@ -19,7 +19,7 @@ def build(run: DeidentificationRun) -> dict[str, Any]:
     actions: Counter[str] = Counter()
     outputs: list[dict[str, Any]] = []
     held: list[dict[str, Any]] = []
-    rows = DeidentifiedInstance.objects.filter(run=run).select_related("decided_by").order_by("pk")
+    rows = DeidentifiedInstance.objects.filter(run=run).select_related("decided_by", "approved_by").order_by("pk")
     frames = dict(rows.exclude(decision="").values_list("pk", "source_instance__number_of_frames"))
     for row in rows.iterator():
         if row.is_held_back:
@@ -33,6 +33,8 @@ def build(run: DeidentificationRun) -> dict[str, Any]:
                 }
             )
             continue
+        if not row.is_stored:
+            continue
         actions.update(row.actions)
         outputs.append(
             {
@@ -40,6 +42,7 @@ def build(run: DeidentificationRun) -> dict[str, Any]:
                 "sop_instance_uid": row.target_sop_instance_uid,
                 "sha256": bytes(row.target_digest).hex(),
                 "warnings": row.reasons,
+                **_approval(row),
                 **_decision(row, frames=frames.get(row.pk)),
             }
         )
@@ -65,7 +68,13 @@ def build(run: DeidentificationRun) -> dict[str, Any]:
         "approved_at": run.decided_at.isoformat() if run.decided_at is not None else "",
         "finished_at": run.finished_at.isoformat() if run.finished_at is not None else "",
         "state": run.state,
-        "counts": {"instances": run.total, "stored": len(outputs), "held_back": len(held), "actions": dict(actions)},
+        "counts": {
+            "instances": run.total,
+            "stored": len(outputs),
+            "held_back": len(held),
+            "late": run.late,
+            "actions": dict(actions),
+        },
         "outputs": outputs,
         "held_back": held,
         "acknowledgement": "The confidentiality profile is from the DICOM Standard, (c) NEMA.",
@@ -81,6 +90,12 @@ def renew(run: DeidentificationRun) -> dict[str, str]:
     run.receipt = build(run)
     DeidentificationRun.objects.filter(pk=run.pk).update(receipt=run.receipt)
     return {"receipt_sha256": run.receipt["sha256"]}
+
+
+def _approval(row: DeidentifiedInstance) -> dict[str, Any]:
+    if row.approved_by is None or row.approved_at is None:
+        return {}
+    return {"approved": {"by": row.approved_by.username, "at": row.approved_at.isoformat()}}
 
 
 def _decision(row: DeidentifiedInstance, *, frames: int | None) -> dict[str, Any]:

@@ -111,9 +111,7 @@ def deidentify_study(
 def _refuse_other_options(*, study: Study, target_archive: Archive, chosen: list[str]) -> None:
     """Other options give other content under the same UIDs, which the target would refuse image by image."""
     earlier: DeidentificationRun | None = (
-        DeidentificationRun.objects.filter(
-            source_study=study, target_archive=target_archive, state__in=DeidentificationRun.SUCCESS_STATES
-        )
+        DeidentificationRun.objects.filter(source_study=study, target_archive=target_archive, stored__gt=0)
         .exclude(options=chosen)
         .first()
     )
