@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
+from pydicom.sequence import Sequence
 
 from archive.domain import by_value, overlays
 from archive.domain.grey import Window, apply_window, colour_bytes, is_inverted, stored_bits, stored_window, stretch
@@ -189,7 +190,7 @@ def functional_group(header: Dataset, *, number: int, keyword: str) -> Dataset |
 
 
 def _first(source: Dataset, keyword: str) -> Dataset | None:
-    items = source[keyword].value
+    items: Sequence = source[keyword].value
     return items[0] if items else None
 
 

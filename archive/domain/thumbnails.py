@@ -145,7 +145,7 @@ def _ranked(pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def _displayed(frame: Decoded, *, dataset: Dataset, index: int, step: int) -> np.ndarray[Any, Any]:
     """uint8, rows × columns or rows × columns × 3, of every `step`-th pixel."""
     pixels = frame.pixels[::step, ::step]
-    known = {
+    known: dict[str, Any] = {
         "header": dataset,
         "photometric_interpretation": frame.photometric_interpretation,
         "number": index + 1,
