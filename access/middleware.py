@@ -34,6 +34,7 @@ from core.tenancy import carried, signed_in, tenant
 GetResponse = Callable[[HttpRequest], HttpResponse]
 STREAM_CHECK_SECONDS = 1.0
 PRESENCE_SECONDS = 5 * 60
+SIGNED_OUT_HEADER = "X-PACSWeb-Signed-Out"
 MACHINE_DOORS = ("dicomweb", "api", "fhir")
 
 
@@ -228,12 +229,27 @@ def unauthorised() -> HttpResponse:
 
 def ask_to_sign_in(request: HttpRequest) -> HttpResponse:
     if is_machine_door(request.path_info):
-        return unauthorised()
+        response = unauthorised()
+        if "Sec-Fetch-Mode" in request.headers:
+            # A browser: it came with the session of a page.
+            response[SIGNED_OUT_HEADER] = "1"
+        return response
     if request.headers.get("HX-Request"):
-        response = HttpResponse(status=401)
+        response = signed_out()
         response["HX-Redirect"] = f"{settings.LOGIN_URL}?next={quote(request.headers.get('HX-Current-URL', '/'))}"
         return response
+    if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
+        return signed_out()
     return redirect(f"{settings.LOGIN_URL}?next={quote(_page_of(request))}")
+
+
+def signed_out() -> HttpResponse:
+    """What a script of an open page is told when the session has ended: the page asks to sign in, and sends it again."""
+    document = {"code": "signed-out", "detail": _("The session has ended. Sign in again."), "status": 401}
+    response = JsonResponse(document, status=401)
+    response[SIGNED_OUT_HEADER] = "1"
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 def _page_of(request: HttpRequest) -> str:

@@ -218,7 +218,6 @@ def test_a_session_that_ended_is_gone_on_with_after_a_new_sign_in(member: User, 
     there.get_by_label("Password").fill(PASSWORD)
     there.get_by_role("button", name="Sign in").click()
     there.wait_for_url("**/o/hospital/")
-    page.get_by_role("button", name="Go on here").click()
     wait_until_open(page)
     assert page.locator("#id_display_name").input_value() == "Unsaved"
     page.get_by_role("button", name="Save profile").click()

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from access import sudo
 from access.errors import TooManyAttempts, WrongProof
-from access.middleware import is_machine_door
+from access.middleware import ask_to_sign_in, is_machine_door
 from access.models import User
 from access.sign_in import factors, sessions
 from core.errors import NotFound
@@ -63,11 +63,12 @@ def page(request: HttpRequest, *, target: str, error: WrongProof | TooManyAttemp
     return response
 
 
-@login_required
 @never_cache
 @require_http_methods(["GET", "POST"])
 def session(request: HttpRequest) -> HttpResponse:
     """GET: is it locked, and when would it be. POST: the person did something."""
+    if not request.user.is_authenticated:
+        return ask_to_sign_in(request)
     user = _user(request)
     state: sessions.State = request.session_state  # type: ignore[attr-defined]
     if request.method == "POST" and not state.is_locked:

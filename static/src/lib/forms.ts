@@ -1,5 +1,6 @@
 /** Forms: focus the summary of errors, send once, warn before unsaved words are lost. */
 import { on } from './dom';
+import { mayLeave } from './sending';
 
 export function startForms(): void {
   document.querySelector<HTMLElement>('[data-error-summary]')?.focus();
@@ -11,15 +12,15 @@ export function startForms(): void {
 
   on('submit', 'form', (form, event) => {
     const submitter = (event as SubmitEvent).submitter;
-    if (!submitter || form.getAttribute('method')?.toLowerCase() !== 'post' || form.dataset['many'] !== undefined)
-      return;
+    if (form.getAttribute('method')?.toLowerCase() !== 'post' || form.dataset['many'] !== undefined) return;
     if (form.getAttribute('aria-busy') === 'true') {
       event.preventDefault();
       return;
     }
     if ([...form.attributes].some((attribute) => attribute.name.startsWith('hx-'))) return;
+    if (event.defaultPrevented || !mayLeave(form as HTMLFormElement, event as SubmitEvent)) return;
     form.setAttribute('aria-busy', 'true');
-    submitter.setAttribute('aria-busy', 'true');
+    submitter?.setAttribute('aria-busy', 'true');
     delete form.dataset['dirty'];
   });
   // A page that comes back from the browser's cache can be sent again.
@@ -33,7 +34,8 @@ export function startForms(): void {
   });
   document.addEventListener('htmx:afterRequest', (event) => {
     const form = event.target;
-    if (form instanceof HTMLFormElement) delete form.dataset['dirty'];
+    const { successful } = (event as CustomEvent<{ successful: boolean }>).detail;
+    if (form instanceof HTMLFormElement && successful) delete form.dataset['dirty'];
   });
   window.addEventListener('beforeunload', (event) => {
     if (document.querySelector('form[data-dirty]')) event.preventDefault();

@@ -2,6 +2,7 @@
 
 import htmx from 'htmx.org';
 import { Idiomorph } from 'idiomorph';
+import { isAct, repeat } from './repeat';
 import { text } from './text';
 import { showToast } from './toasts';
 
@@ -37,6 +38,10 @@ htmx.defineExtension('morph', {
   },
 });
 
+interface SendErrorEvent extends CustomEvent {
+  detail: { elt: Element; requestConfig: { verb: string; triggeringEvent?: Event } };
+}
+
 interface ResponseEvent extends CustomEvent {
   detail: { xhr: XMLHttpRequest };
 }
@@ -58,11 +63,32 @@ document.addEventListener('htmx:responseError', (event) => {
   showToast({ message: sentence, tone: 'fail' });
 });
 
-document.addEventListener('htmx:sendError', () => {
-  showToast({
-    message: text('offline', 'The server did not answer. Check the connection and try again.'),
-    tone: 'fail',
-  });
+const RETRY_MS = 5000;
+/** Elements whose request waits for the connection: said once, sent again until it arrives. */
+const unsent = new WeakSet<Element>();
+
+document.addEventListener('htmx:sendError', (event) => {
+  const { elt, requestConfig } = (event as SendErrorEvent).detail;
+  const act = requestConfig.triggeringEvent;
+  const isKept = requestConfig.verb !== 'get' && isAct(act);
+  if (!unsent.has(elt))
+    showToast({
+      message: isKept
+        ? text('unsent', 'Not sent: no connection. What you typed is kept, and sent as soon as the server answers.')
+        : text('offline', 'The server did not answer. Check the connection and try again.'),
+      tone: 'fail',
+    });
+  if (!isKept) return;
+  unsent.add(elt);
+  const again = (): void => {
+    window.clearTimeout(timer);
+    window.removeEventListener('online', again);
+    repeat(elt, act);
+  };
+  const timer = window.setTimeout(again, RETRY_MS);
+  window.addEventListener('online', again);
 });
+
+document.addEventListener('htmx:beforeOnLoad', (event) => unsent.delete((event as SendErrorEvent).detail.elt));
 
 export { htmx };

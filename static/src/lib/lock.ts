@@ -1,12 +1,15 @@
 /**
  * The lock screen: after a time without a key or a touch, or when asked, the page is covered until its person proves to be
  * there. Nothing below is taken away: forms, editors, marks and the viewer go on where they were. Requests that come up
- * meanwhile wait and are sent after the unlocking, so no draft is lost. All tabs of a browser agree.
+ * meanwhile wait and are sent after the unlocking, so no draft is lost. The same when the session has ended: who signs in
+ * again in another tab finds this one going on by itself. All tabs of a browser agree.
  */
 import { canUsePasskeys, reasonOf, signQuestion } from './passkeys';
+import { isAct, repeat } from './repeat';
 import { text } from './text';
 
-const HEADER = 'X-PACSWeb-Locked';
+const LOCKED = 'X-PACSWeb-Locked';
+const SIGNED_OUT = 'X-PACSWeb-Signed-Out';
 const REPORT_MS = 20_000;
 const CHECK_MS = 5_000;
 const MOST_REPORTS_OF_IDLE = 4;
@@ -22,7 +25,12 @@ interface Session {
   idle_seconds: number;
   user: string;
 }
-type Note = { kind: 'active'; at: number } | { kind: 'locked' } | { kind: 'unlocked' };
+type Note = { kind: 'active'; at: number } | { kind: 'locked' } | { kind: 'unlocked' } | { kind: 'signed-in' };
+
+/** Whether nothing was done because the session is locked or over. */
+function isStopped(status: number, header: (name: string) => string | null): boolean {
+  return (status === 423 && header(LOCKED) !== null) || (status === 401 && header(SIGNED_OUT) !== null);
+}
 
 class LockScreen {
   private locked = false;
@@ -46,6 +54,7 @@ class LockScreen {
     this.watch();
     window.setInterval(() => this.check(), Math.min(CHECK_MS, this.idleMs / 4));
     if (dialog.dataset['locked'] !== undefined) this.cover();
+    else this.tabs.postMessage({ kind: 'signed-in' } satisfies Note);
   }
 
   private part(name: string): HTMLElement {
@@ -118,7 +127,11 @@ class LockScreen {
   private async report(): Promise<void> {
     try {
       const answer = await this.send(this.url('session'), { method: 'POST', headers: this.headers() });
-      if (answer.redirected || !answer.headers.get('Content-Type')?.includes('json')) return;
+      if (isStopped(answer.status, (name) => answer.headers.get(name))) {
+        this.cover();
+        return;
+      }
+      if (!answer.ok || !answer.headers.get('Content-Type')?.includes('json')) return;
       const session = (await answer.json()) as Session;
       this.idleMs = session.idle_seconds * 1000;
       if (session.locked) this.cover();
@@ -130,7 +143,7 @@ class LockScreen {
   private heard(note: Note): void {
     if (note.kind === 'active') this.active = Math.max(this.active, note.at);
     else if (note.kind === 'locked') this.cover();
-    else void this.askServer();
+    else if (note.kind === 'unlocked' || this.locked) void this.askServer();
   }
 
   private check(): void {
@@ -140,7 +153,7 @@ class LockScreen {
   private async askServer(): Promise<void> {
     try {
       const answer = await this.send(this.url('session'), { headers: { Accept: 'application/json' } });
-      if (answer.redirected) return;
+      if (!answer.ok) return;
       const session = (await answer.json()) as Session;
       if (session.locked) this.cover();
       else if (this.locked && session.user === this.dialog.dataset['user']) await this.prepare({ mayOpen: true });
@@ -186,8 +199,10 @@ class LockScreen {
     if (!this.locked) return;
     try {
       const state = await this.send(this.url('session'), { headers: { Accept: 'application/json' } });
-      const isSignedIn = !state.redirected && state.ok;
+      const isSignedIn = state.ok;
       this.show('ended', !isSignedIn);
+      this.show('title-locked', isSignedIn);
+      this.show('title-ended', !isSignedIn);
       this.form.hidden = !isSignedIn;
       if (!isSignedIn) return;
       const session = (await state.json()) as Session;
@@ -309,7 +324,8 @@ class LockScreen {
       const again = input instanceof Request ? input.clone() : input;
       await this.unlocked();
       let answer = await this.send(input, init);
-      if (answer.status === 423 && answer.headers.has(HEADER)) {
+      const { headers } = answer;
+      if (isStopped(answer.status, (name) => headers.get(name))) {
         this.cover();
         await this.unlocked();
         answer = await this.send(again, this.renewed(init));
@@ -318,8 +334,16 @@ class LockScreen {
     };
     const { open } = XMLHttpRequest.prototype;
     const covered = (request: XMLHttpRequest): void => {
-      if (request.status === 423 && request.getResponseHeader(HEADER)) this.cover();
+      if (isStopped(request.status, (name) => request.getResponseHeader(name))) this.cover();
     };
+    document.addEventListener('htmx:beforeOnLoad', (event) => {
+      const { elt, xhr, requestConfig } = (event as CustomEvent<HtmxAnswer>).detail;
+      if (!isStopped(xhr.status, (name) => xhr.getResponseHeader(name))) return;
+      event.preventDefault();
+      this.cover();
+      const act = requestConfig.triggeringEvent;
+      if (isAct(act)) void this.unlocked().then(() => repeat(elt, act));
+    });
     XMLHttpRequest.prototype.open = function (this: XMLHttpRequest, ...details: unknown[]): void {
       this.addEventListener('loadend', () => covered(this));
       Reflect.apply(open, this, details);
@@ -332,6 +356,12 @@ class LockScreen {
     if (headers.has('X-CSRFToken')) headers.set('X-CSRFToken', this.csrf);
     return { ...init, headers };
   }
+}
+
+interface HtmxAnswer {
+  elt: Element;
+  xhr: XMLHttpRequest;
+  requestConfig: { triggeringEvent?: Event };
 }
 
 export function startLock(): void {

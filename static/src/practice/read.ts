@@ -1,4 +1,6 @@
 /** The form of a read: each change is kept on the server, so that a reload, a crash or another machine loses nothing. */
+import { type Entries, entriesOf, fill } from '../lib/form-values';
+import { drop, keep, kept } from '../lib/kept-text';
 
 const DELAY = 700;
 
@@ -23,18 +25,34 @@ export function answersOf(form: HTMLFormElement): Record<string, Answer> {
   return found;
 }
 
+interface KeptAnswers {
+  version: string;
+  entries: Entries;
+}
+
+const RETRIES = [2000, 5000, 15_000, 30_000];
+
 class Draft {
   private timer: number | undefined;
   private sending = false;
   private again = false;
+  private failures = 0;
+  private readonly place: string;
 
   constructor(private readonly form: HTMLFormElement) {
-    form.addEventListener('input', () => this.later());
+    this.place = `read:${form.dataset['draftUrl']}`;
+    form.addEventListener('input', () => this.changed());
     form.addEventListener('change', () => {
       this.follow();
-      this.later();
+      this.changed();
+    });
+    window.addEventListener('online', () => this.timer !== undefined && void this.send());
+    document.addEventListener('htmx:afterRequest', (event) => {
+      const { elt, successful } = (event as CustomEvent<{ elt: Element; successful: boolean }>).detail;
+      if (elt === form && successful) drop(this.place);
     });
     this.follow();
+    void this.resume();
   }
 
   /** The scale under "nothing to mark" belongs to that answer only. */
@@ -45,9 +63,55 @@ class Draft {
     }
   }
 
-  private later(): void {
+  /** Answers that this browser holds and the server does not have. */
+  private async resume(): Promise<void> {
+    const found = await kept<KeptAnswers>(this.place);
+    if (!found || JSON.stringify(found.value.entries) === JSON.stringify(entriesOf(this.form))) return;
+    const take = (): void => {
+      fill(this.form, found.value.entries);
+      this.follow();
+      this.changed();
+    };
+    if (found.value.version === this.form.dataset['draftVersion']) take();
+    else this.form.prepend(this.offer(take));
+  }
+
+  /** Another window has answered since: the person decides. */
+  private offer(take: () => void): HTMLElement {
+    const box = Object.assign(document.createElement('div'), { className: 'notice is-query kept-notice' });
+    box.setAttribute('role', 'status');
+    const words = Object.assign(document.createElement('div'), { textContent: this.form.dataset['textKept'] ?? '' });
+    const button = (label: string | undefined, act: () => void): HTMLButtonElement => {
+      const made = Object.assign(document.createElement('button'), {
+        type: 'button',
+        className: 'button button-small',
+      });
+      made.textContent = label ?? '';
+      made.addEventListener('click', () => {
+        box.remove();
+        act();
+      });
+      return made;
+    };
+    const { textUse, textDiscard } = this.form.dataset;
+    box.append(
+      words,
+      button(textUse, take),
+      button(textDiscard, () => drop(this.place)),
+    );
+    return box;
+  }
+
+  private changed(): void {
+    const { draftVersion = '0', textSaving } = this.form.dataset;
+    keep(this.place, { version: draftVersion, entries: entriesOf(this.form) } satisfies KeptAnswers);
+    this.say(textSaving);
+    this.later(DELAY);
+  }
+
+  private later(milliseconds: number): void {
     window.clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => void this.send(), DELAY);
+    this.timer = window.setTimeout(() => void this.send(), milliseconds);
   }
 
   private say(text: string | undefined, failed = false): void {
@@ -63,35 +127,49 @@ class Draft {
       return;
     }
     if (!this.form.isConnected) return;
+    window.clearTimeout(this.timer);
+    this.timer = undefined;
     this.sending = true;
-    const { draftUrl = '', draftVersion = '0', textSaved, textSaving, textFailed, textConflict } = this.form.dataset;
-    this.say(textSaving);
+    const { draftUrl = '', draftVersion = '0', textSaved, textFailed, textConflict } = this.form.dataset;
+    const sent = JSON.stringify(answersOf(this.form));
     try {
       const response = await fetch(draftUrl, {
         method: 'PUT',
         headers: { 'Content-Type': 'application/json', 'X-CSRFToken': csrf(this.form) },
-        body: JSON.stringify({ version: Number(draftVersion), draft: answersOf(this.form) }),
+        body: `{"version": ${Number(draftVersion)}, "draft": ${sent}}`,
       });
       if (response.ok) {
         const { version } = (await response.json()) as { version: number };
         this.form.dataset['draftVersion'] = String(version);
-        this.say(textSaved);
+        this.failures = 0;
+        if (sent === JSON.stringify(answersOf(this.form))) {
+          drop(this.place);
+          this.say(textSaved);
+        } else this.changed();
       } else if (response.status === 423) {
         // Committed in another window: this page shows an old state.
+        drop(this.place);
         window.location.reload();
+      } else if (response.status >= 500 || response.status === 429) {
+        this.retry();
       } else {
         this.say(response.status === 409 ? textConflict : textFailed, true);
       }
     } catch {
-      this.say(textFailed, true);
-      this.later();
+      this.retry();
     } finally {
       this.sending = false;
     }
     if (this.again) {
       this.again = false;
-      this.later();
+      this.later(DELAY);
     }
+  }
+
+  private retry(): void {
+    this.say(this.form.dataset['textWaiting'], true);
+    this.later(RETRIES[Math.min(this.failures, RETRIES.length - 1)] as number);
+    this.failures += 1;
   }
 }
 

@@ -1,5 +1,6 @@
 /** The page: takes files, shows how far they are and what became of each, and leads to the studies at the end. */
 import { type Outcome, Refusal, type Unpacking, UploadApi, type UploadedStudy, type UploadState } from './api';
+import { beginPatiently } from './beginning';
 import { entriesOf, type Found, fromInput, walk } from './collect';
 import { must, ProblemList } from './problems';
 import { type Item, Sender } from './sender';
@@ -120,8 +121,18 @@ class UploadPage {
     this.#sender = sender;
     this.#work.hidden = false;
     this.#drop.dataset['small'] = '';
-    this.#begun = api.begin();
+    // Files are taken while the server is asked; nothing goes before it has answered.
+    sender.pause(true);
+    this.#begun = beginPatiently(api, {
+      again: must(this.#root, '[data-again]'),
+      isCancelled: () => sender.isCancelled,
+      waits: (seconds) => {
+        this.#wait = seconds;
+        this.#later();
+      },
+    });
     await this.#begun;
+    sender.pause(false);
     return sender;
   }
 
@@ -239,7 +250,8 @@ class UploadPage {
 
   #togglePause(): void {
     const sender = this.#sender;
-    if (!sender) return;
+    // Before the server has answered there is nothing to go on with.
+    if (!sender || !this.#api?.id) return;
     sender.pause(!sender.isPaused);
     const button = must(this.#root, '[data-pause]');
     button.setAttribute('aria-pressed', String(sender.isPaused));
