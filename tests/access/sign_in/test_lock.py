@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import time
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
 from django.urls import reverse
 
+from access.kept_text import key_of
 from access.models import Organisation, User
 from access.sign_in import policy, sessions
 from access.sign_in.session_store import stored_key
-from tests.access.factories import PASSWORD
+from tests.access.factories import PASSWORD, make_user
 from tests.access.sign_in.sessions import age, signed_in
 from tests.access.sign_in.steps import actions, code_now, give_app
 from tests.access.test_every_route import INSIDE, address
@@ -108,3 +111,31 @@ def test_a_lock_outlives_the_cache_and_a_slow_request_that_saves_the_session(mem
     stale.save()
     cache.clear()
     assert client.get("/o/hospital/").status_code == 423
+
+
+def test_scripts_are_told_that_the_session_has_ended_and_people_are_led_to_sign_in(hospital: Organisation) -> None:
+    client = Client()
+    for place in ("/o/hospital/", "/o/hospital/archive/", reverse("access:session"), "/api/v1/o/hospital/cases/"):
+        told = client.get(place, headers={"Sec-Fetch-Mode": "cors"})
+        assert (told.status_code, told["X-PACSWeb-Signed-Out"]) == (401, "1"), place
+    led = client.get("/o/hospital/", headers={"Sec-Fetch-Mode": "navigate"})
+    assert led["Location"].startswith(reverse("access:sign-in"))
+    assert "X-PACSWeb-Signed-Out" not in client.get("/api/v1/o/hospital/cases/"), "a program without a token"
+
+
+def test_the_key_of_kept_text_is_of_one_person_and_ends_with_the_password(member: User) -> None:
+    other = make_user("other@hospital")
+    key = key_of(member)
+    assert len(base64.b64decode(key)) == 32
+    assert key_of(User.objects.get(pk=member.pk)) == key
+    assert key_of(other) != key
+    member.set_password("another horse battery staple")
+    assert key_of(member) != key
+
+
+def test_pages_carry_the_key_of_their_own_person_only(member: User) -> None:
+    other = make_user("other@hospital")
+    page = signed_in(member).get("/accounts/profile/").content.decode()
+    assert f'data-keep="{key_of(member)}"' in page
+    assert key_of(other) not in page
+    assert "data-keep" not in Client().get(reverse("access:sign-in")).content.decode()
