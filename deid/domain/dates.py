@@ -16,6 +16,7 @@ _DATE: Final = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
 _DATETIME: Final = re.compile(
     r"(?P<date>\d{4}(?:\d{2}(?:\d{2})?)?)(?P<time>(?<=\d{8})(?:\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?)?)?(?P<zone>[+-]\d{4})?"
 )
+_OFFSET: Final = re.compile(r"([+-])([01]\d)([0-5]\d)")
 TIME: Final = re.compile(r"\d{2}(?::?\d{2}(?::?\d{2}(?:\.\d{1,6})?)?)?")
 
 
@@ -59,6 +60,12 @@ def shift_datetime(value: str, *, days: int) -> str | None:
 def is_time(value: str) -> bool:
     """Whether a TM value has the form of one, and so can hold nothing else."""
     return TIME.fullmatch(value.strip(" \0")) is not None
+
+
+def is_offset(value: str) -> bool:
+    """Whether a value is an offset from UTC (PS3.3 C.12.1.1.8), between -1200 and +1400, and so can hold nothing else."""
+    match = _OFFSET.fullmatch(value.strip(" \0"))
+    return match is not None and -12 * 60 <= int(match[1] + "1") * (int(match[2]) * 60 + int(match[3])) <= 14 * 60
 
 
 def _moved(*, year: str, month: str, day: str, days: int) -> dt.date | None:

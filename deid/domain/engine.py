@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from deid.domain import binaries, codes, dates, dummies, statement, uids
+from deid.domain import binaries, codes, dates, descriptors, dummies, statement, uids
 from deid.domain.changes import Record
 from deid.domain.edits import CHARACTER_SET, CODE_MEANING, CODE_SCHEME, CODE_VALUES, Edits
 from deid.domain.elements import element_of, empty, private_creators, truthful, vr_of
@@ -47,6 +47,7 @@ LONGEST: Final = {"CS": 16, "LO": 64, "SH": 16}
 
 # Dates in the patient's own calendar tell what (0010,0030) tells; Table E.1-1 does not list them.
 OTHER_CALENDARS: Final = frozenset((0x00100033, 0x00100034, 0x00100035))
+TIMEZONE_OFFSET: Final = 0x00080201
 ICC_PROFILE: Final = 0x00282000
 # Parts of a code item are looked at together, after the walk.
 CODE_PARTS: Final = CODE_VALUES | {CODE_MEANING, CODE_SCHEME, 0x00080103, 0x00080105, 0x0008010F, 0x00080122}
@@ -194,17 +195,22 @@ class _Work:
             self._shift(dataset, element=element, vr=vr, fallback=basic, path=path, rule=reason, parent=parent)
             return
         if (
+            tag == TIMEZONE_OFFSET
+            and rule.option is Option.RETAIN_MODIFIED_DATES
+            and all(map(dates.is_offset, strings_of(element)))
+        ):
+            # The dates keep what they say of their own offset, so the offset of those that say nothing stays as well.
+            self.edits.note(Action.KEEP, rule=reason, path=path, tag=tag, vr=vr, before=element, after=element)
+            return
+        if (
             vr in TEXT_VRS
             and vr != "AE"
             and rule.option in (Option.CLEAN_DESCRIPTORS, Option.RETAIN_PATIENT_CHARACTERISTICS)
         ):
-            values = [self.edits.clean_text(text) for text in strings_of(element)]
+            values = [self._fitted(text, vr=vr) for text in strings_of(element)]
             if any(values):
                 kept = [value for value in values if value]
                 value: Any = kept[0] if len(kept) == 1 else kept
-                if vr in ("LO", "SH"):
-                    limit = 64 if vr == "LO" else 16
-                    value = [one[:limit].rstrip() for one in kept] if len(kept) > 1 else kept[0][:limit].rstrip()
                 self.edits.replace(dataset, tag=tag, vr=vr, value=value, action=Action.CLEAN, path=path, rule=reason)
                 return
         self._apply_basic(dataset, tag=tag, vr=vr, action=basic, path=path, rule=reason, parent=parent)
@@ -326,8 +332,12 @@ class _Work:
     def _label(self, text: str, *, vr: str) -> str:
         cleaned = ""
         if vr != "CS" and self.profile.has(Option.CLEAN_DESCRIPTORS):
-            cleaned = self.edits.clean_text(text)
-        return cleaned[: LONGEST.get(vr, len(cleaned))].rstrip() or dummies.REMOVED
+            cleaned = self._fitted(text, vr=vr)
+        return cleaned or dummies.REMOVED
+
+    def _fitted(self, text: str, *, vr: str) -> str:
+        cleaned = self.edits.clean_text(text)
+        return descriptors.fitted(cleaned, limit=LONGEST.get(vr, len(cleaned)))
 
     def _binary(self, dataset: Dataset, *, element: DataElement, vr: str, path: str) -> None:
         """Bytes stay where the image needs them; `binaries.suspicious` held the object back if they tell anything."""

@@ -15,6 +15,13 @@ SEXES: Final = words(
     femmina kobieta mezczyzna muz zena жен муж женщина мужчина
     """
 )
+#: Forms of address that are also terms (MR, MRS, ms, SR): as they are written before a name.
+_TITLES: Final = words(
+    "Mr Mrs Ms Miss Mister Mme Mmes Mlle Sr Sra Srta Sig Signor Signora Herr Hr Frau Fr M Dr Prof Madame Monsieur"
+)
+_MEANS_MORE: Final = words("mr mrs ms sr m")
+_TO_WHOM: Final = words("for of by from patient pat name fur pour von")
+_DOTTED: Final = re.compile(r"(?<![^\W_])(?:mrs?|ms|sra?|m|mme|mlle|sig)\.\s*(?=[^\W\d_]{2})", re.IGNORECASE)
 _PATIENT: Final = words("patient patients pat pt person")
 _YOUNG: Final = words("child kid infant newborn neonate baby toddler boy girl kind junge madchen maedchen enfant bebe")
 _WORDS: Final = re.compile(r"[^\W\d_]+")
@@ -93,3 +100,26 @@ def describes(text: str) -> bool:
 
 def names_a_sex(text: str) -> bool:
     return not SEXES.isdisjoint(_WORDS.findall(moments.plain(text)))
+
+
+def is_title(text: str, *, token: str, before: str, behind: str = "") -> bool:
+    """Whether a word of a text addresses somebody: "for Mrs", "Mr chest". MR and MRS in capitals are techniques.
+
+    `before` and `behind` are the words beside it, folded; `behind` only if it is a word that nobody knows.
+    """
+    if token in _TITLES and len(token) > 1:
+        return not before.isdecimal()
+    folded = token.casefold()
+    if folded not in _MEANS_MORE:
+        return False
+    is_dotted = any(match[0].rstrip(". ").casefold() == folded for match in _DOTTED.finditer(text))
+    return is_dotted or before in _TO_WHOM or (folded == "mrs" and bool(behind))
+
+
+def addresses(text: str) -> bool:
+    """Whether a text holds a form of address."""
+    found = _WORDS.findall(text)
+    return any(
+        is_title(text, token=token, before=moments.plain(found[position - 1]) if position else "")
+        for position, token in enumerate(found)
+    )

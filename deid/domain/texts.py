@@ -135,7 +135,7 @@ def is_technical(text: str, *, has_codes: bool, vocabulary: frozenset[str] | Non
     """Whether every word of a text is of the lexicon and no number in it can be a person's, a date or an age."""
     if moments.tells(text) or sum(character.isdigit() for character in text) > MOST_DIGITS:
         return False
-    if persons.tells(text) or (not has_codes and persons.abbreviates(text)):
+    if persons.tells(text) or persons.addresses(text) or (not has_codes and persons.abbreviates(text)):
         return False
     # Without codes there are no versions, so "2.3.61" is a date.
     if not has_codes and any(year > 9 for word in text.split() for year, _month, _day in moments.written(word)):
