@@ -10,7 +10,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from deid.domain import dates, descriptors, dummies, moments, numbers, persons, texts, uids
+from deid.domain import dates, descriptors, dummies, moments, numbers, persons, structures, texts, uids
 from deid.domain.changes import Record
 from deid.domain.elements import element_of, raw_bytes
 from deid.domain.identifiers import TEXT_VRS, strings_of
@@ -28,6 +28,8 @@ NUMERIC_VRS: Final = frozenset(("FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"))
 _ONE_NUMBER: Final = r" *(?:[+-]?(?:[0-9]{1,16}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)?[ \0]*"
 NUMBER_TEXT: Final = re.compile(rf"{_ONE_NUMBER}(?:\\{_ONE_NUMBER})*".encode("ascii"))
 AGE: Final = re.compile(rb"(?:[0-9]{3}[DWMY][ \0]?\\?)*")
+
+LONGEST: Final = {"CS": 16, "LO": 64, "SH": 16}
 
 _WINDOW: Final = ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation")
 # A person of 90 or more is one of few: the age is given as 90 (45 CFR 164.514(b)(2)(i)(C)).
@@ -51,12 +53,28 @@ class Edits:
     def clean_text(self, text: str) -> str:
         return descriptors.clean_text(text, identifiers=self.plan.identifiers, keeps_sex=self.keeps_sex)
 
+    def cleaned(self, text: str, *, keyword: str, vr: str, path: str) -> str:
+        """A text cut to safe words that fits its VR; the name of a structure whole, or a number instead."""
+        if keyword in structures.KINDS:
+            return self._structure(text, keyword=keyword, path=path)
+        cleaned = self.clean_text(text)
+        return descriptors.fitted(cleaned, limit=LONGEST.get(vr, len(cleaned)))
+
+    def _structure(self, text: str, *, keyword: str, path: str) -> str:
+        if self.is_kept(text, keyword=keyword, vr="LO"):
+            return text
+        return structures.numbered(kind=structures.KINDS[keyword], path=path)
+
     def is_kept(self, text: str, *, keyword: str, vr: str) -> bool:
         """Frames say the same over and over: each value is looked at once."""
         key = keyword, vr, text
         found = self._kept.get(key)
         if found is None:
-            found = texts.is_kept(keyword=keyword, vr=vr, value=text, identifiers=self.plan.identifiers)
+            sought = self.plan.identifiers
+            if keyword in structures.KINDS:
+                found = structures.is_kept(text, kind=structures.KINDS[keyword], identifiers=sought)
+            else:
+                found = texts.is_kept(keyword=keyword, vr=vr, value=text, identifiers=sought)
             # Code strings are terms of a machine; PatientSex has its own row in the table.
             found = found and (vr == "CS" or self.keeps_sex or not persons.names_a_sex(text))
             self._kept[key] = found

@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from deid.domain import binaries, codes, dates, descriptors, dummies, statement, uids
+from deid.domain import binaries, codes, dates, dummies, statement, structures, uids
 from deid.domain.changes import Record
 from deid.domain.edits import CHARACTER_SET, CODE_MEANING, CODE_SCHEME, CODE_VALUES, Edits
 from deid.domain.elements import element_of, empty, private_creators, truthful, vr_of
@@ -43,7 +43,6 @@ TEXT_VALUE: Final = 0x0040A160
 FREE_TEXT_VRS: Final = frozenset(("LT", "ST", "UT"))
 # Text that is meant for labels and terms: it stays if it is one (`deid.domain.texts`).
 LABEL_VRS: Final = frozenset(("CS", "LO", "SH", "UC"))
-LONGEST: Final = {"CS": 16, "LO": 64, "SH": 16}
 
 # Dates in the patient's own calendar tell what (0010,0030) tells; Table E.1-1 does not list them.
 OTHER_CALENDARS: Final = frozenset((0x00100033, 0x00100034, 0x00100035))
@@ -207,7 +206,9 @@ class _Work:
             and vr != "AE"
             and rule.option in (Option.CLEAN_DESCRIPTORS, Option.RETAIN_PATIENT_CHARACTERISTICS)
         ):
-            values = [self._fitted(text, vr=vr) for text in strings_of(element)]
+            values = [
+                self.edits.cleaned(text, keyword=element.keyword, vr=vr, path=path) for text in strings_of(element)
+            ]
             if any(values):
                 kept = [value for value in values if value]
                 value: Any = kept[0] if len(kept) == 1 else kept
@@ -322,22 +323,18 @@ class _Work:
             return
         # Values that are safe one by one may make up a number together.
         new = [
-            one if safe and not all(kept) else self._label(one, vr=vr) for one, safe in zip(values, kept, strict=True)
+            one if safe and not all(kept) else self._label(one, keyword=element.keyword, vr=vr, path=path)
+            for one, safe in zip(values, kept, strict=True)
         ]
         value = new if len(new) > 1 else new[0]
         self.edits.replace(
             dataset, tag=element.tag, vr=vr, value=value, action=Action.CLEAN, path=path, rule=RULE_UNLISTED
         )
 
-    def _label(self, text: str, *, vr: str) -> str:
-        cleaned = ""
-        if vr != "CS" and self.profile.has(Option.CLEAN_DESCRIPTORS):
-            cleaned = self._fitted(text, vr=vr)
-        return cleaned or dummies.REMOVED
-
-    def _fitted(self, text: str, *, vr: str) -> str:
-        cleaned = self.edits.clean_text(text)
-        return descriptors.fitted(cleaned, limit=LONGEST.get(vr, len(cleaned)))
+    def _label(self, text: str, *, keyword: str, vr: str, path: str) -> str:
+        if vr == "CS" or not (self.profile.has(Option.CLEAN_DESCRIPTORS) or keyword in structures.KINDS):
+            return dummies.REMOVED
+        return self.edits.cleaned(text, keyword=keyword, vr=vr, path=path) or dummies.REMOVED
 
     def _binary(self, dataset: Dataset, *, element: DataElement, vr: str, path: str) -> None:
         """Bytes stay where the image needs them; `binaries.suspicious` held the object back if they tell anything."""

@@ -21,10 +21,12 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag
 TABLE_FILE: Final = "ps315_table_e1_1_2026d.json"
 SAFE_PRIVATE_FILE: Final = "ps315_table_e3_10_1_2020b.json"
 TYPES_FILE: Final = "iod_attribute_types.json"
+TERMS_FILE: Final = "ps33_terms.json"
 
 SHA256: Final[Mapping[str, str]] = {
     TABLE_FILE: "ca704f4154f7a732d6ea66a0f8cceb5a5646e4c2f98dfea621c4c9b46d95be1a",
     SAFE_PRIVATE_FILE: "92d5b890dfd210efdb5e0171d7ea7b1a6439307b03d7e64a3435559242e767c0",
+    TERMS_FILE: "f08de20367ec69f4dedfaa76425694d1d0585dc5b4e7be63344674ef1b1c9d02",
     TYPES_FILE: "ab63da704d9574cee12081d7309b72aa448fa69b79612bfa38340921f7bac992",
 }
 
@@ -321,3 +323,10 @@ def load_safe_private() -> Mapping[tuple[str, int, int], SafePrivate]:
 def load_attribute_types() -> AttributeTypes:
     document, _digest = _read(TYPES_FILE)
     return AttributeTypes(document=document)
+
+
+@lru_cache(maxsize=1)
+def load_terms() -> frozenset[str]:
+    """Defined Terms and Enumerated Values of code strings, in capitals, whatever attribute they are defined for."""
+    document, _digest = _read(TERMS_FILE)
+    return frozenset(document["terms"])

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydicom.charset import python_encoding
 
-from deid.domain import lexicon, moments, persons
+from deid.domain import lexicon, moments, persons, terms
 from deid.domain.descriptors import MEASURE
 from deid.domain.identifiers import Identifiers, fold
 from deid.domain.words import words
@@ -109,14 +109,16 @@ def is_kept(*, keyword: str, vr: str, value: str, identifiers: Identifiers) -> b
 
 
 def is_term(*, keyword: str, value: str, identifiers: Identifiers) -> bool:
-    """Whether a code string is a defined term, or is made of words of the lexicon and short codes."""
+    """Whether a code string is a term of the standard, or is made of words of the lexicon and short codes."""
     if keyword == "SpecificCharacterSet":
         return value in python_encoding
     folded = fold(value)
     if folded in CLOSED.get(keyword, ()):
         return True
     parts = [part for part in re.split(r"[ _/-]+", folded) if part]
-    if keyword in CLOSED or not all(
+    if keyword in CLOSED:
+        return False
+    if not terms.is_defined(keyword=keyword, value=value) and not all(
         _is_word(part, vocabulary=lexicon.technical_words(), has_codes=True) for part in parts
     ):
         return False

@@ -14,7 +14,14 @@ from tests.deid.test_arrivals import CLEAN_HEADER
 
 DESCRIPTORS = DEFAULT_OPTIONS | {Option.CLEAN_DESCRIPTORS}
 CHARACTERISTICS = DESCRIPTORS | {Option.RETAIN_PATIENT_CHARACTERISTICS}
-FIELDS = ("SeriesDescription", "StudyDescription", "ProtocolName", "ImageComments", "TextValue", "SegmentLabel")
+FIELDS = (
+    "SeriesDescription",
+    "StudyDescription",
+    "ProtocolName",
+    "ImageComments",
+    "TextValue",
+    "ReconstructionDescription",
+)
 
 #: (as written, what may be left of it)
 DESCRIPTIONS = [
