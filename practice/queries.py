@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, Max, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import BooleanField, Case, Exists, Max, OuterRef, Prefetch, Q, QuerySet, When
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,6 +16,7 @@ from core.errors import NotFound
 from core.ready import ready
 from practice.domain import order
 from practice.models import Attempt, Card
+from practice.permissions import within_reach
 from teaching import queries as teaching
 from teaching import vocabulary
 from teaching.domain import content as documents
@@ -29,16 +30,24 @@ def readable_versions(user: Any, *, at: datetime | None = None) -> QuerySet[Case
 
 
 def attempts_of(user: Any) -> QuerySet[Attempt]:
-    """The newest first; of those begun at the same moment too, so that pages of the list fit together."""
+    """The newest first; of those begun at the same moment too, so that pages of the list fit together.
+
+    Committed reads stay a person's record when the right to the case has ended; `is_open` says whether they can be opened.
+    """
     rows: QuerySet[Attempt] = Attempt.objects.filter(user=user).select_related(
         "version__case__library", "assignment__course"
     )
-    return rows.order_by("-started_at", "-pk")
+    reach = Case(When(within_reach(user), then=True), default=False, output_field=BooleanField())
+    return (
+        rows.filter(Q(state__in=Attempt.REVEALED_STATES) | within_reach(user))
+        .annotate(is_open=reach)
+        .order_by("-started_at", "-pk")
+    )
 
 
 def own_attempt(user: Any, public_id: str) -> Attempt:
-    """A person's own attempt; another's does not exist for them."""
-    found = attempts_of(user).filter(public_id=public_id).first()
+    """A person's own attempt while a role opens its case to them; any other does not exist for them."""
+    found = attempts_of(user).filter(within_reach(user), public_id=public_id).first()
     if found is None:
         raise NotFound
     return found
@@ -72,7 +81,7 @@ def visible_attempt(user: Any, public_id: str) -> Attempt:
     )
     if found is None:
         raise NotFound
-    if found.user_id == user.pk:
+    if found.user_id == user.pk and Attempt.objects.filter(within_reach(user), pk=found.pk).exists():
         return found
     if found.is_revealed and attempts_of_learners(user).filter(pk=found.pk).exists():
         return found

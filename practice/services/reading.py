@@ -16,6 +16,7 @@ from practice import queries
 from practice.domain import responses
 from practice.errors import AttemptClosed, DraftConflict
 from practice.models import Attempt, Look
+from practice.permissions import within_reach
 from practice.services.telling import tell
 from teaching.models import Assignment, CaseVersion
 from viewer.domain.marks import Mark
@@ -135,7 +136,8 @@ def lock_own(*, user: Any, attempt: Attempt) -> Attempt:
         .filter(pk=attempt.pk, user=user)
         .first()
     )
-    if locked is None:
+    # Asked under the lock: a right that ends at this moment is either seen as gone, or the read came first.
+    if locked is None or not Attempt.objects.filter(within_reach(user), pk=locked.pk).exists():
         raise NotFound
     return locked
 

@@ -107,7 +107,7 @@ def home(request: Any, organisation: str) -> HttpResponse:
     table = UnknownTable(request=request, queryset=readable.defer("case__search"))
     context: dict[str, Any] = {}
     if not table.is_fragment_request:
-        active = Attempt.objects.filter(user=user, state=Attempt.State.STARTED).select_related("version")
+        active = queries.attempts_of(user).filter(state=Attempt.State.STARTED)
         due = queries.due_versions(user)
         context = {
             "active": active.order_by("-started_at", "-pk"),

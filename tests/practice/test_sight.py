@@ -94,7 +94,7 @@ def people(house: House) -> dict[str, tuple[Any, int]]:
         "nobody": (AnonymousUser(), 0),
         "reader by a token for the archive": (limited(reader, house.archive), everything),
         "reader by a token for the library": (limited(reader, house.library), 0),
-        "learner by a token for the archive": (limited(house.learner, house.archive), 1),
+        "learner by a token for the archive": (limited(house.learner, house.archive), 0),
         "learner by a token for the course": (limited(house.learner, house.course), 0),
         "learner by a token for the organisation": (limited(house.learner, house.organisation), 1),
         "learner seen by a reader": (looking_as(house.learner, viewer=reader), 1),
