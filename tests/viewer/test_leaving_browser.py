@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 
 from tests.viewer import images, site
 from tests.viewer.conftest import Viewer
@@ -62,19 +63,19 @@ def test_what_leaves_with_the_page_may_arrive_after_the_page_was_opened_again(
     no_conflict(viewer, phantom, 2)
 
 
-def test_an_answer_that_is_lost_on_the_way_makes_no_conflict(viewer: Viewer, phantom: site.Page) -> None:
-    """The server stored the marks and the network took its answer: the next try meets the own marks, not another's."""
-    viewer.open("leaving")
+def test_an_answer_that_is_lost_on_the_way_makes_no_conflict(
+    viewer: Viewer, phantom: site.Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server stored the marks and its answer was lost: the next try meets the own marks, not another's."""
+    real = site.TestMarks.put
     lost = iter([True])
 
-    def answer(route: Any) -> None:
-        if route.request.method != "PUT" or not next(lost, False):
-            route.continue_()
-            return
-        route.fetch()
-        route.abort()
+    def put(self: Any, request: Any, **kwargs: Any) -> Any:
+        answer = real(self, request, **kwargs)
+        return HttpResponse(status=502) if next(lost, False) else answer
 
-    viewer.page.route("**/marks/", answer)
+    monkeypatch.setattr(site.TestMarks, "put", put)
+    viewer.open("leaving")
     viewer.tool("length")
     viewer.drag((100, 40), (220, 40))
     no_conflict(viewer, phantom, 1)

@@ -167,10 +167,10 @@ def test_what_is_half_drawn_is_given_up_with_its_tool_image_or_series(
     # The next path is a mark of its own, on the image that is shown now.
     viewer.tool("probe")
     viewer.tool("rectangle")
-    viewer.drag((20, 20), (40, 40))
+    viewer.drag((100, 60), (120, 80))
     viewer.wait(lambda: [mark["tool"] for mark in viewer.marks] == ["rectangle"])
     assert viewer.marks[0]["sop_instance_uid"] == viewer.pane()["sop"]
-    assert viewer.marks[0]["points"][0] == pytest.approx([20, 20], abs=0.8)
+    assert viewer.marks[0]["points"][0] == pytest.approx([100, 60], abs=0.8)
 
 
 def test_a_mark_drawn_while_marks_are_hidden_shows_them_again(viewer: Viewer, phantom: site.Page) -> None:

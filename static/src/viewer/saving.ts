@@ -130,8 +130,8 @@ export class Saving {
       }
       this.onSaved(layer.name, layer.version);
     } catch (error) {
-      // Refused marks were not stored; an earlier sending may have been.
-      if (error instanceof HttpError) this.unanswered = before;
+      // Refused marks were not stored; an earlier sending may have been. Behind a 5xx of a proxy nobody knows.
+      if (error instanceof HttpError && error.status < 500) this.unanswered = before;
       if (error instanceof HttpError && error.status === 409 && (await this.isOurs(layer))) return;
       this.refused(error);
     }
