@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.forms import Field
 
 from core.errors import Message
@@ -16,3 +17,11 @@ def required_when(when: Message, field: Field) -> Any:
     field.required = False
     field.required_when = when  # type: ignore[attr-defined]
     return field
+
+
+def offer(field: Any, rows: QuerySet[Any], *, prompt: Message) -> None:
+    """Fill a `ModelChoiceField`. Where there is a choice the select begins at `prompt`, which is no row; the only row
+    there is, is chosen beforehand.
+    """
+    field.empty_label = None if len(rows[:2]) == 1 else str(prompt)
+    field.queryset = rows

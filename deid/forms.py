@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from archive.models import Archive
+from core.fields import offer
 from deid.errors import ReasonMissing
 from deid.models import OPTION_LABELS, DeidentificationRun, PseudonymDomain
 from deid.services import DEFAULT_OPTIONS
@@ -15,7 +16,7 @@ from deid.services.holds import SHORTEST_REASON
 class RequestForm(forms.Form):
     """Where the copy goes and what is kept."""
 
-    target = forms.ModelChoiceField(label=_("Copy into"), queryset=Archive.objects.none(), empty_label=None)
+    target = forms.ModelChoiceField(label=_("Copy into"), queryset=Archive.objects.none())
     options = forms.MultipleChoiceField(
         label=_("Keep"),
         required=False,
@@ -29,7 +30,7 @@ class RequestForm(forms.Form):
 
     def __init__(self, *arguments: Any, targets: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.fields["target"].queryset = targets  # type: ignore[attr-defined]
+        offer(self.fields["target"], targets, prompt=_("Choose an archive"))
         self.fields["options"].initial = sorted(DEFAULT_OPTIONS)
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from access.models import validate_slug
 from archive.models import Archive
 from core.errors import Invalid
-from core.fields import required_when
+from core.fields import offer, required_when
 from teaching import vocabulary
 from teaching.models import Assignment, Library
 
@@ -73,7 +73,7 @@ class NewCourseForm(CourseForm):
 
 class NewCaseForm(forms.Form):
     library: forms.ModelChoiceField[Library] = forms.ModelChoiceField(
-        label=_("Library"), queryset=None, to_field_name="slug", empty_label=None
+        label=_("Library"), queryset=None, to_field_name="slug"
     )
     title = forms.CharField(
         label=_("Title"), max_length=200, help_text=_("Seen by editors, and by readers after their answer.")
@@ -81,7 +81,7 @@ class NewCaseForm(forms.Form):
 
     def __init__(self, *args: Any, libraries: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["library"].queryset = libraries  # type: ignore[attr-defined]
+        offer(self.fields["library"], libraries, prompt=_("Choose a library"))
 
 
 class MakeCaseForm(NewCaseForm):

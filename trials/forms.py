@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from access.models import validate_slug
 from archive.models import Archive
 from core.errors import Invalid
-from core.fields import required_when
+from core.fields import offer, required_when
 from trials.models import Site, Subject
 from trials.models.containers import validate_identifier, validate_long_string
 from trials.services.waiting import Senders, words_of
@@ -56,14 +56,13 @@ class NewTrialForm(TrialForm):
         label=_("Archive of its images"),
         queryset=None,
         to_field_name="slug",
-        empty_label=None,
         help_text=_("A trial archive that you manage. Coordinators and monitors of the trial will see all of it."),
     )
     field_order = ("protocol_id", "name", "slug", "sponsor", "archive", "description")
 
     def __init__(self, *args: Any, archives: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["archive"].queryset = archives  # type: ignore[attr-defined]
+        offer(self.fields["archive"], archives, prompt=_("Choose an archive"))
 
 
 class SiteForm(forms.Form):
@@ -96,13 +95,13 @@ class SubjectForm(forms.Form):
 
 class NewSubjectForm(SubjectForm):
     site: forms.ModelChoiceField[Site] = forms.ModelChoiceField(
-        label=_("Site"), queryset=None, to_field_name="public_id", empty_label=None
+        label=_("Site"), queryset=None, to_field_name="public_id"
     )
     field_order = ("site", "subject_id", "sex", "birth_year", "enrolled_on")
 
     def __init__(self, *args: Any, sites: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["site"].queryset = sites  # type: ignore[attr-defined]
+        offer(self.fields["site"], sites, prompt=_("Choose a site"))
         self.fields["site"].label_from_instance = lambda site: f"{site.number} {site.name}"  # type: ignore[attr-defined]
 
 

@@ -17,7 +17,7 @@ from access.queries import get_visible, may, people_with_role, require
 from access.services import may_manage_roles
 from core.errors import Forbidden, Invalid, NotFound, NothingChosen
 from teaching import forms, presentation, queries, results, services
-from teaching.models import Assignment, AssignmentCase, Case
+from teaching.models import Assignment, Case
 from teaching.views.lists import get_course, people_of, posted, services_fields
 from teaching.views.order import moved
 
@@ -109,19 +109,12 @@ def assignment_new(request: Any, organisation: str, course: str) -> HttpResponse
     found = get_course(request, course, "teaching.assign_cases")
     rows = [row for row in queries.course_rows(found) if row.case.state == Case.State.PUBLISHED]
     learners = list(people_with_role(container=found, role="learner").order_by("display_name"))
-    given = set(
-        AssignmentCase.objects.filter(assignment__course=found, assignment__withdrawn_at=None).values_list(
-            "case_id", flat=True
-        )
-    )
     form = forms.AssignmentForm(
         posted(request),
         cases=[(row.case.public_id, row.case.title) for row in rows],
         learners=[(person.username, str(person)) for person in learners],
         initial={
             "audience": Assignment.Audience.COURSE,
-            # What nobody was given yet is what is likely to be assigned next.
-            "cases": [row.case.public_id for row in rows if row.case_id not in given],
             "due_at": timezone.localtime().replace(hour=12, minute=0, second=0, microsecond=0) + timedelta(days=7),
         },
     )

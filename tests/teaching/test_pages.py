@@ -197,6 +197,8 @@ def test_courses_take_cases_and_assignments(house: House) -> None:
     assert "Xanthogranuloma" in page.content.decode()
     form_page = client.get(url("teaching:assignment-new", house, course=house.course.slug))
     assert form_page.status_code == 200
+    assert f'name="cases" value="{case.public_id}"' in form_page.content.decode()
+    assert form_page.context["form"]["cases"].value() in (None, [])
     made = client.post(
         url("teaching:assignment-new", house, course=house.course.slug),
         {"title": "Week 1", "cases": [case.public_id], "due_at": "2090-01-01T12:00", "audience": "course"},

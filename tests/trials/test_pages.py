@@ -21,7 +21,7 @@ from tests.access.factories import make_member
 from tests.archive.factories import deliver, make_archive, make_file
 from tests.trials.factories import House, make_images
 from trials import notices, services
-from trials.models import Site, SubjectStudy
+from trials.models import Site, Subject, SubjectStudy
 
 pytestmark = pytest.mark.django_db
 
@@ -175,7 +175,9 @@ def test_a_subject_of_another_site_trial_or_house_is_not_found_under_this_one(ho
 def test_taking_a_study_off_can_be_undone(house: House) -> None:
     client = signed_in(house.coordinator)
     place = {"subject": house.subject.public_id, "study": house.study.public_id}
-    client.post(url(house, "subject-study", **place), {"change": "time-point", "time_point": "Baseline"})
+    key = place["study"]
+    typed = {"change": "time-point", f"shown-{key}": "", f"time_point-{key}": "Baseline"}
+    client.post(url(house, "subject-study", **place), typed)
     assert "Baseline" in words(client, url(house, "subject", subject=house.subject.public_id))
     answer = client.post(url(house, "subject-study", **place), {"change": "unmatch"})
     page = words(client, answer["Location"])
@@ -265,7 +267,7 @@ def test_hostile_words_in_addresses_and_forms_are_answered(house: House, value: 
         {"action": value}, {"action": "withdraw", "reason": value}, {"action": "enrol", "day": value},
     ):  # fmt: skip
         answer = client.post(url(house, "subject-move", **place), data)
-        assert answer.status_code in (302, 400, 409), data
+        assert answer.status_code in (302, 400, 409, 422), data
     page = words(client, url(house, "subject", **place))
     assert "<script>alert" not in page
     for name, data in (
@@ -483,3 +485,79 @@ def test_a_held_file_shows_its_reason_to_who_sees_all_subjects_and_its_values_to
         assert signed_in(house.coordinator).get(url(house, "held-file", file=keys[archive])).status_code == 404
     with tenant(house.organisation):
         assert [event.actor_id for event in Event.objects.filter(action="quarantine.looked_at")] == [manager.pk]
+
+
+def test_an_enrolment_on_a_day_to_come_is_refused_at_the_field_with_what_was_typed(house: House) -> None:
+    with tenant(house.organisation):
+        Subject.objects.filter(pk=house.subject.pk).update(state=Subject.State.SCREENING, enrolled_on=None)
+    client = signed_in(house.coordinator)
+    place = {"subject": house.subject.public_id}
+    answer = client.post(url(house, "subject-move", **place), {"action": "enrol", "day": "2999-01-01"})
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert 'name="day" value="2999-01-01" aria-invalid="true" aria-describedby="day-error"' in page
+    assert "The day lies in the future." in page[page.index('id="day-error"') :][:400]
+    assert house.subject.subject_id in page and 'class="tabs' in page
+    with tenant(house.organisation):
+        assert Subject.objects.get(pk=house.subject.pk).state == Subject.State.SCREENING
+
+
+def test_a_reason_that_is_too_long_is_refused_at_the_field_with_a_count(house: House) -> None:
+    client = signed_in(house.coordinator)
+    place = {"subject": house.subject.public_id}
+    answer = client.post(url(house, "subject-move", **place), {"action": "withdraw", "reason": "x" * 301})
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "At most 300 characters; this has 301." in page[page.index('id="withdraw-error"') :][:400]
+    assert "x" * 301 in page
+
+
+def test_time_points_typed_in_several_rows_are_saved_together_or_refused_together(house: House) -> None:
+    client = signed_in(house.coordinator)
+    other = make_images(house.archive, PatientID=house.subject.subject_id)
+    with tenant(house.organisation):
+        rows = list(SubjectStudy.objects.filter(subject=house.subject).select_related("study"))
+    assert len(rows) == 2 and other in [row.study for row in rows]
+    keys = [row.study.public_id for row in rows]
+
+    def save(*values: str, shown: tuple[str, ...] = ("", "")) -> Any:
+        typed = {f"time_point-{key}": value for key, value in zip(keys, values, strict=True)}
+        seen = {f"shown-{key}": value for key, value in zip(keys, shown, strict=True)}
+        place = {"subject": house.subject.public_id, "study": keys[0]}
+        return client.post(url(house, "subject-study", **place), {"change": "time-point", **typed, **seen})
+
+    def stored() -> list[str]:
+        with tenant(house.organisation):
+            return [SubjectStudy.objects.get(pk=row.pk).time_point for row in rows]
+
+    assert save("Baseline", "Week 8").status_code == 302
+    assert stored() == ["Baseline", "Week 8"]
+    refused = save("Week 4", "x" * 65, shown=("Baseline", "Week 8"))
+    assert refused.status_code == 422
+    page = refused.content.decode()
+    assert 'value="Week 4"' in page and f'value="{"x" * 65}"' in page
+    assert "at most 64 characters (it has 65)" in page
+    assert stored() == ["Baseline", "Week 8"]
+    # A field that says what the page showed changes nothing that somebody else changed meanwhile.
+    assert save("Week 12", "Week 2", shown=("Baseline", "Week 2")).status_code == 302
+    assert stored() == ["Week 12", "Week 8"]
+
+
+def test_a_site_is_chosen_by_hand_unless_there_is_only_one(house: House) -> None:
+    several = words(signed_in(house.coordinator), url(house, "subject-new"))
+    select = several[several.index('<select name="site"') :].split("</select>")[0]
+    assert '<option value="" selected>Choose a site</option>' in select
+    refused = signed_in(house.coordinator).post(url(house, "subject-new"), {"site": "", "subject_id": "S-09"})
+    assert refused.status_code == 422
+    alone = words(signed_in(house.staff), url(house, "subject-new"))
+    select = alone[alone.index('<select name="site"') :].split("</select>")[0]
+    assert select.count("<option") == 1 and house.site.name in select
+
+
+def test_no_field_of_a_form_cuts_what_is_pasted(house: House) -> None:
+    page = words(signed_in(house.coordinator), url(house, "subject-new"))
+    assert 'name="subject_id"' in page and "maxlength" not in page
+    answer = signed_in(house.coordinator).post(
+        url(house, "subject-new"), {"site": house.site.public_id, "subject_id": "S" * 70}
+    )
+    assert "at most 64 characters (it has 70)" in answer.content.decode()

@@ -72,7 +72,13 @@ def reason_of(words: str) -> str:
     if not reason:
         raise Invalid(fields={"reason": [_("Say why in a few words.")]})
     if len(reason) > REASON_LENGTH:
-        raise Invalid(fields={"reason": [_("At most %(n)s characters.") % {"n": REASON_LENGTH}]})
+        raise Invalid(
+            fields={
+                "reason": [
+                    _("At most %(most)s characters; this has %(n)s.") % {"most": REASON_LENGTH, "n": len(reason)}
+                ]
+            }
+        )
     return reason
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from archive import lists as archive_lists
@@ -64,7 +67,22 @@ def subject_new(request: Any, organisation: str, trial: str) -> HttpResponse:
 @require_GET
 def subject(request: Any, organisation: str, trial: str, subject: str) -> HttpResponse:
     found_trial = load_trial(request, trial)
-    found = load_subject(request, found_trial, subject)
+    return _page(request, found_trial, load_subject(request, found_trial, subject))
+
+
+def _page(
+    request: Any,
+    found_trial: Trial,
+    found: Subject,
+    *,
+    refused: Mapping[str, Any] | None = None,
+    time_points: Mapping[str, tuple[str, list[str]]] | None = None,
+) -> HttpResponse:
+    """The subject's page; 422 with what was typed and the reason beside it, when that was refused.
+
+    :param refused: {action, day, reason, errors: {field: [sentence]}} of a step that was not taken.
+    :param time_points: public id of a study → what was typed as its time point, and what is wrong with it.
+    """
     context = page_context(request, found_trial, tab="subjects")
     audit.record(
         action="subject.viewed",
@@ -79,22 +97,29 @@ def subject(request: Any, organisation: str, trial: str, subject: str) -> HttpRe
     may_change = is_open and rights.enrols_at(found.site)
     context |= {
         "subject": found,
-        "rows": _image_rows(request, found),
+        "rows": _image_rows(request, found, time_points=time_points or {}),
+        "refused": refused,
         "may_change": may_change,
         "may_match": is_open and rights.manage_subjects,
         "is_editable": may_change and lifecycle.is_editable(found.state),
         "actions": found.actions if may_change else (),
         "unmatched": _just_unmatched(request, found) if rights.manage_subjects else None,
     }
-    return answer(request, "trials/subject.html", context)
+    wrong = refused is not None or time_points is not None
+    return render(request, "trials/subject.html", context, status=422 if wrong else 200)
 
 
-def _image_rows(request: Any, subject: Subject) -> list[SubjectStudy]:
+def _image_rows(
+    request: Any, subject: Subject, *, time_points: Mapping[str, tuple[str, list[str]]]
+) -> list[SubjectStudy]:
     rows = list(queries.images_of(request.user, subject=subject))
     pictures = archive_lists.thumbnails([row.study_id for row in rows])
     for row in rows:
         # Shown by the template; not a column.
         setattr(row, "picture", pictures.get(row.study_id, ""))  # noqa: B010
+        typed, errors = time_points.get(row.study.public_id, (row.time_point, []))
+        setattr(row, "typed", typed)  # noqa: B010
+        setattr(row, "errors", errors)  # noqa: B010
     return rows
 
 
@@ -129,15 +154,24 @@ def subject_edit(request: Any, organisation: str, trial: str, subject: str) -> H
 @require_POST
 def subject_move(request: Any, organisation: str, trial: str, subject: str) -> HttpResponse:
     """Enrol, complete, withdraw or resume."""
-    found = load_subject(request, load_trial(request, trial), subject)
-    services.move_on(
-        actor=request.user,
-        subject=found,
-        action=request.POST.get("action", ""),
-        reason=request.POST.get("reason", ""),
-        day=_day(request.POST.get("day", "")),
-        request=request,
-    )
+    found_trial = load_trial(request, trial)
+    found = load_subject(request, found_trial, subject)
+    typed = {name: request.POST.get(name, "") for name in ("action", "reason", "day")}
+    try:
+        services.move_on(
+            actor=request.user,
+            subject=found,
+            action=typed["action"],
+            reason=typed["reason"],
+            day=_day(typed["day"]),
+            request=request,
+        )
+    except Invalid as error:
+        if not error.fields:
+            raise
+        # What was changed on the object was not stored.
+        found.refresh_from_db(fields=["state", "enrolled_on"])
+        return _page(request, found_trial, found, refused=typed | {"errors": error.fields})
     messages.success(request, _("The subject is: %(state)s.") % {"state": found.get_state_display()})
     return redirect("trials:subject", organisation=organisation, trial=trial, subject=subject)
 
@@ -146,13 +180,14 @@ def _day(words: str) -> date | None:
     try:
         return date.fromisoformat(words.strip()) if words.strip() else None
     except ValueError as error:
-        raise Invalid(_("Write the day as YYYY-MM-DD.")) from error
+        raise Invalid(fields={"enrolled_on": [_("Write the day as YYYY-MM-DD.")]}) from error
 
 
 @require_POST
 def subject_study(request: Any, organisation: str, trial: str, subject: str, study: str) -> HttpResponse:
-    """Change the time point of a study (`change=time-point`), or take it off the subject (`change=unmatch`)."""
-    found = load_subject(request, load_trial(request, trial), subject)
+    """Save the time points of the page (`change=time-point`), or take the study off the subject (`change=unmatch`)."""
+    found_trial = load_trial(request, trial)
+    found = load_subject(request, found_trial, subject)
     row = (
         queries.images_of(request.user, subject=found)
         .filter(study__public_id=study)
@@ -166,8 +201,39 @@ def subject_study(request: Any, organisation: str, trial: str, subject: str, stu
         services.unmatch_study(actor=request.user, row=row, request=request)
         request.session["unmatched"] = {"study": study, "subject": subject, "time_point": row.time_point}
         return redirect(reverse("trials:subject", kwargs=address) + "?unmatched=1")
-    services.change_time_point(
-        actor=request.user, row=row, time_point=request.POST.get("time_point", ""), request=request
+    time_points = _save_time_points(request, found)
+    if any(errors for _typed, errors in time_points.values()):
+        return _page(request, found_trial, found, time_points=time_points)
+    messages.success(
+        request,
+        ngettext("%(n)s time point was saved.", "%(n)s time points were saved.", len(time_points))
+        % {"n": len(time_points)},
     )
-    messages.success(request, _("The time point was saved."))
     return redirect(reverse("trials:subject", kwargs=address))
+
+
+@transaction.atomic
+def _save_time_points(request: Any, found: Subject) -> dict[str, tuple[str, list[str]]]:
+    """Save every time point that was typed, or none when one is refused; what was typed, with what is wrong with it.
+
+    A field that still says what the page showed is left alone: somebody else may have changed it meanwhile.
+    """
+    seen: dict[str, tuple[str, list[str]]] = {}
+    rows = queries.images_of(request.user, subject=found).select_related(
+        "study", "subject__trial__organisation", "subject__site__trial"
+    )
+    for row in rows:
+        key = row.study.public_id
+        typed = request.POST.get(f"time_point-{key}")
+        if typed is None or typed.strip() == request.POST.get(f"shown-{key}"):
+            continue
+        try:
+            services.change_time_point(actor=request.user, row=row, time_point=typed, request=request)
+        except Invalid as error:
+            sentences = [str(sentence) for several in error.fields.values() for sentence in several]
+            seen[key] = (typed, sentences or [str(error.message)])
+        else:
+            seen[key] = (typed, [])
+    if any(errors for _typed, errors in seen.values()):
+        transaction.set_rollback(True)
+    return seen
