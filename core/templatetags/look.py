@@ -7,7 +7,16 @@ from typing import Any
 
 from django import template
 from django.conf import settings
-from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, RadioSelect, Select, Textarea
+from django.forms import (
+    BoundField,
+    CheckboxInput,
+    CheckboxSelectMultiple,
+    FileInput,
+    PasswordInput,
+    RadioSelect,
+    Select,
+    Textarea,
+)
 from django.template.loader_tags import BLOCK_CONTEXT_KEY
 from django.utils import timezone
 from django.utils.html import json_script
@@ -149,7 +158,10 @@ def control(field: BoundField, **attributes: Any) -> str:
     """The widget of a bound field with the classes and ARIA attributes of the design system."""
     widget = field.field.widget
     given = {name.replace("_", "-"): value for name, value in attributes.items() if value not in ("", None)}
-    own = {}
+    own: dict[str, Any] = {}
+    if not isinstance(widget, PasswordInput):
+        # With the attribute browsers cut what is pasted, and say nothing; the field refuses it and says how long it is.
+        own["maxlength"] = False
     if not isinstance(widget, (CheckboxInput, CheckboxSelectMultiple, RadioSelect)):
         kind = "select" if isinstance(widget, Select) else "textarea" if isinstance(widget, Textarea) else "input"
         own["class"] = f"{kind} {widget.attrs.get('class', '')}".strip()
@@ -227,6 +239,7 @@ def script_texts() -> str:
             "selected": _("{n} selected"),
             "nothingFound": _("Nothing found"),
             "remove": _("Remove {name}"),
+            "tooLong": _("At most {most} characters; this has {n}."),
             "asTable": _("As a table"),
             "thisPage": _("This page"),
             "openResult": _("Open the result"),

@@ -29,8 +29,14 @@ def validate(row: Model, *, exclude: Sequence[str] = ()) -> None:
 
 
 def text_of(value: Any, *, limit: int) -> str:
-    text = "" if value is None else str(value)
-    return _UNSTORABLE.sub("", text).strip()[:limit]
+    """Text without what cannot be stored, trimmed. Raises `Invalid` when it is longer than `limit`: nothing is cut."""
+    text = _UNSTORABLE.sub("", "" if value is None else str(value)).strip()
+    if len(text) > limit:
+        raise Invalid(
+            _("At most %(most)s characters; this has %(n)s: “%(start)s…”")
+            % {"most": limit, "n": len(text), "start": text[:20]}
+        )
+    return text
 
 
 def whole_of(value: Any, *, name: str, least: int, most: int) -> int:

@@ -165,6 +165,35 @@ def test_truth_is_kept_in_millimetres_and_only_on_images_of_the_case() -> None:
             services.save_truth(actor=house.educator, case=case, marks=[make_mark(other)])
 
 
+@pytest.mark.parametrize(
+    ("tool", "points", "counts"),
+    [
+        ("ellipse", ((5.0, 8.0), (11.0, 8.0), (8.0, 5.0), (8.0, 11.0)), True),
+        ("rectangle", ((5.0, 5.0), (11.0, 5.0), (5.0, 11.0), (11.0, 11.0)), True),
+        ("freehand", ((5.0, 5.0), (11.0, 5.0), (8.0, 11.0)), True),
+        ("arrow", ((5.0, 5.0), (9.0, 9.0)), True),
+        ("length", ((5.0, 5.0), (9.0, 9.0)), False),
+        ("angle", ((5.0, 5.0), (9.0, 9.0), (5.0, 9.0)), False),
+        ("bidirectional", ((5.0, 8.0), (11.0, 8.0), (8.0, 5.0), (8.0, 11.0)), False),
+        ("probe", ((5.0, 5.0),), False),
+    ],
+)
+def test_outlines_and_arrows_count_as_lesions_until_somebody_says_otherwise(
+    tool: str, points: tuple[tuple[float, float], ...], counts: bool
+) -> None:
+    house = make_house()
+    case = make_case(house)
+    with tenant(house.organisation):
+        mark = make_mark(
+            case.studies.get(), tool=tool, points=points, patient_points=tuple((x * 2, y * 2, 0.0) for x, y in points)
+        )
+        services.save_truth(actor=house.educator, case=case, marks=[mark])
+        assert case.truth_marks.get().is_lesion is counts
+        services.set_truth(actor=house.educator, case=case, mark_id=mark.id, changes={"is_lesion": not counts})
+        services.save_truth(actor=house.educator, case=case, marks=[mark])
+        assert case.truth_marks.get().is_lesion is not counts
+
+
 def test_search_finds_by_prefix_in_what_editors_may_read() -> None:
     house = make_house()
     case = make_case(house)
@@ -173,3 +202,14 @@ def test_search_finds_by_prefix_in_what_editors_may_read() -> None:
         found = queries.search_cases(queries.cases_of(house.educator), "xantho")
         assert case in list(found)
         assert not queries.search_cases(queries.cases_of(house.learner), "xantho").exists()
+
+
+def test_what_is_too_long_is_refused_with_a_count_and_never_cut() -> None:
+    house = make_house()
+    case = make_case(house)
+    with tenant(house.organisation):
+        with pytest.raises(Invalid, match="At most 200 characters; this has 201"):
+            services.save_case(actor=house.educator, case=case, changes={"title": "x" * 201})
+        services.save_case(actor=house.educator, case=case, changes={"title": "x" * 200})
+        case.refresh_from_db()
+        assert case.title == "x" * 200

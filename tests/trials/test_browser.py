@@ -88,3 +88,56 @@ def test_a_coordinator_gives_the_staff_role_by_typing_a_name(transactional_db: N
     with tenant(house.organisation):
         assert may(house.member, VIEW_SITE, house.other_site)
         assert not may(house.member, VIEW_SITE, house.site)
+
+
+def test_two_time_points_typed_in_one_go_are_both_saved_and_a_long_one_is_counted(
+    transactional_db: None,
+    new_visitor: Any,  # noqa: F811
+) -> None:
+    house = make_house()
+    make_images(house.archive, PatientID=house.subject.subject_id)
+    visitor = new_visitor().sign_in(house.coordinator)
+    visitor.expects_refusal = True
+    page = visitor.go(f"/o/{house.organisation.slug}/trials/{house.trial.slug}/subjects/{house.subject.public_id}/")
+    fields = page.get_by_role("textbox", name="Time point")
+    assert fields.count() == 2
+    fields.nth(0).fill("Baseline")
+    fields.nth(1).fill("Week 8")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save", exact=True).first.click()
+    assert [fields.nth(i).input_value() for i in (0, 1)] == ["Baseline", "Week 8"]
+    with tenant(house.organisation):
+        saved = SubjectStudy.objects.filter(subject=house.subject).values_list("time_point", flat=True)
+        assert sorted(saved) == ["Baseline", "Week 8"]
+
+    # What is pasted is kept whole, and refused with a count.
+    fields.nth(1).fill("")
+    fields.nth(1).focus()
+    page.keyboard.insert_text("Week 8 " * 10)
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert "(it has 69)" in page.locator(".field-error").inner_text()
+    assert fields.nth(1).input_value() == ("Week 8 " * 10)
+    assert fields.nth(0).input_value() == "Baseline"
+
+
+def test_a_reason_longer_than_its_field_is_refused_where_it_is_written_with_a_count(
+    transactional_db: None,
+    new_visitor: Any,  # noqa: F811
+) -> None:
+    house = make_house()
+    page = (
+        new_visitor()
+        .sign_in(house.coordinator)
+        .go(f"/o/{house.organisation.slug}/trials/{house.trial.slug}/sites/{house.site.public_id}/settings/")
+    )
+    reason = page.get_by_label("Reason")
+    reason.focus()
+    page.keyboard.insert_text("x" * 310)
+    assert len(reason.input_value()) == 310
+    page.get_by_text("At most 300 characters; this has 310.").wait_for()
+    reason.press("Enter")
+    assert page.url.endswith("/settings/")
+    with tenant(house.organisation):
+        house.site.refresh_from_db()
+        assert house.site.closed_at is None
