@@ -90,6 +90,8 @@ def question(request: Any, organisation: str, case: str, question: str) -> HttpR
             "question": presentation.question_row(row, number=row.position + 1),
             "question_kinds": Question.Kind.choices,
             "may_edit": True,
+            # What was added is written next.
+            "added": next((name for name in ("option", "line") if f"add_{name}" in request.POST), ""),
         }
         return tagged(render(request, "teaching/_question.html", context), found)
     return saved(found)

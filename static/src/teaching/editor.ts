@@ -341,6 +341,16 @@ function grow(area: HTMLTextAreaElement): void {
   area.style.height = `${area.scrollHeight + 2}px`;
 }
 
+/** What was added has the focus, once; a prefilled question is selected, so that typing replaces it. */
+function focusAdded(root: HTMLElement): void {
+  const added = root.querySelector<HTMLElement>('[data-focus-me]');
+  if (!added) return;
+  added.removeAttribute('data-focus-me');
+  const field = added.matches('input') ? added : added.querySelector<HTMLElement>('textarea');
+  field?.focus();
+  if (field instanceof HTMLTextAreaElement) field.select();
+}
+
 function startPreview(editor: Editor): void {
   const button = document.querySelector<HTMLElement>('[data-preview-switch]');
   const preview = document.getElementById('case-preview');
@@ -414,7 +424,7 @@ export function startEditor(): void {
   });
   document.addEventListener('htmx:afterSettle', () => {
     countThings();
-    root.querySelector<HTMLElement>('[data-focus-me] textarea')?.focus();
+    focusAdded(root);
     for (const area of root.querySelectorAll<HTMLTextAreaElement>('[data-grow]')) grow(area);
   });
   // What the marks are is asked anew once the viewer has stored them; the case has a new revision then.
