@@ -168,7 +168,7 @@ def mark_form(questions: Sequence[Mapping[str, Any]]) -> contract.MarkForm:
 def _layers(attempt: Attempt, *, with_all_readers: bool) -> list[contract.Layer]:
     if not attempt.is_revealed:
         return own_layer(attempt)
-    return [*review_layers(attempt), *(all_readers_layer(attempt) if with_all_readers else ())]
+    return [*review_layers(attempt, is_own=not with_all_readers), *(all_readers_layer(attempt) if with_all_readers else ())]
 
 
 def all_readers_layer(attempt: Attempt) -> list[contract.Layer]:
@@ -194,8 +194,8 @@ def own_layer(attempt: Attempt) -> list[contract.Layer]:
     ]
 
 
-def review_layers(attempt: Attempt) -> list[contract.Layer]:
-    """The truth, and the reader's marks with their verdicts."""
+def review_layers(attempt: Attempt, *, is_own: bool) -> list[contract.Layer]:
+    """The truth, and the reader's marks with their verdicts; `is_own` when they are looking themselves."""
     verdicts = verdicts_of(attempt)
     truth = [
         stored_mark(entry["mark"]).judged(
@@ -208,7 +208,7 @@ def review_layers(attempt: Attempt) -> list[contract.Layer]:
         contract.Layer(name="truth", label=_("Truth"), role="truth", marks=tuple(truth)),
         contract.Layer(
             name="own",
-            label=_("Marks of the reader"),
+            label=_("My marks") if is_own else _("The reader's marks"),
             role="own",
             marks=tuple(mark.judged(verdict=verdicts.of(mark)) for mark in own),
         ),

@@ -34,7 +34,9 @@ function forgetAll(prefix: string, but: string | null): void {
 export function startForgetting(): void {
   forget(person());
   document.addEventListener('submit', (event) => {
-    if (event.target instanceof HTMLFormElement && new URL(event.target.action).pathname === '/accounts/sign-out/')
-      forget(null);
+    if (!(event.target instanceof HTMLFormElement)) return;
+    // The attribute, not the property: a field named "action" takes the property's place.
+    const address = new URL(event.target.getAttribute('action') ?? '', window.location.href);
+    if (address.pathname === '/accounts/sign-out/') forget(null);
   });
 }
