@@ -168,7 +168,10 @@ def mark_form(questions: Sequence[Mapping[str, Any]]) -> contract.MarkForm:
 def _layers(attempt: Attempt, *, with_all_readers: bool) -> list[contract.Layer]:
     if not attempt.is_revealed:
         return own_layer(attempt)
-    return [*review_layers(attempt, is_own=not with_all_readers), *(all_readers_layer(attempt) if with_all_readers else ())]
+    return [
+        *review_layers(attempt, is_own=not with_all_readers),
+        *(all_readers_layer(attempt) if with_all_readers else ()),
+    ]
 
 
 def all_readers_layer(attempt: Attempt) -> list[contract.Layer]:

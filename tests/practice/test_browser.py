@@ -98,6 +98,39 @@ def test_a_trainee_reads_marks_commits_and_only_then_sees_the_truth(house: House
     leave(page)
 
 
+def test_keys_in_the_questions_answer_them_and_neither_mark_nor_commit(
+    house: House,
+    new_visitor: Any,  # noqa: F811
+) -> None:
+    version = publish(house)
+    visitor: Visitor = new_visitor().sign_in(house.learner)
+    page = visitor.go(f"/o/{house.organisation.slug}/practice/")
+    page.get_by_role("button", name="Read the next case").click()
+    page.wait_for_url("**/practice/reads/*/")
+    images_are_there(page)
+    page.locator(".viewer-tools [data-tool=ellipse]").click()
+    question = page.locator(".question", has_text="What is the most likely diagnosis?")
+    options = question.locator(".option input")
+    scale = question.get_by_role("radiogroup", name="How sure are you?").get_by_role("radio")
+
+    options.nth(0).focus()
+    page.keyboard.press("2")
+    assert options.nth(1).is_checked()
+    scale.nth(0).focus()
+    page.keyboard.press("4")
+    assert scale.nth(3).is_checked() and options.nth(1).is_checked()
+    options.nth(2).focus()
+    page.keyboard.press("Enter")
+    assert options.nth(2).is_checked()
+    page.keyboard.type("gran")
+    page.get_by_text("Answers saved").wait_for()
+    state = "window.pacswebViewer"
+    assert page.evaluate(f"[{state}.marks.length, {state}.tool, {state}.mode]") == [0, "ellipse", "read"]
+    with tenant(house.organisation):
+        assert Attempt.objects.get(version=version).is_active
+    leave(page)
+
+
 def test_an_educator_writes_asks_previews_and_publishes(house: House, new_visitor: Any) -> None:  # noqa: F811
     case = make_case(house, alternative_title="")
     visitor: Visitor = new_visitor().sign_in(house.educator)

@@ -185,7 +185,10 @@ def test_outlines_and_arrows_count_as_lesions_until_somebody_says_otherwise(
     case = make_case(house)
     with tenant(house.organisation):
         mark = make_mark(
-            case.studies.get(), tool=tool, points=points, patient_points=tuple((x * 2, y * 2, 0.0) for x, y in points)
+            case.case_studies.get().study,
+            tool=tool,
+            points=points,
+            patient_points=tuple((x * 2, y * 2, 0.0) for x, y in points),
         )
         services.save_truth(actor=house.educator, case=case, marks=[mark])
         assert case.truth_marks.get().is_lesion is counts

@@ -195,6 +195,15 @@ function chooseByDigit(event: KeyboardEvent): void {
   option.dispatchEvent(new Event('change', { bubbles: true }));
 }
 
+/** Enter chooses what has the focus. Browsers would send the form: a read is committed by its button or Ctrl+Enter alone. */
+function chooseByEnter(event: KeyboardEvent): void {
+  const { target } = event;
+  if (event.key !== 'Enter' || event.ctrlKey || event.metaKey) return;
+  if (!(target instanceof HTMLInputElement) || !target.closest('#read-form')) return;
+  event.preventDefault();
+  if (!(target.type === 'radio' && target.checked)) target.click();
+}
+
 function adopt(): void {
   const form = document.querySelector<HTMLFormElement>('#read-form');
   if (form && !form.dataset['adopted']) {
@@ -212,6 +221,7 @@ export function startRead(): void {
     if (!document.querySelector('#read-form')) document.querySelector('.viewer-panel-scroll')?.scrollTo({ top: 0 });
   });
   document.addEventListener('keydown', chooseByDigit, { capture: true });
+  document.addEventListener('keydown', chooseByEnter);
   document.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
     const form = document.querySelector<HTMLFormElement>('#read-form');
