@@ -221,18 +221,18 @@ def _take(found: Invitation, *, user: User, request: Any) -> None:
         organisation=organisation,
         actor=user,
         target=found,
-        detail={"is_own_address": owns_address(user, found)},
+        detail={"is_own_address": owns_address(user=user, found=found)},
         request=request,
     )
 
 
-def owns_address(user: User, found: Invitation) -> bool:
+def owns_address(*, user: User, found: Invitation) -> bool:
     """Whether the invitation went to an address that the account has, proven or not."""
     proven = EmailAddress.objects.filter(user=user, email__iexact=found.email).exists()
     return proven or user.email.lower() == found.email.lower()
 
 
-def is_suspended(user: User, found: Invitation) -> bool:
+def is_suspended(*, user: User, found: Invitation) -> bool:
     """Whether an administrator closed the organisation to this person; an invitation does not open it again."""
     suspended = Membership.objects.filter(organisation=found.organisation, user=user, suspended_at__isnull=False)
     return bool(suspended.exists())

@@ -75,12 +75,12 @@ def _tell(
     *, action: str, token: ApiToken, actor: User, detail: dict[str, Any] | None = None, request: Any = None
 ) -> None:
     """An act on a token concerns each organisation that it reaches: every officer finds it in their own trail."""
-    concerned: list[Organisation | None] = []
-    for organisation in queries.organisations_open_to(token.user):
-        with tenant(organisation):
-            if queries.tokens_reaching(organisation).filter(pk=token.pk).exists():
-                concerned.append(organisation)
-    for organisation in concerned or [token.user.service_of]:
+    reached: list[Organisation | None] = []
+    for open_to in queries.organisations_open_to(token.user):
+        with tenant(open_to):
+            if queries.tokens_reaching(open_to).filter(pk=token.pk).exists():
+                reached.append(open_to)
+    for organisation in reached or [token.user.service_of]:
         hooks.tell(action=action, organisation=organisation, actor=actor, target=token, detail=detail, request=request)
 
 

@@ -266,10 +266,10 @@ def invitation(request: HttpRequest) -> HttpResponse:
             return redirect("core:home", organisation=found.organisation.slug)
     with tenant(found.organisation):
         names = role_names(found.organisation)
-        is_suspended = is_known and joining.is_suspended(signed_in_person(request), found)
+        is_suspended = is_known and joining.is_suspended(user=signed_in_person(request), found=found)
     context = {
         "is_suspended": is_suspended,
-        "is_own_address": not is_known or joining.owns_address(signed_in_person(request), found),
+        "is_own_address": not is_known or joining.owns_address(user=signed_in_person(request), found=found),
         "invitation": found,
         "form": form,
         "roles": [names[key] for key in found.roles if key in names],

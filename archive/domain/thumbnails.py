@@ -21,6 +21,7 @@ from archive.decoding.budget import FLOAT_PIXEL
 from archive.domain import codestreams, display
 from archive.domain.elements import as_explicit_little, transfer_syntax_of
 from archive.domain.frames import is_subsampled
+from archive.domain.grey import Window
 from archive.domain.part10.encodings import EXPLICIT_BIG
 
 SIDE = 256
@@ -158,7 +159,7 @@ def _displayed(frame: Decoded, *, dataset: Dataset, index: int, step: int) -> np
     transform = display.Transform.of(dataset, number=index + 1)
     values = transform.values(display.cleaned(pixels, header=dataset))
     low, high = _range_of_histogram(values, dataset=dataset)
-    middle = display.Window(center=(low + high) / 2, width=high - low, function="LINEAR_EXACT") if high > low else None
+    middle = Window(center=(low + high) / 2, width=high - low, function="LINEAR_EXACT") if high > low else None
     return display.displayed(pixels=pixels, step=step, window=middle, **known) if middle else shown
 
 
