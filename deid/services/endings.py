@@ -136,7 +136,7 @@ def ask_for_approval(*, run: DeidentificationRun, handle: JobHandle) -> None:
         finish(run=run, handle=handle)
         return
     waits = DeidentificationRun.objects.filter(pk=run.pk, state=State.RUNNING).update(
-        state=State.AWAITING_APPROVAL, held=held, warned=warned
+        state=State.AWAITING_APPROVAL, held=held, warned=warned, late=_late(run)
     )
     if waits:
         notices.approval_asked(run=run, url=address_of(run))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.tenancy import tenant
-from deid import services, tasks
+from deid import queries, services, tasks
 from deid.models import DeidentificationRun
 from deid.services import runs
 from deid.services.domains import domain_of
@@ -18,6 +18,30 @@ from tests.deid.conftest import House, make_house
 from tests.look.conftest import new_visitor  # noqa: F401 -- fixture
 
 pytestmark = pytest.mark.e2e
+
+
+def make_later_round(house: House) -> tuple[DeidentificationRun, DeidentificationRun]:
+    """A copy that an image came too late for, and one with stored images whose released ones wait for approval."""
+    approver = house.person(clinical="reader", teaching="manager")
+    late, later = (make_run(house, patient_id=number) for number in ("LM-5", "LM-6"))
+    assert late.source_study is not None
+    deliver(house.clinical, [make_file(StudyInstanceUID=late.source_study.study_instance_uid, PatientID="LM-5")])
+    with tenant(house.organisation):
+        late, later = (services.approve_run(actor=approver, run=run) for run in (late, later))
+    late, later = execute(late), execute(later)
+    assert (late.late, later.state) == (1, DeidentificationRun.State.PARTIALLY_HELD)
+    with tenant(house.organisation):
+        held = [row.pk for row in queries.open_holds(later)]
+        later = services.release_images(actor=approver, run=later, instances=held, reason="no text in any frame")
+    later = execute(later)
+    assert later.is_awaiting_approval and later.stored
+    return late, later
+
+
+def execute(run: DeidentificationRun) -> DeidentificationRun:
+    tasks.execute_run(organisation_id=run.organisation_id, run_id=run.pk, job_id=str(run.job_id))
+    with tenant(run.organisation):
+        return runs.load(run.pk)
 
 
 def make_run(house: House, *, patient_id: str) -> DeidentificationRun:
@@ -36,9 +60,7 @@ def make_run(house: House, *, patient_id: str) -> DeidentificationRun:
     deliver(house.clinical, extra)
     with tenant(house.organisation):
         run = services.deidentify_study(actor=house.educator, study=study, target_archive=house.teaching)
-    tasks.execute_run(organisation_id=run.organisation_id, run_id=run.pk, job_id=str(run.job_id))
-    with tenant(house.organisation):
-        return runs.load(run.pk)
+    return execute(run)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
@@ -57,6 +79,7 @@ def test_every_page_has_no_violations(
         )
     waiting = make_run(house, patient_id="LM-2")
     assert waiting.is_awaiting_approval
+    late, later = make_later_round(house)
     with tenant(house.organisation):
         study = house.study(count=1)
     root = f"/o/{house.organisation.slug}/deidentification"
@@ -69,6 +92,9 @@ def test_every_page_has_no_violations(
         f"{root}/runs/{run.public_id}/held/",
         f"{root}/runs/{run.public_id}/receipt/",
         f"{root}/runs/{waiting.public_id}/",
+        f"{root}/runs/{late.public_id}/",
+        f"{root}/runs/{later.public_id}/",
+        f"{root}/runs/{later.public_id}/receipt/",
         f"{root}/new/{study.public_id}/",
         f"{root}/settings/{house.teaching.slug}/",
     ):
