@@ -349,6 +349,14 @@ class Delivery(TenantModel):
     intake_source = models.ForeignKey(
         "IntakeSource", on_delete=models.SET_NULL, null=True, blank=True, related_name="deliveries"
     )
+    # Container of the role that the source sent for as the delivery began, such as a trial's site. Kept by value: neither
+    # a source that is removed nor a role that ends changes whose images these were.
+    sent_for_kind = models.CharField(max_length=64, blank=True, db_default="")
+    sent_for_id = models.BigIntegerField(null=True, blank=True)
+    # Set when a person let this file out of quarantine: sender, address and site are those of its first delivery.
+    release_of = models.ForeignKey(
+        "QuarantinedFile", on_delete=models.SET_NULL, null=True, blank=True, related_name="releases"
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -405,6 +413,8 @@ class QuarantinedFile(TenantModel):
 
     class State(models.TextChoices):
         KEPT = "kept", _("Kept")
+        # Decided, and on its way in: ends as stored, or as kept when it does not get in or the process dies.
+        RELEASING = "releasing", _("Being stored")
         RELEASED = "released", _("Stored later")
         DISCARDED = "discarded", _("Discarded")
 
@@ -418,6 +428,7 @@ class QuarantinedFile(TenantModel):
     digest = models.BinaryField(max_length=32)
     code = models.CharField(max_length=40)
     reason = models.CharField(max_length=500)
+    study_instance_uid = models.CharField(max_length=64, blank=True, db_default="")
     sop_instance_uid = models.CharField(max_length=64, blank=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.KEPT)
     received_at = models.DateTimeField()
@@ -433,7 +444,10 @@ class QuarantinedFile(TenantModel):
     class Meta:
         ordering = ("-received_at",)
         default_permissions = ()
-        indexes = [models.Index(fields=["archive", "state", "-received_at"])]
+        indexes = [
+            models.Index(fields=["archive", "state", "-received_at"]),
+            models.Index(fields=["decided_at"], condition=models.Q(state="releasing"), name="quarantine_releasing"),
+        ]
         constraints = [
             # A delivery that is indexed twice after a crash keeps each refused file once.
             models.UniqueConstraint(fields=["delivery", "storage_key"], name="quarantined_once"),

@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from archive import queries
-from archive.models import Delivery, Study
-from archive.services import deletion, export, index, removal, settle, sweep, unpack
+from archive.models import Delivery, QuarantinedFile, Study
+from archive.services import deletion, export, index, quarantine, removal, settle, sweep, unpack
 from core import jobs
 from core.tasks import task
 
@@ -51,8 +51,18 @@ def sweep_spool() -> None:
             unpack_zip.enqueue(organisation_id=organisation_id, delivery_id=delivery_id, name=name, job_id=job_id)
         else:
             give_up_zip.enqueue(organisation_id=organisation_id, delivery_id=delivery_id, name=name)
+    for organisation_id, file_id in sweep.unfinished_releases():
+        finish_release.enqueue(organisation_id=organisation_id, file_id=file_id)
     removal.purge()
     export.sweep_exports(now=time.time())
+
+
+@task(queue="ingest", time_limit_seconds=3600)
+def finish_release(*, organisation_id: int, file_id: int) -> None:
+    """End a release from quarantine whose process died; one that is alive is left alone."""
+    file = QuarantinedFile.objects.select_related("archive", "organisation", "delivery").filter(pk=file_id).first()
+    if file is not None:
+        quarantine.finish_release(file=file)
 
 
 @task(queue="heavy", time_limit_seconds=6 * 3600)

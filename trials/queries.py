@@ -153,7 +153,7 @@ def held(user: Any, *, trial: Trial) -> QuerySet[QuarantinedFile]:
     if not may(user, VIEW_SUBJECTS, trial):
         return QuarantinedFile.objects.none()
     rows: QuerySet[QuarantinedFile] = QuarantinedFile.objects.filter(archive=trial.archive_id)
-    return rows.select_related("delivery__actor", "delivery__intake_source__role")
+    return rows.select_related("delivery__actor", "delivery__release_of__delivery")
 
 
 def held_open(user: Any, *, trial: Trial) -> QuerySet[QuarantinedFile]:

@@ -62,6 +62,9 @@ class IntakeSource(TenantModel, TimeStampedModel):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
 
+    #: From then on it may send nothing. The row stays: what it sent came from it.
+    ended_at = models.DateTimeField(null=True, blank=True, editable=False)
+
     permission_path: ClassVar[str] = "archive"
 
     class Meta:
@@ -70,6 +73,7 @@ class IntakeSource(TenantModel, TimeStampedModel):
         constraints = [
             models.UniqueConstraint(
                 fields=["archive", "kind", "calling_ae_title", "network", "user", "role"],
+                condition=Q(ended_at=None),
                 name="intake_source_once",
                 nulls_distinct=False,
             ),

@@ -39,11 +39,32 @@ def admit(
     return Admission.SCREENED, found
 
 
+def sources_of(archive: Archive) -> QuerySet[IntakeSource]:
+    """The sources that count now."""
+    rows: QuerySet[IntakeSource] = IntakeSource.objects.filter(archive=archive, ended_at=None)
+    return rows
+
+
+def readmit(delivery: Delivery) -> None:
+    """Ask again whether the sender of an open delivery is a source, before it sends more. Raises `NotASource`."""
+    if not delivery.archive.is_gated or delivery.admission != Admission.SCREENED:
+        return
+    found = find_source(
+        archive=delivery.archive,
+        source=delivery.source,
+        actor=delivery.actor,
+        calling_ae_title=delivery.calling_ae_title,
+        address=delivery.address,
+    )
+    if found is None:
+        raise NotASource
+
+
 def find_source(
     *, archive: Archive, source: str, actor: User | None, calling_ae_title: str = "", address: str | None = None
 ) -> IntakeSource | None:
     """The source of the policy that a sender is, if it is one."""
-    rows: QuerySet[IntakeSource] = IntakeSource.objects.filter(archive=archive)
+    rows = sources_of(archive).select_related("role")
     if source == Delivery.Source.DIMSE:
         named = rows.filter(kind=IntakeSource.Kind.AE, calling_ae_title=ae_titles.significant(calling_ae_title))
         return next((row for row in named if row.covers(address)), None)
@@ -107,9 +128,7 @@ def _stray() -> Finding:
 def roles_that_may_send(archive: Archive) -> list[ContainerRole]:
     """Roles that can be named as a source: those on the archive, and those by which upper floors open it."""
     rows = ContainerRole.objects.filter(container_kind=Archive.container_kind(), container_id=archive.pk)
-    named = ContainerRole.objects.filter(
-        pk__in=IntakeSource.objects.filter(archive=archive, role__isnull=False).values("role")
-    )
+    named = ContainerRole.objects.filter(pk__in=sources_of(archive).filter(role__isnull=False).values("role"))
     return list((rows.exclude(role="reader") | named).order_by("container_kind", "container_id", "role"))
 
 

@@ -6,13 +6,15 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from access.models import ContainerRole, User
 from access.queries import container_of, require
 from archive.domain import ae_titles
+from archive.intake import policy
 from archive.intake.models import network_of
-from archive.models import Archive, IntakeSource, validate_calling_ae_title
+from archive.models import Archive, Delivery, IntakeSource, validate_calling_ae_title
 from archive.permissions import CHANGE
 from audit import services as audit
 from core.errors import Conflict, Invalid, NotFound
@@ -80,7 +82,7 @@ def name_source(
         same = _same_as(row)
         if same is not None:
             return same
-        if IntakeSource.objects.filter(archive=archive).count() >= MOST_SOURCES:
+        if policy.sources_of(archive).count() >= MOST_SOURCES:
             raise Conflict(_("An archive has at most %(n)s sources.") % {"n": MOST_SOURCES})
         try:
             with transaction.atomic():
@@ -98,28 +100,34 @@ def name_source(
 
 
 def _same_as(row: IntakeSource) -> IntakeSource | None:
-    same: IntakeSource | None = IntakeSource.objects.filter(
-        archive=row.archive,
+    rows = policy.sources_of(row.archive).filter(
         kind=row.kind,
         calling_ae_title=row.calling_ae_title,
         network=row.network,
         user=row.user,
         role=row.role,
-    ).first()
-    return same
+    )
+    return rows.first()
 
 
 def remove_source(*, actor: User, source: IntakeSource, request: Any = None) -> None:
-    """From now on it may send nothing; what it sent stays. Raises `Forbidden`, `Conflict` when it is gone already."""
+    """From now on it may send nothing, nor in what it has open; what it sent stays. The row is ended, not deleted.
+
+    Raises `Forbidden`, `Conflict` when it is gone already.
+    """
     archive = source.archive
     require(actor, CHANGE, archive)
     with tenant(archive.organisation), transaction.atomic():
-        locked = IntakeSource.objects.select_for_update(of=("self",)).filter(pk=source.pk).first()
+        locked = IntakeSource.objects.select_for_update(of=("self",)).filter(pk=source.pk, ended_at=None).first()
         if locked is None:
             raise Conflict
         _tell("archive.source_removed", row=source, actor=actor, request=request)
-        locked.delete()
+        locked.ended_at = timezone.now()
+        locked.save(update_fields=["ended_at", "updated_at"])
         archive.save(update_fields=["updated_at"])
+        # What they hold so far the sweeper indexes.
+        receiving = Delivery.objects.filter(intake_source=locked, state=Delivery.State.OPEN)
+        receiving.update(state=Delivery.State.CLOSED, closed_at=locked.ended_at)
 
 
 def describe(source: IntakeSource) -> str:

@@ -6,7 +6,7 @@ import errno
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import structlog
 from django.db import transaction
@@ -18,7 +18,7 @@ from archive import quota, spool
 from archive.errors import DeliveryClosed, FileTooLarge, OutOfSpace, QuotaReached
 from archive.intake import policy
 from archive.limits import limit
-from archive.models import Archive, Delivery
+from archive.models import Archive, Delivery, IntakeSource, QuarantinedFile
 from archive.spool import SpooledFile, SpoolWriter
 from audit import services as audit
 from core import disks
@@ -28,6 +28,16 @@ from core.tenancy import all_tenants, tenant
 logger = structlog.get_logger(__name__)
 
 CHUNK_BYTES = 1 << 20
+#: What a delivery says of its sender.
+ORIGIN: Final = (
+    "source",
+    "actor_id",
+    "calling_ae_title",
+    "address",
+    "intake_source_id",
+    "sent_for_kind",
+    "sent_for_id",
+)
 
 __all__ = ["SpooledFile", "close_delivery", "discard_spool", "open_delivery", "receive", "request_indexing"]
 
@@ -45,7 +55,7 @@ def open_delivery(
     """Begin to receive. An `actor` needs `archive.add_images`; the row is committed and the spool folder there.
 
     Raises `NotASource` for an archive of de-identified images whose intake policy does not name the sender.
-    `admission` is given for files that a person takes out of quarantine (`archive.services.quarantine`).
+    `admission` is given where somebody has decided already that the images go in.
     """
     if actor is not None:
         require(actor, "archive.add_images", archive)
@@ -64,6 +74,7 @@ def open_delivery(
             source=source,
             admission=admission,
             intake_source=intake_source,
+            **_sent_for(intake_source),
             actor=actor,
             calling_ae_title=calling_ae_title[:16],
             address=address,
@@ -83,6 +94,39 @@ def open_delivery(
     return delivery
 
 
+def open_release(*, actor: User, file: QuarantinedFile, admission: str, request: Any = None) -> Delivery:
+    """A delivery by which `actor`, whom the caller has authorised, lets one file out of quarantine.
+
+    It names whoever sent the file, not who releases it: that is in the audit trail, and with the file.
+    """
+    origin = file.delivery
+    with tenant(file.organisation), transaction.atomic():
+        delivery: Delivery = Delivery.objects.create(
+            organisation_id=file.organisation_id,
+            archive_id=file.archive_id,
+            release_of=file,
+            admission=admission,
+            **{name: getattr(origin, name) for name in ORIGIN},
+        )
+        audit.record(
+            action="delivery.opened",
+            organisation=file.organisation,
+            actor=actor,
+            target=delivery,
+            detail={"archive": file.archive.slug, "source": str(origin.source), "file": file.public_id},
+            request=request,
+        )
+    quota.know(delivery_id=delivery.pk, organisation_id=file.organisation_id)
+    spool.make_folder(delivery.pk)
+    return delivery
+
+
+def _sent_for(source: IntakeSource | None) -> dict[str, Any]:
+    if source is None or source.role is None:
+        return {}
+    return {"sent_for_kind": source.role.container_kind, "sent_for_id": source.role.container_id}
+
+
 def _door(source: str) -> str:
     return {"dimse": "dimse", "stow": "dicomweb", "import": "command", "deid": "task"}.get(str(source), "")
 
@@ -90,13 +134,14 @@ def _door(source: str) -> str:
 def receive(*, delivery: Delivery, chunks: Iterable[bytes] | BinaryIO, name: str = "") -> SpooledFile:
     """Stream one file into the spool; returns when it may be acknowledged.
 
-    Raises `OutOfSpace`, `FileTooLarge` or `DeliveryClosed`; nothing of the file is kept then.
+    Raises `OutOfSpace`, `FileTooLarge`, `DeliveryClosed` or `NotASource`; nothing of the file is kept then.
     """
     with SpoolWriter(delivery.pk) as writer:
         # Asked under the writer's lock: from here on the delivery is not taken for dead.
         with all_tenants():
             if not Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.OPEN).exists():
                 raise DeliveryClosed
+            policy.readmit(delivery)
         return write_one(writer=writer, chunks=chunks, name=name)
 
 

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from django.conf import settings
 
 from archive.domain import zips
+from archive.intake import policy
 from archive.models import Archive, Delivery
 from archive.services import unpack as unpacking
 from archive.services.commit import REFUSED, SKIPPED, Outcome
@@ -222,6 +223,8 @@ class _Import:
         if self._done:
             self._journal.note(self._done)
         self._names, self._done, self._unkept, self._size = [], [], [], 0
+        if self.delivery is not None:
+            policy.readmit(self.delivery)
 
     def close(self) -> None:
         """Whatever ended the run: what is in the spool is indexed and the delivery closed."""

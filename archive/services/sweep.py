@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from archive import spool
 from archive.limits import limit
-from archive.models import Delivery
+from archive.models import Delivery, QuarantinedFile
 from core.models import Job
 
 logger = structlog.get_logger(__name__)
@@ -64,6 +64,12 @@ def lost_zips() -> list[tuple[int, str, str, str]]:
             ).first()
             lost.append((delivery.organisation_id, str(delivery_id), name, str(job.pk) if job else ""))
     return lost
+
+
+def unfinished_releases() -> list[tuple[int, int]]:
+    """(organisation, file) of files that are on their way out of quarantine; most of them are in good hands."""
+    rows = QuarantinedFile.objects.filter(state=QuarantinedFile.State.RELEASING).order_by("decided_at")
+    return list(rows.values_list("organisation_id", "pk")[:1000])
 
 
 def _is_dead(delivery: Delivery, *, idle: float) -> bool:

@@ -21,6 +21,7 @@ from archive import quota, spool
 from archive.domain import zips
 from archive.domain.text import clean
 from archive.errors import DeliveryClosed, FileTooLarge, QuotaReached
+from archive.intake import policy
 from archive.limits import limit
 from archive.models import Archive, Delivery
 from archive.services import unpack as unpacking
@@ -50,7 +51,7 @@ def get_upload(*, user: User, archive: Archive, delivery_id: uuid.UUID) -> Deliv
     require(user, "archive.add_images", archive)
     delivery = (
         Delivery.objects.select_related("organisation", "archive")
-        .filter(pk=delivery_id, archive=archive, actor=user, source=Delivery.Source.UPLOAD)
+        .filter(pk=delivery_id, archive=archive, actor=user, source=Delivery.Source.UPLOAD, release_of=None)
         .first()
     )
     if delivery is None:
@@ -168,9 +169,11 @@ def _upload_path(delivery: Delivery, upload_id: str) -> Any:
 
 
 def _require_open(delivery: Delivery) -> None:
+    """Raises `DeliveryClosed`, and `NotASource` where the sender has stopped being one since it began."""
     with tenant(delivery.organisation):
         if not Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.OPEN).exists():
             raise DeliveryClosed
+        policy.readmit(delivery)
 
 
 def _begin_unpacking(delivery: Delivery, *, name: str, actor: User) -> Job:

@@ -14,7 +14,7 @@ from access import proofs
 from archive import lists
 from archive.forms import SourceForm
 from archive.intake import policy, sources
-from archive.models import Archive, IntakeSource
+from archive.models import Archive
 from archive.permissions import CHANGE
 from archive.views.archives import add_errors
 from archive.views.common import load_archive, page_context
@@ -32,7 +32,7 @@ def _load(request: Any, slug: str) -> Archive:
 @require_GET
 def source_list(request: Any, organisation: str, archive: str) -> HttpResponse:
     found = _load(request, archive)
-    rows = IntakeSource.objects.filter(archive=found).select_related("user", "role", "created_by")
+    rows = policy.sources_of(found).select_related("user", "role", "created_by")
     table = lists.SourceTable(request=request, queryset=rows, context={"archive": found})
     return table.respond("archive/source_list.html", page_context(request, found, tab="sources"))
 
@@ -72,10 +72,8 @@ def source_add(request: Any, organisation: str, archive: str) -> HttpResponse:
 @proofs.needed("intake")
 def source_remove(request: Any, organisation: str, archive: str, source: str) -> HttpResponse:
     found = _load(request, archive)
-    row = IntakeSource.objects.select_related("archive__organisation", "user", "role").filter(
-        archive=found, public_id=source
-    )
-    one = row.first()
+    rows = policy.sources_of(found).select_related("archive__organisation", "user", "role")
+    one = rows.filter(public_id=source).first()
     if one is None:
         raise NotFound
     sources.remove_source(actor=request.user, source=one, request=request)

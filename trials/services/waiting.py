@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q
-from django.db.models.functions import Upper
+from django.db.models.functions import Coalesce, Upper
 
 from access.models import RoleGrant
 from archive.models import Delivery, Instance, Study
@@ -52,7 +52,9 @@ def senders_of(studies: Collection[Study], *, trial: Trial) -> dict[int, Senders
     sites = {site.pk: site for site in Site.objects.filter(trial=trial)}
     came = (
         Instance.objects.filter(study__in=keys, delivery__isnull=False)
-        .order_by("study", "delivery__opened_at")
+        # A release names the sender of the file; when it was sent its first delivery knows.
+        .annotate(sent_at=Coalesce("delivery__release_of__delivery__opened_at", "delivery__opened_at"))
+        .order_by("study", "sent_at")
         .values(
             "study",
             "delivery",
@@ -60,9 +62,9 @@ def senders_of(studies: Collection[Study], *, trial: Trial) -> dict[int, Senders
             "delivery__actor__username",
             "delivery__actor__display_name",
             "delivery__calling_ae_title",
-            "delivery__opened_at",
-            "delivery__intake_source__role__container_kind",
-            "delivery__intake_source__role__container_id",
+            "delivery__sent_for_kind",
+            "delivery__sent_for_id",
+            "sent_at",
         )
         .distinct()
     )
@@ -79,9 +81,9 @@ def senders_of(studies: Collection[Study], *, trial: Trial) -> dict[int, Senders
             senders.names.append(name)
         theirs = staff.sites_sent_for(
             actor=row["delivery__actor"],
-            at=row["delivery__opened_at"],
-            source_kind=row["delivery__intake_source__role__container_kind"],
-            source_container=row["delivery__intake_source__role__container_id"],
+            at=row["sent_at"],
+            source_kind=row["delivery__sent_for_kind"],
+            source_container=row["delivery__sent_for_id"],
         )
         if theirs:
             senders.of_each.append(theirs)
@@ -95,15 +97,18 @@ def sites_of_deliveries(deliveries: Collection[Delivery], *, trial: Trial) -> di
     staff = _staff({one.actor_id for one in deliveries} - {None}, sites=sites)
     found = {}
     for one in deliveries:
-        role = one.intake_source.role if one.intake_source is not None else None
         theirs = staff.sites_sent_for(
             actor=one.actor_id,
-            at=one.opened_at,
-            source_kind=role.container_kind if role is not None else None,
-            source_container=role.container_id if role is not None else None,
+            at=_sent_at(one),
+            source_kind=one.sent_for_kind,
+            source_container=one.sent_for_id,
         )
         found[one.pk] = Senders(sites={pk: sites[pk] for pk in sorted(theirs)}).site_words
     return found
+
+
+def _sent_at(delivery: Delivery) -> datetime:
+    return delivery.release_of.delivery.opened_at if delivery.release_of is not None else delivery.opened_at
 
 
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
@@ -117,7 +122,7 @@ class _Staff:
     until: dict[Any, list[tuple[int, datetime]]]
 
     def sites_sent_for(
-        self, *, actor: int | None, at: datetime, source_kind: str | None, source_container: int | None
+        self, *, actor: int | None, at: datetime, source_kind: str, source_container: int | None
     ) -> frozenset[int]:
         """The sites that a delivery was sent for.
 

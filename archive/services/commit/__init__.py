@@ -71,7 +71,8 @@ def commit_batch(*, delivery: Delivery, archive: Archive, files: list[Inspected]
 def _is_misnamed(*, delivery: Delivery, header: Header) -> bool:
     # Over the network the name in the command is what the sender believes it sent; in files on disc, wrong meta
     # information is common and harmless, so there the data set alone counts.
-    if delivery.source != Delivery.Source.DIMSE:
+    # What a person released from quarantine comes from a file as well.
+    if delivery.source != Delivery.Source.DIMSE or delivery.release_of_id is not None:
         return False
     return header.meta_sop_instance_uid not in ("", header.sop_instance_uid)
 

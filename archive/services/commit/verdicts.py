@@ -92,6 +92,7 @@ def refuse(batch: Batch, *, file: Inspected, code: str, reason: str = "") -> Non
             digest=file.digest,
             code=code,
             reason=reason[:500],
+            study_instance_uid=(file.header.study_instance_uid if file.header else "")[:64],
             sop_instance_uid=file.sop_instance_uid,
             received_at=batch.now,
         )
