@@ -220,6 +220,7 @@ class Association:
             calling_ae_title=request.calling_ae_title,
             address=self.summary.address,
             limits=self._limits,
+            directory=self._directory,
         )
         self._stream.write(
             pdu.encode_associate_accept(

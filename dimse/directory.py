@@ -11,6 +11,7 @@ import structlog
 from django.core.cache import cache
 
 from archive.domain import ae_titles
+from archive.intake import policy
 from archive.models import Archive, IntakeSource
 from core.tenancy import all_tenants
 from dimse import database
@@ -40,8 +41,13 @@ class Destination:
     def organisation_id(self) -> int:
         return int(self.archive.organisation_id)
 
+    def source_of(self, *, calling_ae_title: str, address: str) -> int | None:
+        """The key of the source that a caller is, if it is one."""
+        named = (one for one in self.sources if one.calling_ae_title == calling_ae_title and one.covers(address))
+        return next((one.pk for one in named), None)
+
     def is_source(self, *, calling_ae_title: str, address: str) -> bool:
-        return any(one.calling_ae_title == calling_ae_title and one.covers(address) for one in self.sources)
+        return self.source_of(calling_ae_title=calling_ae_title, address=address) is not None
 
     def knows(self, calling_ae_title: str) -> bool:
         """Whether the title is named here, from whatever address."""
@@ -113,7 +119,7 @@ def _load(called_ae_title: str) -> Destination | None:
         archive = Archive.objects.select_related("organisation").filter(ae_title=called_ae_title).first()
         if archive is None:
             return None
-        sources = IntakeSource.objects.filter(archive=archive, kind=IntakeSource.Kind.AE) if archive.is_gated else ()
+        sources = policy.sources_of(archive).filter(kind=IntakeSource.Kind.AE) if archive.is_gated else ()
         rows = tuple(sources)
     closed = "" if archive.is_open_to_dimse else callers.CLOSED
     return Destination(

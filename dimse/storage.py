@@ -21,7 +21,7 @@ from archive.spool import SpoolWriter
 from core.errors import PacswebError
 from core.tenancy import tenant
 from dimse import database
-from dimse.directory import Destination
+from dimse.directory import Destination, Directory
 from dimse.domain import command as commands
 from dimse.domain import part10
 from dimse.domain.command import CANNOT_UNDERSTAND, MISMATCH, NOT_AUTHORIZED, OUT_OF_RESOURCES, SUCCESS, Command
@@ -46,12 +46,23 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class Session:
     """The storage of one association: one delivery, opened with the first object, closed at the end whatever happens."""
 
-    def __init__(self, *, destination: Destination, calling_ae_title: str, address: str, limits: Limits) -> None:
+    def __init__(
+        self,
+        *,
+        destination: Destination,
+        calling_ae_title: str,
+        address: str,
+        limits: Limits,
+        directory: Directory | None = None,
+    ) -> None:
         self.destination = destination
+        self._directory = directory
         self._calling_ae_title = calling_ae_title
         self._address = address
         self._limits = limits
         self._delivery: Delivery | None = None
+        #: That of the latest object, also when it is closed.
+        self.delivery_id = ""
         self._writer: SpoolWriter | None = None
         self._data_set_bytes: int = limit("file_bytes")
         self._space_checked_at = 0.0
@@ -59,18 +70,17 @@ class Session:
         self._room: int | None = None
         self._unindexed = 0
         self._indexed_at = time.monotonic()
+        self._admitted_at = time.monotonic()
         self._may_store = destination.may_store(calling_ae_title=calling_ae_title, address=address)
+        self._source = destination.source_of(calling_ae_title=calling_ae_title, address=address)
         self.is_denied = False
         self.stored = 0
         self.refused = 0
         self.bytes_received = 0
 
-    @property
-    def delivery_id(self) -> str:
-        return str(self._delivery.pk) if self._delivery is not None else ""
-
     def begin(self, *, command: Command, abstract_syntax: str, transfer_syntax: str) -> Reception:
         """Take a C-STORE request whose data set follows. What cannot be taken is drained and answered at its end."""
+        self._ask_admission_again()
         has_space = self._space()
         most = self._data_set_bytes if self._room is None else min(self._data_set_bytes, self._room)
         reception = Reception(
@@ -94,9 +104,37 @@ class Session:
             reception.keep_aside(MISMATCH, "SOP class is not that of the presentation context", code="command-mismatch")
         return reception
 
+    def _ask_admission_again(self) -> None:
+        """The sender may have been taken out of the policy, or given another site, since the association began.
+
+        An archive of de-identified images is asked for every object, which costs a look into the cache; others now and
+        then.
+        """
+        now = time.monotonic()
+        is_due = self.destination.archive.is_gated or now - self._admitted_at > SPACE_CHECK_SECONDS
+        if self._directory is None or not is_due:
+            return
+        self._admitted_at = now
+        who = {"calling_ae_title": self._calling_ae_title, "address": self._address}
+        try:
+            found = self._directory.find(self.destination.ae_title)
+        except DatabaseAway:
+            # The delivery cannot be opened either then, and says so.
+            return
+        self._may_store = found is not None and not found.closed and found.may_store(**who)
+        source = found.source_of(**who) if found is not None else None
+        if source != self._source or not self._may_store:
+            # What comes from now on is another source's.
+            self.close()
+        self._source = source
+
     def _deny(self, reception: Reception) -> None:
         self.is_denied = True
-        reception.refuse(NOT_AUTHORIZED, "Only named sources may send to this archive")
+        is_gated = self.destination.archive.is_gated
+        why = (
+            "Only named sources may send to this archive" if is_gated else "The archive takes nothing from this sender"
+        )
+        reception.refuse(NOT_AUTHORIZED, why)
 
     def _space(self) -> bool:
         now = time.monotonic()
@@ -150,6 +188,7 @@ class Session:
         if self._writer is None:
             if self._delivery is None:
                 self._delivery = database.run(self._open_delivery)
+                self.delivery_id = str(self._delivery.pk)
             self._writer = SpoolWriter(self._delivery.pk)
         return self._writer
 

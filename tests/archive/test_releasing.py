@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +15,12 @@ from access.services import grant_role
 from access.services.roles import role_group
 from archive import hooks
 from archive.domain.screening import LONGEST_COMMENT, Finding, as_comment
-from archive.errors import NotASource, StillQuarantined
+from archive.errors import DeliveryClosed, NotASource, StillQuarantined
 from archive.intake import policy, sources
 from archive.models import IntakeSource, QuarantinedFile
-from archive.services import open_delivery
+from archive.services import imports, open_delivery, receive
 from archive.services import quarantine as quarantine_service
+from archive.services.uploads import take_files, take_piece
 from audit.models import Event
 from core.errors import Invalid
 from core.tenancy import tenant
@@ -103,6 +106,65 @@ def test_a_role_that_has_ended_or_run_out_is_no_source() -> None:
             assert not policy.is_source(archive=house.archive, user=house.stranger)
             with pytest.raises(NotASource):
                 open_delivery(archive=house.archive, source="stow", actor=house.stranger)
+
+
+@pytest.mark.parametrize("end", ["source", "expiry", "role"])
+def test_an_open_upload_takes_nothing_more_when_its_source_or_role_ends(end: str) -> None:
+    house = make_house()
+    with tenant(house.organisation):
+        role = role_group(container=house.archive, role="contributor")
+        source = sources.add_source(actor=house.manager, archive=house.archive, kind="role", role=role)
+        grant_role(actor=None, container=house.archive, role="manager", user=house.stranger)
+        delivery = open_delivery(archive=house.archive, source="upload", actor=house.stranger)
+        others = open_delivery(archive=house.archive, source="upload", actor=house.sender)
+        first, second = make_file(**CLEAN), make_file(**CLEAN)
+        (taken,) = take_files(delivery=delivery, files=[("a", "a.dcm", [first])], actor=house.stranger)
+        assert taken.outcome is not None
+        assert taken.outcome.is_success
+        grants = RoleGrant.objects.filter(user=house.stranger, container_role=role)
+        if end == "source":
+            sources.remove_source(actor=house.manager, source=source)
+        elif end == "expiry":
+            grants.update(expires_at=timezone.now() - timedelta(seconds=1))
+        else:
+            grants.update(ended_at=timezone.now())
+        refusal = DeliveryClosed if end == "source" else NotASource
+        with pytest.raises(refusal):
+            take_files(delivery=delivery, files=[("b", "b.dcm", [second])], actor=house.stranger)
+        with pytest.raises(refusal):
+            take_piece(
+                delivery=delivery,
+                upload_id="b",
+                offset=0,
+                total=9,
+                name="b",
+                chunks=BytesIO(b"x"),
+                actor=house.stranger,
+            )
+        with pytest.raises(refusal):
+            receive(delivery=delivery, chunks=[second])
+        assert take_files(delivery=others, files=[("b", "b.dcm", [second])], actor=house.sender)
+    assert len(stored(house.archive)) == 2
+
+
+def test_a_bulk_import_stops_when_it_is_no_source_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = make_house()
+    source = sources.add_source(actor=house.manager, archive=house.archive, kind="import")
+    monkeypatch.setattr(imports, "BATCH_FILES", 1)
+    for number in range(3):
+        (tmp_path / f"{number}.dcm").write_bytes(make_file(**CLEAN))
+    reports: list[Any] = []
+
+    def report(outcomes: list[Any]) -> None:
+        reports.extend(outcomes)
+        if len(reports) == 1:
+            sources.remove_source(actor=house.manager, source=source)
+
+    with tenant(house.organisation), pytest.raises(NotASource):
+        imports.import_paths(
+            archive=house.archive, paths=[tmp_path], report=report, watch=lambda _progress: None, again=False
+        )
+    assert len(stored(house.archive)) == 1
 
 
 def test_a_source_that_two_name_at_the_same_moment_is_given_to_both(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,11 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification
 
+from access.services import grant_role
 from archive.intake.sources import add_source, remove_source
-from archive.models import Archive, QuarantinedFile
+from archive.models import Archive, Delivery, QuarantinedFile
 from core.tenancy import tenant
+from dimse import storage
 from dimse.domain import pdu
 from tests.access.factories import make_member, make_organisation
 from tests.archive.factories import make_archive
@@ -99,11 +101,65 @@ def test_a_source_taken_out_of_the_policy_is_out_with_the_next_association() -> 
     organisation = make_organisation()
     manager = make_member(organisation)
     archive = make_archive(organisation, ae_title="COPIES", purpose="trial", actor=None)
-    from access.services import grant_role
-
     grant_role(actor=None, container=archive, role="manager", user=manager)
     source = add_source(actor=manager, archive=archive, kind="ae", calling_ae_title="CT1", network="127.0.0.1")
     with running_listener(directory_seconds=60.0) as port:
         assert send(port, [prepared(**CLEAN)], called="COPIES", calling="CT1") == [0]
         remove_source(actor=manager, source=source)
         assert rejection(port, called="COPIES", calling="CT1") == (1, 3)
+
+
+def test_a_source_taken_out_of_the_policy_sends_nothing_more_over_an_open_association() -> None:
+    organisation = make_organisation()
+    manager = make_member(organisation)
+    archive = make_archive(organisation, ae_title="COPIES", purpose="trial", actor=None)
+    other = make_archive(ae_title="OTHERS", purpose="trial")
+    grant_role(actor=None, container=archive, role="manager", user=manager)
+    named = {"kind": "ae", "calling_ae_title": "CT1", "network": "127.0.0.1"}
+    source = add_source(actor=manager, archive=archive, **named)
+    add_source(actor=None, archive=other, **named)
+    first, second, third, elsewhere = (prepared(**CLEAN) for _one in range(4))
+    ae = AE(ae_title="CT1")
+    ae.add_requested_context(MR, "1.2.840.10008.1.2.1")
+    with running_listener(directory_seconds=60.0) as port:
+        association = ae.associate("127.0.0.1", port, ae_title="COPIES")
+        same = ae.associate("127.0.0.1", port, ae_title="OTHERS")
+        assert association.send_c_store(first).Status == 0
+        remove_source(actor=manager, source=source)
+        with tenant(organisation):
+            assert not Delivery.objects.filter(archive=archive, state=Delivery.State.OPEN).exists()
+        assert association.send_c_store(second).Status == NOT_AUTHORIZED
+        assert same.send_c_store(elsewhere).Status == 0
+        # Named again it is another source: what it sends from now on is a delivery of its own.
+        again = add_source(actor=manager, archive=archive, **named)
+        assert association.send_c_store(third).Status == 0
+        association.release()
+        same.release()
+    index_all()
+    assert stored_uids(archive) == sorted([first.SOPInstanceUID, third.SOPInstanceUID])
+    assert stored_uids(other) == [elsewhere.SOPInstanceUID]
+    with tenant(organisation):
+        sources = list(
+            Delivery.objects.filter(archive=archive).order_by("opened_at").values_list("intake_source", "state")
+        )
+    assert sources == [(source.pk, "indexed"), (again.pk, "indexed")]
+
+
+def test_a_caller_taken_off_the_list_of_a_clinical_archive_soon_sends_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(storage, "SPACE_CHECK_SECONDS", 0.0)
+    archive = make_archive(ae_title="NAMED", calling_ae_titles=["CT1"])
+    first, second = prepared(), prepared()
+    ae = AE(ae_title="CT1")
+    ae.add_requested_context(MR, "1.2.840.10008.1.2.1")
+    with running_listener(directory_seconds=60.0) as port:
+        association = ae.associate("127.0.0.1", port, ae_title="NAMED")
+        assert association.send_c_store(first).Status == 0
+        with tenant(archive.organisation):
+            archive.calling_ae_titles = []
+            archive.save()
+        assert association.send_c_store(second).Status == NOT_AUTHORIZED
+        association.release()
+    index_all()
+    assert stored_uids(archive) == [first.SOPInstanceUID]
