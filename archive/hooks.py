@@ -65,6 +65,7 @@ class ClearanceOf(Protocol):
 _screener: list[Screener] = []
 _ledger: list[RunLedger] = []
 _clearance: list[ClearanceOf] = []
+_guards: list[Guard] = []
 _stewards: list[Callable[[Archive], Iterable[tuple[Any, str]]]] = []
 
 
@@ -104,6 +105,28 @@ def clearance_of(studies: Collection[Study]) -> dict[int, Clearance]:
     """What may be said of each study (by key). Only a run with its receipt makes one "de-identified"."""
     known = _clearance[0](studies=studies) if _clearance and studies else {}
     return {study.pk: known.get(study.pk, Clearance.UNKNOWN) for study in studies}
+
+
+class Guard(Protocol):
+    """By key of the study: why a delivery may not add to it. Called with the rows of the studies locked."""
+
+    def __call__(self, *, delivery: Delivery, studies: Collection[Study]) -> Mapping[int, Finding]: ...
+
+
+def register_guard(guard: Guard) -> None:
+    """An upper floor that knows whose the studies of a de-identified archive are."""
+    if guard not in _guards:
+        _guards.append(guard)
+
+
+def guarded(*, delivery: Delivery, studies: Collection[Study]) -> dict[int, Finding]:
+    """Studies of a de-identified archive that a delivery may not add to, with the reason."""
+    if not studies or not delivery.archive.is_gated:
+        return {}
+    found: dict[int, Finding] = {}
+    for guard in _guards:
+        found |= guard(delivery=delivery, studies=studies)
+    return found
 
 
 def register_stewards(find: Callable[[Archive], Iterable[tuple[Any, str]]]) -> None:

@@ -404,6 +404,10 @@ class Delivery(TenantModel):
         return str(self.pk)[:8]
 
     @property
+    def sender_words(self) -> str:
+        return self.calling_ae_title or str(self.actor or "")
+
+    @property
     def is_receiving(self) -> bool:
         return self.state == self.State.OPEN
 

@@ -19,6 +19,7 @@ class TrialsConfig(AppConfig):
         notices.register()
         permissions.register()
         archive_hooks.on_study_settled(services.study_settled)
+        archive_hooks.register_guard(services.held_at_the_door)
         archive_hooks.register_stewards(queries.stewards)
         # Nothing on these pages is anybody's own.
         hooks.register_viewable("trials:*")

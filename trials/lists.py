@@ -250,5 +250,5 @@ class HeldTable(Table):
         sites = sites_of_deliveries({row.delivery for row in rows}, trial=self.context["trial"])
         for row in rows:
             sent = row.delivery
-            row.sender_words = sent.calling_ae_title or str(sent.actor or "")
+            row.sender_words = sent.sender_words
             row.site_words = sites[sent.pk]

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from access.models import RoleGrant
 from access.queries import containers_with, may, people_with_role, unexpired, visible_to
+from archive.domain.screening import OTHER_SENDER
 from archive.models import Archive, QuarantinedFile, Study
 from archive.permissions import MANAGE as MANAGE_ARCHIVE
 from archive.permissions import VIEW as VIEW_ARCHIVE
@@ -159,6 +160,12 @@ def held(user: Any, *, trial: Trial) -> QuerySet[QuarantinedFile]:
 def held_open(user: Any, *, trial: Trial) -> QuerySet[QuarantinedFile]:
     """Of these, what nobody has decided on."""
     return held(user, trial=trial).filter(state=QuarantinedFile.State.KEPT)
+
+
+def held_for(user: Any, *, subject: Subject) -> QuerySet[QuarantinedFile]:
+    """Files held because another site sent them for studies of this subject."""
+    own = SubjectStudy.objects.filter(subject=subject).values("study__study_instance_uid")
+    return held_open(user, trial=subject.trial).filter(code=OTHER_SENDER, study_instance_uid__in=own)
 
 
 def stewards(archive: Archive) -> list[tuple[Any, str]]:

@@ -10,9 +10,11 @@ NOT_DECLARED: Final = "identity-not-removed"
 HELD: Final = "held-by-screening"
 NOT_SCREENED: Final = "not-screened"
 NOT_OF_A_RUN: Final = "not-of-a-run"
+#: The file is clean; its study belongs to other senders (`archive.hooks.register_guard`).
+OTHER_SENDER: Final = "other-sender"
 
 #: Codes of files that only a person who looked at them may store.
-SCREENING_CODES: Final = frozenset({IDENTITY_FOUND, NOT_DECLARED, HELD, NOT_SCREENED})
+SCREENING_CODES: Final = frozenset({IDENTITY_FOUND, NOT_DECLARED, HELD, NOT_SCREENED, OTHER_SENDER})
 
 #: Error Comment (0000,0902) is of VR LO.
 LONGEST_COMMENT: Final = 64

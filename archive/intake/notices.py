@@ -23,8 +23,8 @@ def register() -> None:
         label=_("Quarantine"),
         icon="shield-alert",
         sentence=ngettext_lazy(
-            "%(count)s file for %(archive)s is held: it may identify a patient",
-            "%(count)s files for %(archive)s are held: they may identify a patient",
+            "%(count)s file for %(archive)s is held for a decision",
+            "%(count)s files for %(archive)s are held for a decision",
             "count",
         ),
         tone="query",

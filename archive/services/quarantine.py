@@ -42,8 +42,8 @@ State = QuarantinedFile.State
 def release(*, actor: User, file: QuarantinedFile, reason: str = "", request: Any = None) -> None:
     """Try to store the file again, after the reason was removed (another policy, the other study deleted).
 
-    A file that screening on arrival holds needs a manager who has looked at it and says why the finding is a false
-    alarm; its study is then still not called de-identified. Raises `NeedsReason`, and `StillQuarantined` with the
+    A file that screening on arrival or another floor holds needs a manager who has looked at it and says why it may go in
+    all the same; its study is then still not called de-identified. Raises `NeedsReason`, and `StillQuarantined` with the
     present reason; the file then stays as it is. The decision is in the audit trail before the image is in the archive,
     and once more, as failed, when it does not get in.
     """

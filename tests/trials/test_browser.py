@@ -7,13 +7,22 @@ from typing import Any
 import pytest
 
 from access.queries import may
+from access.services import grant_role
 from core.tenancy import tenant
+from tests.archive.factories import deliver
 from tests.look.conftest import new_visitor  # noqa: F401 -- fixture
-from tests.trials.factories import make_house, make_images
+from tests.trials.factories import House, make_house, make_images
+from tests.trials.test_senders import files_for
 from trials.models import SubjectStudy
 from trials.permissions import VIEW_SITE
 
 pytestmark = pytest.mark.e2e
+
+
+def hold_for(house: House) -> None:
+    """Two files of another site's staff for a study of the subject, which the archive holds."""
+    grant_role(actor=None, container=house.archive, role="contributor", user=house.other_staff)
+    deliver(house.archive, files_for(house.study, count=2), actor=house.other_staff)
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
@@ -25,13 +34,14 @@ def test_every_page_has_no_violations(
 ) -> None:
     house = make_house()
     waiting = make_images(house.archive, PatientID="mistyped")
+    hold_for(house)
     home = f"/o/{house.organisation.slug}/trials/"
     root = f"{home}{house.trial.slug}/"
     pages = {
         house.coordinator: (
             home, root, f"{root}sites/{house.site.public_id}/", f"{root}sites/{house.site.public_id}/settings/",
             f"{root}subjects/", f"{root}subjects/{house.subject.public_id}/", f"{root}new-subject/",
-            f"{root}waiting/", f"{root}waiting/{waiting.public_id}/", f"{root}settings/",
+            f"{root}waiting/", f"{root}waiting/{waiting.public_id}/", f"{root}held/", f"{root}settings/",
             f"/o/{house.organisation.slug}/access/trials.site/{house.site.pk}/",
         ),
         house.administrator: (f"{home}new/",),

@@ -78,8 +78,8 @@ def study_settled(*, study: Study) -> None:
     said = said_by(study)
     named = subject_named(said, protocol_id=trial.protocol_id)
     subject = waiting.subjects_named([named], trial=trial).get(named)
-    if subject is not None and _is_believed(study=study, subject=subject, said=said):
-        _match(study=study, subject=subject, time_point=said.time_point_id)
+    if subject is not None:
+        _match_if_believed(study=study, subject=subject, said=said)
 
 
 def match_waiting(*, subject: Subject) -> None:
@@ -105,7 +105,8 @@ def _waiting(*, trial: Trial) -> QuerySet[Study]:
     rows: QuerySet[Study] = Study.objects.filter(
         archive_id=trial.archive_id, subject_study=None, settled_at__isnull=False
     )
-    return rows.select_related("patient").order_by("pk")
+    # The order in which the archive locks studies.
+    return rows.select_related("patient").order_by("study_instance_uid")
 
 
 def _match_those(studies: Iterable[Study], *, subject: Subject) -> int:
@@ -115,9 +116,24 @@ def _match_those(studies: Iterable[Study], *, subject: Subject) -> int:
         said = said_by(study)
         if subject_named(said, protocol_id=subject.trial.protocol_id) != wanted:
             continue
-        if _is_believed(study=study, subject=subject, said=said):
-            matched += _match(study=study, subject=subject, time_point=said.time_point_id)
+        matched += _match_if_believed(study=study, subject=subject, said=said)
     return matched
+
+
+@transaction.atomic
+def _match_if_believed(*, study: Study, subject: Subject, said: Said) -> bool:
+    current = _locked(study)
+    return (
+        current is not None
+        and _is_believed(study=current, subject=subject, said=said)
+        and _match(study=study, subject=subject, time_point=said.time_point_id)
+    )
+
+
+def _locked(study: Study) -> Study | None:
+    """The row as it is now. Images that arrive at this moment are in before the match, or meet the guard after it."""
+    row: Study | None = Study.objects.select_for_update(of=("self",)).filter(pk=study.pk).first()
+    return row
 
 
 def _is_believed(*, study: Study, subject: Subject, said: Said) -> bool:
@@ -170,6 +186,7 @@ def match_study(
     common.require_open(trial=trial)
     if study.archive_id != trial.archive_id:
         raise Invalid(_("The study is not in the archive of this trial."))
+    _locked(study)
     senders = waiting.senders_of([study], trial=trial)[study.pk]
     said = ""
     if senders.is_across(subject.site_id):

@@ -97,18 +97,29 @@ def sites_of_deliveries(deliveries: Collection[Delivery], *, trial: Trial) -> di
     staff = _staff({one.actor_id for one in deliveries} - {None}, sites=sites)
     found = {}
     for one in deliveries:
-        theirs = staff.sites_sent_for(
-            actor=one.actor_id,
-            at=_sent_at(one),
-            source_kind=one.sent_for_kind,
-            source_container=one.sent_for_id,
-        )
+        theirs = _sites_of(one, staff=staff)
         found[one.pk] = Senders(sites={pk: sites[pk] for pk in sorted(theirs)}).site_words
     return found
 
 
 def _sent_at(delivery: Delivery) -> datetime:
     return delivery.release_of.delivery.opened_at if delivery.release_of is not None else delivery.opened_at
+
+
+def sites_sent_for(delivery: Delivery, *, trial: Trial) -> dict[int, Site]:
+    """The sites that a delivery was sent for, by key."""
+    sites = {site.pk: site for site in Site.objects.filter(trial=trial)}
+    theirs = _sites_of(delivery, staff=_staff({delivery.actor_id} - {None}, sites=sites))
+    return {pk: sites[pk] for pk in sorted(theirs)}
+
+
+def _sites_of(delivery: Delivery, *, staff: _Staff) -> frozenset[int]:
+    return staff.sites_sent_for(
+        actor=delivery.actor_id,
+        at=_sent_at(delivery),
+        source_kind=delivery.sent_for_kind,
+        source_container=delivery.sent_for_id,
+    )
 
 
 FOR_EVER = datetime.max.replace(tzinfo=UTC)

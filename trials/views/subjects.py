@@ -22,7 +22,11 @@ from trials import forms, lists, queries, services
 from trials.domain import lifecycle
 from trials.models import Site, Subject, SubjectStudy, Trial
 from trials.services.subjects import FIELDS
+from trials.services.waiting import sites_of_deliveries
 from trials.views.common import answer, load_subject, load_trial, page_context, posted
+
+#: Held files whose senders are named.
+MOST_ASKED = 200
 
 
 @require_GET
@@ -99,6 +103,7 @@ def _page(
         "subject": found,
         "rows": _image_rows(request, found, time_points=time_points or {}),
         "refused": refused,
+        "held": _held(request, found),
         "may_change": may_change,
         "may_match": is_open and rights.manage_subjects,
         "is_editable": may_change and lifecycle.is_editable(found.state),
@@ -121,6 +126,21 @@ def _image_rows(
         setattr(row, "typed", typed)  # noqa: B010
         setattr(row, "errors", errors)  # noqa: B010
     return rows
+
+
+def _held(request: Any, subject: Subject) -> dict[str, Any] | None:
+    """How many files another site sent for the subject's studies, who, and from where; for who sees all sites."""
+    rows = queries.held_for(request.user, subject=subject)
+    files = list(rows[:MOST_ASKED])
+    if not files:
+        return None
+    sites = sites_of_deliveries({file.delivery for file in files}, trial=subject.trial)
+    senders = dict.fromkeys(file.delivery.sender_words for file in files)
+    return {
+        "count": rows.count(),
+        "senders": ", ".join(senders),
+        "sites": ", ".join(dict.fromkeys(sites.values())),
+    }
 
 
 def _just_unmatched(request: Any, subject: Subject) -> dict[str, Any] | None:

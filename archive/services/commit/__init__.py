@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
+from archive import hooks
 from archive.domain.header import Header
 from archive.inspection import Inspected
 from archive.models import Archive, Delivery, Instance, QuarantinedFile
@@ -86,6 +87,8 @@ def _index(batch: Batch, good: list[tuple[Inspected, Header]]) -> None:
         instance.sop_instance_uid: instance
         for instance in known_instances.all(archive_id=batch.archive.pk, uids=list(uids))
     }
+    # Under the locks of the studies: whoever says at the same moment whose one is comes before or after.
+    held = hooks.guarded(delivery=batch.delivery, studies=studies.values())
     fresh: dict[str, Instance] = {}
     changes = Changes()
     for file, header in good:
@@ -95,7 +98,10 @@ def _index(batch: Batch, good: list[tuple[Inspected, Header]]) -> None:
             refuse(batch, file=file, code=conflict)
             continue
         existing = fresh.get(header.sop_instance_uid) or known.get(header.sop_instance_uid)
-        if existing is None:
+        is_known = existing is not None and bytes(existing.dataset_digest) == file.dataset_digest
+        if study.pk in held and not is_known:
+            refuse(batch, file=file, code=held[study.pk].code, reason=held[study.pk].reason)
+        elif existing is None:
             instance = new_instance(batch, file=file, header=header, study=study, series=one_series)
             fresh[header.sop_instance_uid] = instance
             changes.added(instance=instance, header=header)
