@@ -372,7 +372,9 @@ def test_a_manager_adds_and_removes_sources_on_the_page_and_strangers_do_not(cli
         row = IntakeSource.objects.get(calling_ae_title="CT9")
     assert client.post(f"{base}{row.public_id}/remove/").status_code == 302
     with tenant(house.organisation):
-        assert not IntakeSource.objects.filter(calling_ae_title="CT9").exists()
+        assert IntakeSource.objects.get(calling_ae_title="CT9").ended_at is not None
+    assert "CT9 (10.9.0.0/16)" not in client.get(base).content.decode()
+    assert client.post(f"{base}{row.public_id}/remove/").status_code == 404
     client.force_login(house.sender)
     assert client.get(base).status_code == 403
     client.force_login(other.manager)
