@@ -321,7 +321,12 @@ VARIABLES: tuple[Variable, ...] = (
         meaning="Time zone of people and organisations that have not chosen one.",
     ),
     Variable(name="PACSWEB_WEB_WORKERS", read=_positive, default=2, meaning="Web server processes."),
-    Variable(name="PACSWEB_WEB_THREADS", read=_positive, default=8, meaning="Threads in each web process."),
+    Variable(
+        name="PACSWEB_WEB_THREADS",
+        read=_positive,
+        default=8,
+        meaning="Requests that each web process works on at a time.",
+    ),
     Variable(
         name="PACSWEB_IMAGE_MEMORY",
         read=_whole,

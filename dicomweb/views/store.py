@@ -135,20 +135,32 @@ def _bodies(request: HttpRequest, content_type: media.MediaType) -> Iterator[tup
     return _multipart_bodies(source, boundary=boundary)
 
 
-def _input(request: HttpRequest) -> BinaryIO:
-    """The payload as it comes in. Without a length (chunked) the server's own stream knows where it ends."""
+class _Payload:
+    """The payload as it comes in. A client that leaves or is too slow has sent a payload that ends early."""
+
+    def __init__(self, stream: HttpRequest | BinaryIO) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._stream.read(size)
+        except OSError as error:
+            raise BadRequest("The payload ended early.") from error
+
+
+def _input(request: HttpRequest) -> _Payload:
+    """Without a length (chunked) the server's own stream knows where the payload ends."""
     if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower() and not request.META.get("CONTENT_LENGTH"):
-        stream: BinaryIO = request.META["wsgi.input"]
-        return stream
-    return request  # type: ignore[return-value]
+        return _Payload(request.META["wsgi.input"])
+    return _Payload(request)
 
 
-def _alone(source: BinaryIO) -> Iterator[bytes]:
+def _alone(source: _Payload) -> Iterator[bytes]:
     while data := source.read(READ_BYTES):
         yield data
 
 
-def _multipart_bodies(source: BinaryIO, *, boundary: str) -> Iterator[tuple[str, PartStream]]:
+def _multipart_bodies(source: _Payload, *, boundary: str) -> Iterator[tuple[str, PartStream]]:
     for headers, stream in parts(read_parts(source, boundary=boundary)):
         text = headers.get("content-type", DICOM)
         try:

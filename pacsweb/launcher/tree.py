@@ -160,10 +160,9 @@ def _web_plan(*, env: Environment, doors: Doors, environment: Mapping[str, str])
         name="web",
         title="Web server",
         command=lambda: [
-            sys.executable, "-m", "granian", "--interface", "wsgi", "--host", doors.bind, "--port", str(doors.http),
-            "--workers", str(env.get("PACSWEB_WEB_WORKERS")), "--blocking-threads", str(env.get("PACSWEB_WEB_THREADS")),
-            "--no-ws", "--respawn-failed-workers", "--workers-kill-timeout", "10", "--log-level", "warning",
-            "pacsweb.wsgi:application",
+            sys.executable, "-m", "granian", "--interface", "asginl", "--host", doors.bind, "--port", str(doors.http),
+            "--workers", str(env.get("PACSWEB_WEB_WORKERS")), "--no-ws", "--respawn-failed-workers",
+            "--workers-kill-timeout", "10", "--log-level", "warning", "pacsweb.asgi:application",
         ],
         environment=environment,
         cwd=ROOT,

@@ -99,16 +99,14 @@ def web_server() -> Iterator[str]:
         "-m",
         "granian",
         "--interface",
-        "wsgi",
+        "asginl",
         "--host",
         "127.0.0.1",
         "--port",
         str(port),
         "--workers",
         "2",
-        "--blocking-threads",
-        "8",
-        "pacsweb.wsgi:application",
+        "pacsweb.asgi:application",
     ]
     with peers.process(command, port=port, cwd=ROOT, env=environment()):
         yield f"http://127.0.0.1:{port}"
