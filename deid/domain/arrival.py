@@ -18,7 +18,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from deid.domain import arrival_words, engine, files, screening, screening_pixels, texts
+from deid.domain import arrival_words, codes, engine, files, screening, screening_pixels, texts
 from deid.domain.edits import AGE, is_beyond_oldest
 from deid.domain.findings import Reason, Severity
 from deid.domain.identifiers import TEXT_VRS, Identifiers, fold, squeeze, strings_of
@@ -139,8 +139,12 @@ def _verdict(
     if vr == "UI":
         sound = all(len(uid) <= _LONGEST_UID and _IS_UID.fullmatch(uid) for uid in values)
         return None if sound else IDENTITY
+    if vr in TEXT_VRS and arrival_words.is_spelled(values if vr == "CS" else [" ".join(values)]):
+        return IDENTITY
     if keyword in _STATEMENT:
         return None if _STATEMENT[keyword].issuperset(values) else IDENTITY
+    if keyword == "CodingSchemeDesignator":
+        return None if all(map(codes.is_scheme, values)) else IDENTITY
     if keyword == "DeidentificationMethod":
         return None if all(arrival_words.is_method(value, own=own) for value in values) else TEXT
     if Tag(tag).is_private_creator:
@@ -169,7 +173,7 @@ def _verdict(
             for value in values
         )
         return None if sound else IDENTITY
-    if vr in ("DA", "DT"):
+    if vr in ("DA", "DT", "TM") or keyword == "TimezoneOffsetFromUTC":
         return IDENTITY
     if vr != "PN" and (after is not None or _is_descriptor(tag)):
         return None if all(arrival_words.is_plain(value, own=own) for value in values) else TEXT

@@ -41,7 +41,18 @@ _COMPANIES: Final = words(
 _NOT_A_PRODUCT: Final = re.compile(r"[@^]|\d{6,}")
 _NOT_A_NAME_OF_A_DEVICE: Final = re.compile(r"[@^,]")
 _MOST_SHORT: Final = 3
-_MOST_METHOD_DIGITS: Final = 14
+#: Of a version: v1.2.3, 3.6.8, 2.1b; of an edition of the standard: 2026d.
+_METHOD_VERSION: Final = re.compile(r"[vVrR]?\d{1,3}(?:\.\d{1,3}){0,3}[a-z]?")
+_EDITION: Final = re.compile(r"20[0-4]\d[a-e]?")
+_MOST_VERSION_DIGITS: Final = 5
+#: PS3.15 and its places ("E.1-1"), the paragraph of HIPAA, and the attributes that say more (0012,0064).
+_METHOD_REFERENCES: Final = re.compile(
+    r"\bPS ?3\.15\b|\b(?:Table |Annex |Section )?E\.\d(?:\.\d)?(?:-\d)?(?:\.\d)?\b"
+    r"|\b(?:45 CFR )?164\.514(?:\(b\)(?:\([12]\))?)?|\b0012,006[2-4]\b"
+)
+_METHOD_BREAKS: Final = re.compile(r"[\s,;:/()\[\]=+_-]+")
+#: Four letters, each alone: a name that is spelled.
+_SPELLED: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:[\s._,;:/|*=+^-]+[^\W\d_](?![^\W_])){3,}")
 #: Codes and meanings of CID 7050, with which others state theirs (PS3.3 C.7.1.1).
 METHODS: Final = frozenset(term for code in (BASIC_PROFILE_CODE, *OPTION_CODES.values()) for term in code)
 _TRIAL_WORDS: Final = words(
@@ -123,12 +134,32 @@ def is_creator(value: str) -> bool:
 
 def is_method(value: str, *, own: frozenset[str]) -> bool:
     """Says how identity was removed in words of the standard, and nothing else."""
-    if _OWN_METHOD.fullmatch(value) or value in METHODS or is_plain(value, own=own):
+    if _OWN_METHOD.fullmatch(value) or value in METHODS or squeeze(value) in own:
         return True
-    if not value.isascii() or "^" in value or "@" in value or sum(map(str.isdigit, value)) > _MOST_METHOD_DIGITS:
+    if not value.isascii() or "^" in value or "@" in value or not _has_versions_only(value):
         return False
+    if is_plain(value, own=own):
+        return True
     known = vocabulary() | _METHOD_WORDS
     return all(len(word) == 1 or fold(word) in known for word in LETTERS.findall(value))
+
+
+def _has_versions_only(method: str) -> bool:
+    """Whether the figures in a method are versions, editions and codes of the standard: any others could be a number or date."""
+    digits = 0
+    for token in _METHOD_BREAKS.split(_METHOD_REFERENCES.sub(" ", method)):
+        token = token.strip(".")
+        if not any(map(str.isdigit, token)) or _EDITION.fullmatch(token) or token in METHODS:
+            continue
+        if not _METHOD_VERSION.fullmatch(token) or tells_a_date(token):
+            return False
+        digits += sum(map(str.isdigit, token))
+    return digits <= _MOST_VERSION_DIGITS
+
+
+def is_spelled(values: list[str]) -> bool:
+    """Whether one of the values spells a word, letter by letter."""
+    return any(_SPELLED.search(value) is not None for value in values)
 
 
 def is_placeholder(value: str) -> bool:

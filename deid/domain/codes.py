@@ -9,8 +9,9 @@ from typing import Any, Final
 from pydicom.dataset import Dataset
 from pydicom.sr import _concepts_dict, _snomed_dict
 
-from deid.domain import moments, texts, units
+from deid.domain import lexicon, moments, texts, units
 from deid.domain.identifiers import Identifiers
+from deid.domain.uids import UidMapper
 from deid.domain.words import words
 
 # PS3.16 Table 8-1, the schemes met in images. Outside these nothing is known of what stands beside the code.
@@ -45,7 +46,9 @@ _FORMS: Final = {
     "SRT": re.compile(r"[A-Z]\d?-[0-9A-Z]{3,6}"),
     "UMLS": re.compile(r"C\d{7}"),
 }
-_PRIVATE_SCHEME: Final = re.compile(r"99[A-Z0-9_]{1,14}")
+#: Dummies for schemes that are not known (`UidMapper.new_scheme`). Figures and consonants take turns, so that one spells
+#: neither a name nor a number.
+_OWN_SCHEME: Final = re.compile(r"99LOCAL(?:[0-9][BCDFGHJKLMNPQRSTVWXZ]){3}")
 # Of a scheme whose form is not known: some letters and figures. A word alone could be a name.
 _CODE: Final = re.compile(r"[A-Za-z]{0,4}[-_.:]?[A-Z]{0,2}\d{1,6}(?:[-_.:/]\d{1,4}){0,2}[A-Za-z]?")
 # A run of digits or a caret in a meaning is a number or a name, not a term.
@@ -53,7 +56,6 @@ _NOT_A_TERM: Final = re.compile(r"\d{5,}|\^|@|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 
 _TERM: Final = re.compile(r"\w+|[^\w\s(),;-]")
 MEANING_REMOVED: Final = "Removed"
-UNKNOWN_SCHEME: Final = "99REMOVED"
 
 
 @lru_cache(maxsize=1)
@@ -75,8 +77,19 @@ def standard_meaning(*, scheme: str, code: str) -> str | None:
     return _meanings().get((scheme, code))
 
 
-def clean_item(item: Dataset, *, identifiers: Identifiers) -> dict[str, str]:
+def is_scheme(designator: str) -> bool:
+    """Whether a coding scheme is known: one of PS3.16 Table 8-1, of a maker, or a dummy of ours.
+
+    That a designator has the form of a private one (99…, PS3.16 8.2) says nothing: 99SMITH and 99540312 have it too.
+    """
+    known = designator in KNOWN_SCHEMES or designator in lexicon.PRIVATE_SCHEMES
+    return known or _OWN_SCHEME.fullmatch(designator) is not None
+
+
+def clean_item(item: Dataset, *, identifiers: Identifiers, uids: UidMapper) -> dict[str, str]:
     """New values, by keyword, for those parts of a code item that are not what they should be.
+
+    A scheme that is not known gets a dummy, the same one wherever `uids` meets it, so that codes stay apart.
 
     A code that the standard knows gets the standard's meaning. Of another code of a known scheme the meaning stays when
     it is made of the lexicon's words; of a private (99…) or unknown scheme it is removed. A code stays only in the form
@@ -84,8 +97,8 @@ def clean_item(item: Dataset, *, identifiers: Identifiers) -> dict[str, str]:
     """
     changes: dict[str, str] = {}
     scheme = _text(item, "CodingSchemeDesignator")
-    if scheme and scheme not in KNOWN_SCHEMES and (not _PRIVATE_SCHEME.fullmatch(scheme) or identifiers.find(scheme)):
-        changes["CodingSchemeDesignator"] = UNKNOWN_SCHEME
+    if scheme and scheme not in KNOWN_SCHEMES and (not is_scheme(scheme) or identifiers.find(scheme)):
+        changes["CodingSchemeDesignator"] = uids.new_scheme(scheme)
     code = ""
     is_kept = True
     for keyword in ("CodeValue", "LongCodeValue", "URNCodeValue"):
@@ -170,6 +183,8 @@ def is_standard_item(item: Dataset) -> bool:
 def _is_version(text: str, *, identifiers: Identifiers) -> bool:
     if identifiers.find(text) is not None:
         return False
+    if moments.tells(text) and not _RELEASE.fullmatch(text):
+        return False
     return _VERSION.fullmatch(text) is not None or texts.is_technical(text, has_codes=True)
 
 
@@ -199,6 +214,8 @@ URN_REMOVED: Final = "urn:removed"
 _VERSION: Final = re.compile(
     r"20[0-9]{2}(?:[01][0-9][0-3][0-9])?|[0-9]{1,4}(?:\.[0-9]{1,4}){0,3}|20[0-9]{2}-[0-9]{2}-[0-9]{2}"
 )
+# Terminologies are released on a day: 20240131, 2024-01-31.
+_RELEASE: Final = re.compile(r"20[0-9]{2}(-?)[01][0-9]\1[0-3][0-9]")
 
 
 def _text(item: Dataset, keyword: str) -> str:

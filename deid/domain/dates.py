@@ -13,11 +13,15 @@ DUMMY_DATE: Final = "19000101"
 DEFAULT_WINDOW_DAYS: Final = 1095
 
 _DATE: Final = re.compile(r"(\d{4})\.?(\d{2})\.?(\d{2})")
+# PS3.5 6.2: 60 is a leap second. Wider ranges would let 54:03:12 be a time, which is a birth date.
+_HOURS, _MINUTES, _SECONDS = r"(?:[01]\d|2[0-3])", r"[0-5]\d", r"(?:[0-5]\d|60)"
+_CLOCK: Final = rf"{_HOURS}(?:{_MINUTES}(?:{_SECONDS}(?:\.\d{{1,6}})?)?)?"
+_ZONE: Final = rf"(?:-(?:(?:0\d|1[01]){_MINUTES}|1200)|\+(?:(?:0\d|1[0-3]){_MINUTES}|1400))"
 _DATETIME: Final = re.compile(
-    r"(?P<date>\d{4}(?:\d{2}(?:\d{2})?)?)(?P<time>(?<=\d{8})(?:\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?)?)?(?P<zone>[+-]\d{4})?"
+    rf"(?P<date>\d{{4}}(?:\d{{2}}(?:\d{{2}})?)?)(?P<time>(?<=\d{{8}}){_CLOCK})?(?P<zone>{_ZONE})?", re.ASCII
 )
-_OFFSET: Final = re.compile(r"([+-])([01]\d)([0-5]\d)")
-TIME: Final = re.compile(r"\d{2}(?::?\d{2}(?::?\d{2}(?:\.\d{1,6})?)?)?")
+_TIME: Final = re.compile(rf"{_HOURS}(?::?{_MINUTES}(?::?{_SECONDS}(?:\.\d{{1,6}})?)?)?", re.ASCII)
+_OFFSET: Final = re.compile(_ZONE, re.ASCII)
 
 
 def shift_days(*, key: bytes, patient_key: str, window_days: int = DEFAULT_WINDOW_DAYS) -> int:
@@ -58,14 +62,13 @@ def shift_datetime(value: str, *, days: int) -> str | None:
 
 
 def is_time(value: str) -> bool:
-    """Whether a TM value has the form of one, and so can hold nothing else."""
-    return TIME.fullmatch(value.strip(" \0")) is not None
+    """Whether a TM value is a time of day (PS3.5 6.2; also the form 12:30:59 of ACR-NEMA)."""
+    return _TIME.fullmatch(value.strip(" \0")) is not None
 
 
 def is_offset(value: str) -> bool:
-    """Whether a value is an offset from UTC (PS3.3 C.12.1.1.8), between -1200 and +1400, and so can hold nothing else."""
-    match = _OFFSET.fullmatch(value.strip(" \0"))
-    return match is not None and -12 * 60 <= int(match[1] + "1") * (int(match[2]) * 60 + int(match[3])) <= 14 * 60
+    """Whether a text is an offset from UTC, -1200 to +1400 (PS3.3 C.12.1.1.8)."""
+    return _OFFSET.fullmatch(value.strip(" \0")) is not None
 
 
 def _moved(*, year: str, month: str, day: str, days: int) -> dt.date | None:

@@ -10,7 +10,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from deid.domain import dates, descriptors, dummies, moments, numbers, persons, structures, texts, uids
+from deid.domain import dates, descriptors, dummies, moments, numbers, persons, structures, texts, times, uids
 from deid.domain.changes import Record
 from deid.domain.elements import element_of, raw_bytes
 from deid.domain.identifiers import TEXT_VRS, strings_of
@@ -99,16 +99,25 @@ class Edits:
         elif vr == "TM" or vr in ("DA", "DT"):
             forms = {"TM": dates.is_time, "DA": _is_date, "DT": _is_datetime}
             if not all(forms[vr](text) for text in strings_of(element) if text.strip(" \0")):
-                self.replace(dataset, tag=tag, vr=vr, value="", action=Action.EMPTY, path=path, rule=RULE_UNREADABLE)
+                is_needed = vr != "DA" and self._type_of(element, path=path) == "1"
+                value, action = (dummies.BY_VR[vr], Action.DUMMY) if is_needed else ("", Action.EMPTY)
+                self.replace(dataset, tag=tag, vr=vr, value=value, action=action, path=path, rule=RULE_UNREADABLE)
+                return
+            if vr != "DA" and self._lose_time(dataset, element=element, vr=vr, path=path):
                 return
         elif vr in NUMERIC_VRS:
             if self._lose_number(dataset, element=element, vr=vr, path=path):
                 return
         elif vr in TEXT_VRS and tag not in CODE_VALUES and tag not in (CODE_MEANING, CHARACTER_SET, CODE_SCHEME):
             values = strings_of(element)
-            named = [self._tells(one, vr=vr) for one in values]
+            is_offset = element.keyword == "TimezoneOffsetFromUTC"
+            named = [
+                self._tells(one, vr=vr) or (is_offset and bool(one.strip(" \0")) and not dates.is_offset(one))
+                for one in values
+            ]
             if any(named):
-                spared = [dummies.BY_VR[vr] if hit else one for one, hit in zip(values, named, strict=True)]
+                dummy = "+0000" if is_offset else dummies.BY_VR[vr]
+                spared = [dummy if hit else one for one, hit in zip(values, named, strict=True)]
                 self.replace(
                     dataset,
                     tag=tag,
@@ -138,8 +147,7 @@ class Edits:
             for other in _WINDOW:
                 self.remove(dataset, tag=Tag(other), path=path, rule=RULE_IDENTIFIER)
             return True
-        parent = path.rstrip(".").rpartition(".")[2].partition("[")[0]
-        kind = self.plan.types.type_of(sop_class_uid=self.sop_class_uid, parent=parent, keyword=keyword)
+        kind = self._type_of(element, path=path)
         value: Any = ""
         action = Action.EMPTY
         if kind == "1" or vr in NUMERIC_VRS:
@@ -150,6 +158,33 @@ class Edits:
             ]
             value, action = spared if len(spared) > 1 else spared[0], Action.DUMMY
         self.replace(dataset, tag=element.tag, vr=vr, value=value, action=action, path=path, rule=RULE_IDENTIFIER)
+        return True
+
+    def _type_of(self, element: DataElement, *, path: str) -> str | None:
+        """The type of an attribute where it stands (PS3.5 7.4)."""
+        parent = path.rstrip(".").rpartition(".")[2].partition("[")[0]
+        return self.plan.types.type_of(
+            sop_class_uid=self.sop_class_uid, parent=parent, keyword=self.keyword_of(element.tag)
+        )
+
+    def _lose_time(self, dataset: Dataset, *, element: DataElement, vr: str, path: str) -> bool:
+        """Whether a time held figures of the patient, and holds them no more.
+
+        A time of day that tells is emptied, or midnight where the IOD needs a value (type 1); of a fraction, zeros are left.
+        """
+        values = strings_of(element)
+        spare = times.spared if vr == "TM" else times.spared_datetime
+        new = [spare(text, identifiers=self.plan.identifiers) for text in values]
+        if new == values:
+            return False
+        if new == [None] and self._type_of(element, path=path) != "1":
+            self.replace(
+                dataset, tag=element.tag, vr=vr, value="", action=Action.EMPTY, path=path, rule=RULE_IDENTIFIER
+            )
+            return True
+        spared = [dummies.BY_VR[vr] if text is None else text for text in new]
+        value = spared if len(spared) > 1 else spared[0]
+        self.replace(dataset, tag=element.tag, vr=vr, value=value, action=Action.CLEAN, path=path, rule=RULE_IDENTIFIER)
         return True
 
     def _tells(self, text: str, *, vr: str) -> bool:

@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag, Tag
 
-from deid.domain import binaries, codes, dates, dummies, statement, structures, uids
+from deid.domain import binaries, codes, dates, dummies, statement, structures, times, uids
 from deid.domain.changes import Record
 from deid.domain.edits import CHARACTER_SET, CODE_MEANING, CODE_SCHEME, CODE_VALUES, Edits
 from deid.domain.elements import element_of, empty, private_creators, truthful, vr_of
@@ -224,14 +224,8 @@ class _Work:
             self.edits.note(Action.KEEP, rule=rule, path=path, tag=element.tag, vr=vr, before=element, after=element)
             return
         days = self.plan.subject.shift_days
-        moved: list[str | None]
-        if vr == "TM":
-            # Whole days: the time of day stays as it was, once it is certain that it is one.
-            moved = [text if dates.is_time(text) else None for text in values]
-        elif vr == "DA":
-            moved = [dates.shift_date(text, days=days) for text in values]
-        else:
-            moved = [dates.shift_datetime(text, days=days) for text in values]
+        sought = self.plan.identifiers
+        moved = [times.shifted(text, vr=vr, days=days, identifiers=sought) for text in values]
         if any(one is None for one in moved):
             self._apply_basic(
                 dataset, tag=element.tag, vr=vr, action=fallback, path=path, rule=RULE_UNREADABLE, parent=parent
@@ -352,7 +346,8 @@ class _Work:
             self.edits.remove(dataset, tag=tag, path=path, rule=RULE_BINARY)
 
     def _clean_code(self, item: Dataset, *, path: str) -> None:
-        for keyword, value in codes.clean_item(item, identifiers=self.plan.identifiers).items():
+        changes = codes.clean_item(item, identifiers=self.plan.identifiers, uids=self.plan.uids)
+        for keyword, value in changes.items():
             element = item[keyword]
             self.edits.replace(
                 item, tag=element.tag, vr=element.VR, value=value, action=Action.CLEAN, path=path, rule=RULE_CODE

@@ -21,6 +21,7 @@ SHORTEST_PART: Final = 7
 SHORTEST_FRACTION: Final = 8
 #: Longer lists are coordinates and tables, in which figures come together by chance.
 LONGEST_LIST: Final = 8
+_SHORT_DATE, _LONG_DATE = 6, 8
 #: What the pixel data was measured against (`deid.domain.screening_pixels`, as descriptors in `deid.domain.tables`): it cannot
 #: say anything else, and the image is nothing without it.
 _DESCRIBES_PIXELS: Final = words("Rows Columns NumberOfFrames")
@@ -94,3 +95,20 @@ def _find_joined(values: list[str], *, identifiers: Identifiers) -> str | None:
         return identifiers.numbers[joined]
     is_date = len(parts) == 3 and any(len(part) == 4 for part in parts)
     return BIRTH_DATE if is_date and identifiers.dates & moments.of(" ".join(parts)) else None
+
+
+def is_known(digits: str, *, identifiers: Identifiers) -> bool:
+    """Whether a run of figures is a known number, zeros before it put aside, or a day of birth in six figures."""
+    if digits.lstrip("0") in identifiers.numbers:
+        return True
+    return len(digits) == _SHORT_DATE and bool(identifiers.dates & moments.of(digits))
+
+
+def is_known_in_parts(digits: str, *, identifiers: Identifiers) -> bool:
+    """Whether a time and its fraction hold a number that is longer than either, or a day of birth in eight figures."""
+    if len(digits) <= _SHORT_DATE:
+        return False
+    if any(len(known) > _SHORT_DATE and known in digits for known in identifiers.numbers):
+        return True
+    starts = range(len(digits) - _LONG_DATE + 1)
+    return any(identifiers.dates & moments.of(digits[start : start + _LONG_DATE]) for start in starts)

@@ -29,6 +29,7 @@ CODING_SCHEMES: Final = frozenset(
     )
 )
 # UIDs of context groups (PS3.6 Table A-3), which pydicom's dictionary does not list.
+_CONSONANTS: Final = "BCDFGHJKLMNPQRSTVWXZ"
 _CONTEXT_GROUP: Final = re.compile(r"1\.2\.840\.10008\.6\.1\.(?:[1-9][0-9]{0,2}|1[0-4][0-9]{2})")
 
 
@@ -53,6 +54,15 @@ class UidMapper:
             raise ValueError("The key of a pseudonym domain has at least 32 bytes.")
         self._key = key
         self._known: dict[str, str] = {}
+
+    def new_scheme(self, designator: str) -> str:
+        """A private coding scheme designator (PS3.16 8.2) for one that is not known: 99LOCAL4K7M2X."""
+        digest = hmac.new(
+            self._key, b"scheme\0" + designator.encode("utf-8", "surrogateescape"), hashlib.sha256
+        ).digest()
+        # Each pair of bytes gives a figure and a consonant: eight million dummies, none of them a word or a number.
+        pairs = (int.from_bytes(digest[place : place + 2], "big") for place in (0, 2, 4))
+        return "99LOCAL" + "".join(f"{pair % 10}{_CONSONANTS[pair // 10 % len(_CONSONANTS)]}" for pair in pairs)
 
     def new_uid(self, uid: str) -> str:
         """The new UID for an old one. Empty stays empty, a registered one stays as it is."""

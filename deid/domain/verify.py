@@ -123,6 +123,8 @@ def _in_elements(
             dates = {text.strip(" \0") for text in strings_of(element)}
             if not keeps_dates and dates & source_dates.get(path, frozenset()):
                 yield Residue(path=path, kind="date not moved")
+            if element.VR == "DT" and any(_in_time(text[8:], identifiers=identifiers) for text in dates):
+                yield Residue(path=path, kind="number in a time")
         elif element.VR in TEXT_VRS:
             # Frames say the same over and over; in a code item and in what is ours the place counts too.
             key = element.keyword, str(element.VR), "\\".join(strings_of(element))
@@ -140,6 +142,8 @@ def _in_elements(
             if figures.is_of_the_image(holder, keyword=element.keyword, path=path.rpartition(".")[0]):
                 continue
             values = strings_of(element)
+            if element.VR == "TM" and any(_in_time(text, identifiers=identifiers) for text in values):
+                yield Residue(path=path, kind="number in a time")
             is_number = element.VR not in ("TM", "AS") and any(figures.hits(values, identifiers=identifiers))
             if is_number or any(number in text for text in values for number in numbers):
                 yield Residue(path=path, kind="number")
@@ -167,6 +171,15 @@ def _in_text(
     if element.VR == "CS":
         values = [value for value in values if not texts.is_defined(keyword=element.keyword, value=value)]
     return identifiers.find_in_element(vr=str(element.VR), values=values)
+
+
+def _in_time(value: str, *, identifiers: Identifiers) -> bool:
+    """Whether a time of day (with what follows it in a DT), or its fraction, is a number or a birth date of the patient."""
+    whole, _dot, fraction = re.split("[+-]", value.strip(" \0"))[0].replace(":", "").partition(".")
+    runs = (whole, fraction, fraction.rstrip("0"))
+    return any(figures.is_known(run, identifiers=identifiers) for run in runs) or figures.is_known_in_parts(
+        whole + fraction, identifiers=identifiers
+    )
 
 
 def _component_hit(uid: str, *, identifiers: Identifiers) -> bool:

@@ -15,6 +15,7 @@ from deid.domain import binaries, codes, units
 from deid.domain.findings import Verdict
 from deid.domain.identifiers import Identifiers
 from deid.domain.profile import DEFAULT_OPTIONS, Option
+from deid.domain.uids import UidMapper
 from tests.deid.builders import clean, make_dataset, process, read
 from tests.deid.planting import code
 
@@ -85,6 +86,8 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
+UIDS = UidMapper(key=bytes(32))
+
 
 @pytest.mark.parametrize("kind", HEADERS)
 def test_a_plain_header_keeps_its_technique(kind: str) -> None:
@@ -138,7 +141,7 @@ def test_a_patient_with_the_name_of_a_term_passes(name: str) -> None:
 )  # fmt: skip
 def test_units_stay(unit: str) -> None:
     assert units.is_unit(unit) or codes.standard_meaning(scheme="UCUM", code=unit) is not None
-    assert codes.clean_item(code(unit, "UCUM", unit), identifiers=Identifiers()) == {}
+    assert codes.clean_item(code(unit, "UCUM", unit), identifiers=Identifiers(), uids=UIDS) == {}
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,7 @@ def test_what_is_no_unit_goes(unit: str) -> None:
     ],
 )  # fmt: skip
 def test_codes_of_known_schemes_stay(value: str, scheme: str, meaning: str) -> None:
-    changes = codes.clean_item(code(value, scheme, meaning), identifiers=Identifiers())
+    changes = codes.clean_item(code(value, scheme, meaning), identifiers=Identifiers(), uids=UIDS)
     assert not {"CodeValue", "CodingSchemeDesignator"} & set(changes)
     assert changes.get("CodeMeaning") != "Removed" or scheme in ("SCPECG", "RFC5646")
 
@@ -168,7 +171,10 @@ def test_codes_of_known_schemes_stay(value: str, scheme: str, meaning: str) -> N
 )
 def test_units_keep_their_names(value: str, meaning: str, expected: str | None) -> None:
     """The standard's own name of microvolt is not written in every character set."""
-    assert codes.clean_item(code(value, "UCUM", meaning), identifiers=Identifiers()).get("CodeMeaning") == expected
+    assert (
+        codes.clean_item(code(value, "UCUM", meaning), identifiers=Identifiers(), uids=UIDS).get("CodeMeaning")
+        == expected
+    )
 
 
 def test_earlier_methods_of_de_identification_stay() -> None:

@@ -10,6 +10,7 @@ from deid.domain import profile as profiles
 from deid.domain.descriptors import clean_text
 from deid.domain.identifiers import Identifiers
 from deid.domain.profile import DEFAULT_OPTIONS, Option
+from deid.domain.uids import UidMapper
 from tests.deid.builders import clean, make_dataset
 
 
@@ -53,6 +54,10 @@ def test_descriptors_stay_under_the_option_only() -> None:
         assert dataset.get("SeriesDescription") == expected
 
 
+UIDS = UidMapper(key=bytes(32))
+NOT_KNOWN = UIDS.new_scheme("ACME PACS")
+
+
 def item(value: str, scheme: str, meaning: str) -> Dataset:
     found = Dataset()
     found.CodeValue, found.CodingSchemeDesignator, found.CodeMeaning = value, scheme, meaning
@@ -70,14 +75,14 @@ def item(value: str, scheme: str, meaning: str) -> Dataset:
             "MR Knee",
             "ACME PACS",
             "Knee",
-            {"CodingSchemeDesignator": "99REMOVED", "CodeValue": "REMOVED", "CodeMeaning": "Removed"},
+            {"CodingSchemeDesignator": NOT_KNOWN, "CodeValue": "REMOVED", "CodeMeaning": "Removed"},
         ),
         ("123-8", "LN", "Patient 1234567", {"CodeMeaning": "Removed"}),
         ("RID58", "RADLEX", "liver", {}),
     ],
 )
 def test_code_items(value: str, scheme: str, meaning: str, expected: dict[str, str]) -> None:
-    assert codes.clean_item(item(value, scheme, meaning), identifiers=Identifiers()) == expected
+    assert codes.clean_item(item(value, scheme, meaning), identifiers=Identifiers(), uids=UIDS) == expected
 
 
 class TestIdentifiers:
