@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from archive.domain.screening import NOT_SCREENED, Finding
 from archive.models import Archive, Delivery, Study
+from core.errors import RetriableError
 
 if TYPE_CHECKING:
     from access.models import User
@@ -75,12 +76,15 @@ def register_deidentification(*, screener: Screener, ledger: RunLedger, clearanc
 
 
 def screen(*, path: Path) -> Finding | None:
-    """Whether a file may go into a de-identified archive. A check that cannot be made, or fails, holds it."""
+    """Whether a file may go into a de-identified archive. A check that cannot be made, or fails, holds it.
+
+    Raises `RetriableError` when the check could not be made this time.
+    """
     if not _screener:
         return unchecked()
     try:
         return _screener[0](path=path)
-    except OSError:
+    except (OSError, RetriableError):
         raise
     # A file that the check stumbles over is not a file without identity.
     except Exception as error:  # noqa: BLE001

@@ -9,8 +9,10 @@ from pathlib import Path
 from django.db.models import F, Func, JSONField
 from django.utils.translation import gettext as _
 
+from archive import decoding
 from archive.domain import screening as answers
 from archive.domain.screening import Finding
+from archive.errors import DecodersBusy
 from archive.hooks import Clearance, unchecked
 from archive.models import Delivery, Instance, Study
 from deid.domain import arrival, arrival_file
@@ -23,9 +25,12 @@ _REASONS = frozenset(reason.value for reason in Reason)
 
 
 def screen(*, path: Path) -> Finding | None:
-    """The gate's check of one file; None: nothing in it tells who the patient is."""
-    with path.open("rb") as stream:
-        found = arrival_file.examine(stream)
+    """The gate's check of one file; None: nothing in it tells who the patient is. Raises `DecodersBusy`."""
+    try:
+        with path.open("rb") as stream:
+            found = arrival_file.examine(stream)
+    except decoding.Busy as error:
+        raise DecodersBusy from error
     return _finding(found) if found else None
 
 

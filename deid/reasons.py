@@ -147,6 +147,14 @@ EXPLANATIONS: dict[Reason, Explanation] = {
         _("The compressed image is not the one that the header describes, or it does not decode."),
         _("Send the image again from its source."),
     ),
+    Reason.NOT_CHECKED: Explanation(
+        _("Pixels not checked"),
+        _(
+            "Decoding the image took too long or too much memory, so it could not be checked for bytes that are not part "
+            "of the picture. This does not mean that it is damaged."
+        ),
+        _("It is checked again the next time the run continues. A manager of the target archive can also release it."),
+    ),
     Reason.ULTRASOUND_REGIONS: Explanation(
         _("Ultrasound regions"),
         _("The object describes regions as ultrasound machines do, which write names into the image."),

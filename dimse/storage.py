@@ -18,7 +18,7 @@ from archive.models import Delivery
 from archive.services.commit import DICOM_STATUS
 from archive.services.deliveries import check_space
 from archive.spool import SpoolWriter
-from core.errors import PacswebError
+from core.errors import PacswebError, RetriableError
 from core.tenancy import tenant
 from dimse import database
 from dimse.directory import Destination, Directory
@@ -318,7 +318,12 @@ class Reception:
             self.fail(error)
             return
         if fault is None and self.status == SUCCESS and self._is_screened:
-            self._screen(self._writer)
+            try:
+                self._screen(self._writer)
+            except RetriableError as error:
+                logger.info("dimse_not_screened", code=error.code)
+                self.refuse(OUT_OF_RESOURCES, "The archive is busy; send it again later")
+                return
         writer, self._writer = self._writer, None
         try:
             # What is refused for its content is spooled too: the index keeps it in quarantine with the reason.

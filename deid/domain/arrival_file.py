@@ -16,6 +16,7 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.uid import RE_VALID_UID
 
+from archive import decoding
 from archive.domain.part10.encodings import LONG_VRS, SHORT_VRS, encoding_of
 from deid.domain import arrival, arrival_pixels, binaries, contents, deflated, files, tables, texts, uids
 from deid.domain.arrival import IDENTITY, UNPROCESSED, UNREADABLE, Found
@@ -48,7 +49,10 @@ _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
 
 def examine(stream: BinaryIO) -> list[Found]:
-    """All findings of a Part 10 file; an empty list: it may go into a de-identified archive as it is."""
+    """All findings of a Part 10 file; an empty list: it may go into a de-identified archive as it is.
+
+    Raises `archive.decoding.Busy`: nothing is known of the file then.
+    """
     try:
         opened = files.open_source(stream)
     except files.Unreadable:
@@ -64,7 +68,7 @@ def examine(stream: BinaryIO) -> list[Found]:
             and arrival_pixels.has_more(opened.stream, pixels=pixels, coded=coded, extended=extended)
         ):
             found.append(Found(Reason.COMPRESSED_COMMENT.value))
-    except (OSError, MemoryError):
+    except (OSError, MemoryError, decoding.Busy):
         raise
     except Exception:  # noqa: BLE001 -- a file that cannot be walked cannot be called clean
         return [Found(UNPROCESSED)]

@@ -25,8 +25,15 @@ _OFFSETS_LIMIT: Final = 0xFFFFFFFF
 CHUNK: Final = 1 << 20
 EXTENDED_TABLES: Final = (0x7FE00001, 0x7FE00002)
 _STARTS: Final = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ", b"\xff\x0a", b"\x00\x00\x00\x0cJXL ")
-# What need not be the fault of the bytes that were altered.
-_GAVE_UP: Final = frozenset({decoding.Why.DECODER_DIED, decoding.Why.TOO_SLOW, decoding.Why.TOO_MUCH_MEMORY})
+# What need not be the fault of the bytes.
+_GAVE_UP: Final = frozenset(
+    (
+        decoding.Why.DECODER_DIED,
+        decoding.Why.OVER_BUDGET,
+        decoding.Why.TOO_MUCH_MEMORY,
+        decoding.Why.TOO_SLOW,
+    )
+)
 _PLACES_LIMIT: Final = 64
 # RLE is cut to what it decodes to; the other families are held back anyway.
 _DECODED: Final = frozenset({Family.JPEG, Family.JPEG_LS, Family.JPEG_2000})
@@ -34,16 +41,22 @@ _DECODED: Final = frozenset({Family.JPEG, Family.JPEG_LS, Family.JPEG_2000})
 __all__ = ["EXTENDED_TABLES", "Coded", "Damaged", "Unsure", "read"]
 
 
+class GaveUp(Exception):
+    """The decoder gave up before anything could be said of the frame."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coded:
     """Frames as pieces: bytes of our own, or (offset, length) in the source's stream.
 
-    `fragments` are those that each frame came in, as (offset, length) of their values.
+    `fragments` are those that each frame came in, as (offset, length) of their values. `is_checked`: the decoder told that
+    each is image to its end; it gave up on one otherwise, which says nothing of it.
     """
 
     frames: tuple[tuple[Piece, ...], ...]
     fragments: tuple[tuple[tuple[int, int], ...], ...]
     has_offsets: bool
+    is_checked: bool = True
 
     def write(self, source: BinaryIO) -> Iterator[bytes]:
         """The whole pixel data element, in explicit VR little endian as every encapsulated one (PS3.5 A.4)."""
@@ -89,13 +102,15 @@ def read(
     """What to write of the encapsulated pixel data in `stream`.
 
     `fragments` and `offsets` are (offset, length) of the values of the fragments and of the basic offset table. Raises
-    `Damaged` when a frame is not the image that `dataset` describes, `Unsure` when something may be left beside one.
+    `Damaged` when a frame is not the image that `dataset` describes, `Unsure` when something may be left beside one, and
+    `decoding.Busy` when no decoder was free.
     """
     family = codestreams.family_of(transfer_syntax)
     if family in (None, Family.VIDEO, Family.DEFLATE):
         raise Unsure("the kind of compression is not known well enough to say what is image in it")
     description = _description(dataset)
     frames: list[tuple[Piece, ...]] = []
+    is_checked = True
     groups = _groups(stream, dataset=dataset, family=family, fragments=fragments, offsets=offsets)
     for group in groups:
         source = codestreams.of_file(stream, group)
@@ -107,17 +122,25 @@ def read(
             else:
                 pieces.extend(source.extents(*piece))
         frames.append(tuple(pieces))
-        if family in _DECODED:
-            _require_image(stream, pieces, dataset=dataset, transfer_syntax=transfer_syntax)
+        # Where the decoder gave up on one frame, the others cannot make the object checked: no more work for it.
+        if family in _DECODED and is_checked:
+            try:
+                _require_image(stream, pieces, dataset=dataset, transfer_syntax=transfer_syntax)
+            except GaveUp:
+                is_checked = False
     return Coded(
         frames=tuple(frames),
         fragments=tuple(map(tuple, groups)),
         has_offsets=offsets[1] > 0 or EXTENDED_TABLES[0] in dataset,
+        is_checked=is_checked,
     )
 
 
 def _require_image(stream: BinaryIO, pieces: list[Piece], *, dataset: Dataset, transfer_syntax: str) -> None:
-    """Raise `Unsure` unless the ends of the coded data change the picture; `Damaged` when it does not decode."""
+    """Raise `Unsure` unless the ends of the coded data change the picture; `Damaged` when it does not decode.
+
+    Raises `GaveUp` when the decoder ran out of time or memory, or died.
+    """
     if sum(len(piece) if isinstance(piece, bytes) else piece[1] for piece in pieces) > codestreams.MAXIMUM_FRAME_BYTES:
         raise Unsure("the compressed image is too large to be checked")
     frame = b"".join(chunk for piece in pieces for chunk in _bytes_of(piece, stream))
@@ -125,6 +148,8 @@ def _require_image(stream: BinaryIO, pieces: list[Piece], *, dataset: Dataset, t
         options = decoding.options_of(dataset)
         pixels = decoding.decode_frame(frame=frame, transfer_syntax=transfer_syntax, options=options).pixels
     except decoding.DecodeError as error:
+        if error.why in _GAVE_UP:
+            raise GaveUp from error
         raise Damaged("malformed", "The compressed image does not decode.") from error
 
     def difference(altered: bytes) -> np.ndarray[Any, Any] | None:
@@ -133,7 +158,7 @@ def _require_image(stream: BinaryIO, pieces: list[Piece], *, dataset: Dataset, t
             found = decoding.decode_frame(frame=altered, transfer_syntax=transfer_syntax, options=options).pixels
         except decoding.DecodeError as error:
             if error.why in _GAVE_UP:
-                raise Unsure("the decoder stopped while the image was checked") from error
+                raise GaveUp from error
             return None
         if found.shape != pixels.shape:
             return None

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     PIXEL_LENGTH = "pixel-data-length"
     COMPRESSED_COMMENT = "comment-in-compressed-image"
     DAMAGED_PIXELS = "pixels-damaged"
+    NOT_CHECKED = "pixels-not-checked"
     ULTRASOUND_REGIONS = "ultrasound-regions"
     COLOUR = "colour-where-grey-is-the-rule"
     SECONDARY_IMAGE = "secondary-image"
@@ -94,5 +95,6 @@ RELEASABLE: Final = frozenset(
         Reason.SECONDARY_IMAGE,
         Reason.UNUSUAL_IMAGE,
         Reason.NOT_ACQUIRED,
+        Reason.NOT_CHECKED,
     }
 )

@@ -17,7 +17,10 @@ _IMAGE_VALUES: Final = (0x7FE00008, 0x7FE00009, 0x7FE00010, 0x56000020)
 
 
 def screen(source: files.Source) -> list[Finding]:
-    """Findings that need the pixel data element; takes encapsulated pixel data apart on the way (`Source.coded`)."""
+    """Findings that need the pixel data element; takes encapsulated pixel data apart on the way (`Source.coded`).
+
+    Raises `archive.decoding.Busy`.
+    """
     pixels = source.pixels
     if pixels is None:
         is_whole = not has_pixels(source.dataset) or any(tag in source.dataset for tag in _IMAGE_VALUES)
@@ -35,11 +38,12 @@ def screen(source: files.Source) -> list[Finding]:
             return [Finding(reason=Reason.DAMAGED_PIXELS, severity=Severity.HOLD_BACK)]
         except coded.Unsure:
             return [Finding(reason=Reason.COMPRESSED_COMMENT, severity=Severity.HOLD_BACK)]
+        unchecked = [] if source.coded.is_checked else [Finding(reason=Reason.NOT_CHECKED, severity=Severity.HOLD_BACK)]
         # What is written has a table of its own; these two are not taken over, whatever they hold.
         for tag in coded.EXTENDED_TABLES:
             if tag in source.dataset:
                 del source.dataset[tag]
-        return []
+        return unchecked
     expected = _native_length(source.dataset)
     if expected is None or pixels.value_length < expected:
         return [Finding(reason=Reason.PIXEL_LENGTH, severity=Severity.HOLD_BACK)]

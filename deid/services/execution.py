@@ -17,6 +17,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from archive import decoding
+from archive.errors import DecodersBusy
 from archive.models import Delivery, Instance
 from archive.services import deliveries, index_delivery
 from archive.spool import SpoolWriter
@@ -145,6 +147,12 @@ def _each_instance(
         elif writer is not None and not earlier.is_held_back and not earlier.spool_name:
             _store_approved(run=run, row=earlier, instance=instance, settings=settings, writer=writer)
         _tell(handle, done=count, total=total)
+    given_up = DeidentifiedInstance.objects.filter(
+        run=run, verdict=Verdict.HELD_BACK.value, decision="", reasons__contains=[Reason.NOT_CHECKED.value]
+    )
+    for row in given_up.select_related("source_instance__series").order_by("pk"):
+        if row.source_instance is not None:
+            _checked_again(run=run, row=row, instance=row.source_instance, settings=settings, writer=writer)
 
 
 def _each_approved(
@@ -202,6 +210,19 @@ def _released(
     DeidentifiedInstance.objects.filter(pk=row.pk).update(**found)
 
 
+def _checked_again(
+    *,
+    run: DeidentificationRun,
+    row: DeidentifiedInstance,
+    instance: Instance,
+    settings: pipeline.Settings,
+    writer: SpoolWriter | None,
+) -> None:
+    """An image that the decoder gave up on, after all others: what was too much for it then may not be now."""
+    found = _processed(run=run, instance=instance, settings=settings, writer=writer)
+    DeidentifiedInstance.objects.filter(pk=row.pk, decision="").update(source_digest=bytes(instance.digest), **found)
+
+
 def _put_aside(row: DeidentifiedInstance) -> frozenset[Reason]:
     """Reasons that a person put aside for this image. One that this version does not know holds it back again."""
     known = {reason.value: reason for reason in Reason}
@@ -218,7 +239,7 @@ def _processed(
 ) -> dict[str, Any]:
     """What became of one instance, as fields of its row; it is in the spool when there is a writer and it passed."""
     with _opened(instance) as source, runs.temporary() as target:
-        outcome = pipeline.process(source=source, target=target, settings=settings, released=released)
+        outcome = _made(source=source, target=target, settings=settings, released=released)
         if outcome.error:
             logger.warning("instance_not_deidentified", run=run.public_id, instance=instance.pk, kind=outcome.error)
         spool_name = ""
@@ -245,7 +266,7 @@ def _store_approved(
 ) -> None:
     """Make again what was approved and store it, if it is the same to the byte."""
     with _opened(instance) as source, runs.temporary() as target:
-        outcome = pipeline.process(source=source, target=target, settings=settings, released=_put_aside(row))
+        outcome = _made(source=source, target=target, settings=settings, released=_put_aside(row))
         if outcome.verdict is Verdict.HELD_BACK or outcome.digest != bytes(row.target_digest):
             raise ApprovedContentChanged
         spool_name = _spool(writer=writer, target=target)
@@ -255,7 +276,17 @@ def _store_approved(
 def made_again(*, row: DeidentifiedInstance, source: BinaryIO, target: BinaryIO) -> pipeline.Outcome:
     """The copy of one instance for a look at it; nothing is stored."""
     settings = runs.settings_of(row.run)
-    return pipeline.process(source=source, target=target, settings=settings, released=_put_aside(row))
+    return _made(source=source, target=target, settings=settings, released=_put_aside(row))
+
+
+def _made(
+    *, source: BinaryIO, target: BinaryIO, settings: pipeline.Settings, released: frozenset[Reason]
+) -> pipeline.Outcome:
+    """As `pipeline.process`. Raises `DecodersBusy`, which is no fault of the image: the run goes on with it later."""
+    try:
+        return pipeline.process(source=source, target=target, settings=settings, released=released)
+    except decoding.Busy as error:
+        raise DecodersBusy from error
 
 
 def _spool(*, writer: SpoolWriter, target: BinaryIO) -> str:
