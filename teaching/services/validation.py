@@ -18,6 +18,7 @@ MAX_LIST = 50
 MAX_FRAME = 1_000_000
 # PostgreSQL's text cannot hold NUL, and half of a surrogate pair cannot be encoded.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LINE_END = re.compile(r"\r\n?")
 
 
 def validate(row: Model, *, exclude: Sequence[str] = ()) -> None:
@@ -29,8 +30,10 @@ def validate(row: Model, *, exclude: Sequence[str] = ()) -> None:
 
 
 def text_of(value: Any, *, limit: int) -> str:
-    """Text without what cannot be stored, trimmed. Raises `Invalid` when it is longer than `limit`: nothing is cut."""
-    text = _UNSTORABLE.sub("", "" if value is None else str(value)).strip()
+    """Text without what cannot be stored, trimmed, its lines ended by LF: forms send CR LF, which would make the text
+    longer than the person sees, and another one than the page has. Raises `Invalid` when it is longer than `limit`:
+    nothing is cut."""
+    text = _LINE_END.sub("\n", _UNSTORABLE.sub("", "" if value is None else str(value))).strip()
     if len(text) > limit:
         raise Invalid(
             _("At most %(most)s characters; this has %(n)s: “%(start)s…”")

@@ -8,6 +8,7 @@ from core.tenancy import tenant
 from teaching import queries, services
 from teaching.errors import NotReady, PartChanged, ReviewNeeded
 from teaching.models import Case, CaseRevision, CaseVersion, Question
+from teaching.services.validation import text_of
 from tests.teaching.factories import make_case, make_house, make_mark, make_study, publish
 
 pytestmark = pytest.mark.django_db
@@ -216,3 +217,7 @@ def test_what_is_too_long_is_refused_with_a_count_and_never_cut() -> None:
         services.save_case(actor=house.educator, case=case, changes={"title": "x" * 200})
         case.refresh_from_db()
         assert case.title == "x" * 200
+
+
+def test_line_ends_of_a_form_count_as_one_character_and_are_stored_so() -> None:
+    assert text_of("one\r\ntwo\rthree", limit=13) == "one\ntwo\nthree"

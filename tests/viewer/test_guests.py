@@ -115,7 +115,7 @@ def test_a_broken_glass_from_the_reason_to_the_review(browsers: Browsers) -> Non
     page.goto(f"{browsers._address}/o/ward/break-glass/")
     page.get_by_label("Emergency: the patient is being treated now").check()
     page.get_by_label("In your words").fill("Unconscious in the emergency room.")
-    page.get_by_label("Patient ID").fill(house.study.patient.patient_id)
+    page.get_by_role("textbox", name="Patient ID or the accession number").fill(house.study.patient.patient_id)
     page.get_by_role("button", name="Break the glass").click()
     page.get_by_label("Password").first.fill(PASSWORD)
     page.get_by_label("Password").first.press("Enter")
