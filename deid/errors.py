@@ -43,6 +43,13 @@ class WrongState(Conflict):
     default_message = _("This de-identification is past that step. Reload the page to see where it stands.")
 
 
+class ProposalChanged(Conflict):
+    code = "proposal-changed"
+    default_message = _(
+        "The copy has changed since you opened this page. Nothing was stored. Look at it again, then decide."
+    )
+
+
 class KeyChanged(PermanentError):
     """The installation's secret is not the one the pseudonym domain was made with: pseudonyms would not match."""
 

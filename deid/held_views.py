@@ -168,8 +168,9 @@ def _looked(request: Any, run: DeidentificationRun, *, part: str) -> None:
     """Once an hour for a person and an image: a page of pictures is one look."""
     if not cache.add(f"deid-looked:{run.pk}:{request.user.pk}:{part}", 1, LOOKED_SECONDS):
         return
+    is_held = part == "held" or queries.was_held(run=run, instance_id=int(part))
     audit.record(
-        action="deidentification.looked",
+        action="deidentification.looked" if is_held else "deidentification.compared",
         organisation=run.organisation,
         actor=request.user,
         target=run,

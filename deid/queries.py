@@ -229,6 +229,12 @@ _OPEN_HOLD = Q(
 ) & ~Q(reasons=[])
 
 
+def was_held(*, run: DeidentificationRun, instance_id: int) -> bool:
+    """Whether an image is held back, or was until somebody released it."""
+    held = Q(verdict=DeidentifiedInstance.Verdict.HELD_BACK) | ~Q(released_reasons=[])
+    return bool(DeidentifiedInstance.objects.filter(held, run=run, pk=instance_id).exists())
+
+
 def picture(
     *, user: User, run: DeidentificationRun, instance_id: int, side: str, frame: int, full_range: bool = False
 ) -> bytes:

@@ -23,6 +23,7 @@ from core.errors import Conflict, Invalid, NotFound
 from core.whole_numbers import read_whole_number
 from deid import held_views, lists, queries, services
 from deid.domain.profile import Action
+from deid.errors import ProposalChanged
 from deid.forms import DecisionForm, DomainForm, RequestForm
 from deid.models import DeidentificationRun, DeidentifiedInstance
 from deid.reasons import explain
@@ -106,6 +107,7 @@ def run_detail(request: Any, organisation: str, run: str) -> HttpResponse:
         "target_study": queries.target_study(found) if found.stored else None,
         "shows_source": may(request.user, queries.VIEW, found.source_archive),
         **_rights(request, found),
+        "proposal": services.proposal(found) if found.is_awaiting_approval else "",
         "decision": DecisionForm(),
         "hold_decisions": decisions,
         "has_stored": any(one.is_in_archive for one in decisions),
@@ -226,7 +228,12 @@ def run_receipt_file(request: Any, organisation: str, run: str) -> HttpResponse:
 @require_POST
 def run_approve(request: Any, organisation: str, run: str) -> HttpResponse:
     found = _run(request, run)
-    services.approve_run(actor=request.user, run=found, note=_note(request), request=request)
+    seen = request.POST.get("seen", "")
+    try:
+        services.approve_run(actor=request.user, run=found, seen=seen, note=_note(request), request=request)
+    except ProposalChanged as changed:
+        messages.error(request, str(changed.message))
+        return redirect(_address(found))
     messages.success(request, _("Approved. The images are being stored."))
     return redirect(_address(found))
 

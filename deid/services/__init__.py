@@ -7,6 +7,7 @@ from deid.services.domains import change_domain, domain_of
 from deid.services.execution import execute_run
 from deid.services.holds import drop_images, note_shown, release_images, take_back
 from deid.services.requests import DEFAULT_OPTIONS, OFFERED_OPTIONS, deidentify_study
+from deid.services.rounds import proposal
 
 __all__ = [
     "DEFAULT_OPTIONS",
@@ -19,6 +20,7 @@ __all__ = [
     "drop_images",
     "execute_run",
     "note_shown",
+    "proposal",
     "reject_run",
     "release_images",
     "retry_run",

@@ -13,7 +13,7 @@ from audit import services as audit
 from core import jobs
 from core.errors import Conflict, Forbidden
 from deid import hooks, notices
-from deid.errors import ReleasedByYou, SameReader, WrongState
+from deid.errors import ProposalChanged, ReleasedByYou, SameReader, WrongState
 from deid.models import DeidentificationRun, DeidentifiedInstance
 from deid.services import endings, execution, rounds, runs
 from deid.services.requests import address_of, enqueue, point_job_at, start_job
@@ -21,10 +21,20 @@ from deid.services.requests import address_of, enqueue, point_job_at, start_job
 State = DeidentificationRun.State
 
 
-def approve_run(*, actor: User, run: DeidentificationRun, note: str = "", request: Any = None) -> DeidentificationRun:
-    """A second person lets the checked copy be stored. Needs to see the source and to add to the target."""
+def approve_run(
+    *, actor: User, run: DeidentificationRun, seen: str, note: str = "", request: Any = None
+) -> DeidentificationRun:
+    """A second person lets the checked copy be stored. Needs to see the source and to add to the target.
+
+    `seen` is the `proposal` that the person was shown. Raises `ProposalChanged` when it is another one by now: somebody
+    released or took back an image in the meantime, and nobody looked at that.
+    """
     _may_decide(actor=actor, run=run)
     with transaction.atomic():
+        # Locked, as by everybody who changes what is proposed.
+        DeidentificationRun.objects.select_for_update().get(pk=run.pk)
+        if run.is_awaiting_approval and rounds.proposal(run) != seen:
+            raise ProposalChanged
         job = start_job(owner=actor, source=run.source_archive, archive=run.target_archive, total=run.total)
         _decide(run=run, actor=actor, state=State.STORING, note=note, job=job)
         rounds.approve(run, actor=actor)

@@ -6,6 +6,8 @@ its stored images give it, with the receipt renewed.
 
 from __future__ import annotations
 
+import hashlib
+
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -42,6 +44,14 @@ def hold_again(row: DeidentifiedInstance) -> None:
 def prepared(run: DeidentificationRun) -> QuerySet[DeidentifiedInstance]:
     """Images that passed and are not in the target archive: what a second person approves."""
     return DeidentifiedInstance.objects.filter(run=run, is_stored=False).exclude(verdict=HELD_BACK)
+
+
+def proposal(run: DeidentificationRun) -> str:
+    """A digest of what an approval would store now: which images, and the content prepared of each. Hexadecimal."""
+    digest = hashlib.sha256()
+    for key, content in prepared(run).order_by("pk").values_list("pk", "target_digest").iterator():
+        digest.update(b"%d %s\n" % (key, bytes(content or b"").hex().encode()))
+    return digest.hexdigest()
 
 
 def approve(run: DeidentificationRun, *, actor: User) -> None:

@@ -27,7 +27,9 @@ def make_later_round(house: House) -> tuple[DeidentificationRun, Deidentificatio
     assert late.source_study is not None
     deliver(house.clinical, [make_file(StudyInstanceUID=late.source_study.study_instance_uid, PatientID="LM-5")])
     with tenant(house.organisation):
-        late, later = (services.approve_run(actor=approver, run=run) for run in (late, later))
+        late, later = (
+            services.approve_run(actor=approver, run=run, seen=services.proposal(run)) for run in (late, later)
+        )
     late, later = execute(late), execute(later)
     assert (late.late, later.state) == (1, DeidentificationRun.State.PARTIALLY_HELD)
     with tenant(house.organisation):

@@ -173,7 +173,7 @@ def test_a_release_can_be_taken_back_until_the_copy_is_approved(house: House) ->
         assert (row.reasons, row.decision, row.decided_by, bytes(row.target_digest)) == (rows[0].reasons, "", None, b"")
         event = Event.objects.get(action="deidentification.taken_back", target_id=run.public_id)
         assert (event.actor_id, event.detail["count"], event.detail["decisions"]) == (second.pk, 1, ["released"])
-        run = services.approve_run(actor=second, run=run)
+        run = services.approve_run(actor=second, run=run, seen=services.proposal(run))
     run = work(run)
     assert (run.state, run.stored, len(copies(house))) == (State.PARTIALLY_HELD, 3, 3)
     with pytest.raises(NotTakenBack):
@@ -189,7 +189,7 @@ def test_whoever_took_their_release_back_can_approve_what_is_left(house: House) 
     run = work(release(run, actor=first, rows=rows))
     run = work(take_back(run, actor=first, rows=rows))
     with tenant(house.organisation):
-        run = work(services.approve_run(actor=first, run=run))
+        run = work(services.approve_run(actor=first, run=run, seen=services.proposal(run)))
     assert (run.state, run.stored) == (State.PARTIALLY_HELD, 2)
 
 
@@ -277,7 +277,7 @@ def test_a_copy_to_approve_waits_on_the_home_page_of_who_may_decide(house: House
     assert run.pseudonym.patient_id in home(house, second)
     assert "Your decision" not in text_of(signed_in(first), house, "run", run)
     with tenant(house.organisation):
-        services.approve_run(actor=second, run=run)
+        services.approve_run(actor=second, run=run, seen=services.proposal(run))
     assert words not in home(house, second)
 
 

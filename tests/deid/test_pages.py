@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -151,8 +152,12 @@ def test_a_second_person_approves_on_the_page(house: House) -> None:
     assert "Waiting for a second person" in own and "Approve and store" not in own
     assert signed_in(house.educator).post(page(house, "run-approve", run=run.public_id)).status_code == 409
     other = signed_in(manager)
-    assert "Approve and store" in other.get(page(house, "run", run=run.public_id)).content.decode()
-    assert other.post(page(house, "run-approve", run=run.public_id), {"note": "Looked at it"}).status_code == 302
+    shown = other.get(page(house, "run", run=run.public_id)).content.decode()
+    assert "Approve and store" in shown
+    seen = re.search(r'name="seen" value="([0-9a-f]{64})"', shown)
+    assert seen is not None
+    answer = other.post(page(house, "run-approve", run=run.public_id), {"note": "Looked at it", "seen": seen[1]})
+    assert answer.status_code == 302
     with tenant(house.organisation):
         assert runs.load(run.pk).state == DeidentificationRun.State.STORING
 

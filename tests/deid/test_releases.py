@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -151,13 +152,48 @@ def test_a_second_person_approves_and_it_is_not_the_one_who_released(house: Hous
     assert (run.state, run.held) == (State.AWAITING_APPROVAL, 0)
     assert copies(house) == []
     with tenant(house.organisation), pytest.raises(ReleasedByYou):
-        services.approve_run(actor=first, run=run)
+        services.approve_run(actor=first, run=run, seen=services.proposal(run))
     with tenant(house.organisation):
-        run = services.approve_run(actor=second, run=run)
+        run = services.approve_run(actor=second, run=run, seen=services.proposal(run))
     run = work(run)
     assert (run.state, run.stored) == (State.COMPLETED, 4)
     # What was approved once does not cover what is released later.
     assert run.decided_by_id == second.pk
+
+
+def test_an_approval_covers_what_its_page_showed_and_nothing_released_since(house: House) -> None:
+    first, second = manager(house), manager(house)
+    with tenant(house.organisation):
+        services.change_domain(actor=first, domain=domain_of(house.teaching), changes={"require_second_person": True})
+    run = work(ask(house, study_with_holds(house)))
+    client, place = signed_in(second), {"organisation": house.organisation.slug, "run": run.public_id}
+    shown = re.search(
+        r'name="seen" value="([0-9a-f]{64})"', client.get(reverse("deid:run", kwargs=place)).content.decode()
+    )
+    assert shown is not None
+    work(release(run, actor=first, rows=holds(run)[:1]))
+    for seen in (shown[1], ""):
+        answer = client.post(reverse("deid:run-approve", kwargs=place), {"seen": seen}, follow=True)
+        assert "has changed since you opened this page" in answer.content.decode()
+    assert copies(house) == []
+    with tenant(house.organisation):
+        again = runs.load(run.pk)
+        assert again.state == State.AWAITING_APPROVAL
+        approved = services.approve_run(actor=second, run=again, seen=services.proposal(again))
+    assert (work(approved).stored, len(copies(house))) == (3, 3)
+
+
+def test_a_picture_of_an_image_that_was_never_held_is_no_look_at_a_held_one(house: House) -> None:
+    run = work(ask(house, study_with_holds(house)))
+    with tenant(house.organisation):
+        plain = DeidentifiedInstance.objects.filter(run=run, is_stored=True).first()
+    assert plain is not None
+    place = {"organisation": house.organisation.slug, "run": run.public_id, "image": plain.pk, "side": "before"}
+    assert signed_in(manager(house)).get(reverse("deid:run-picture", kwargs=place)).status_code == 200
+    with tenant(house.organisation):
+        actions = set(Event.objects.filter(target_id=run.public_id).values_list("action", flat=True))
+    assert "deidentification.compared" in actions
+    assert "deidentification.looked" not in actions
 
 
 def test_a_release_after_an_approval_is_approved_again(house: House) -> None:
@@ -166,13 +202,13 @@ def test_a_release_after_an_approval_is_approved_again(house: House) -> None:
         services.change_domain(actor=first, domain=domain_of(house.teaching), changes={"require_second_person": True})
     run = work(ask(house, study_with_holds(house)))
     with tenant(house.organisation):
-        run = services.approve_run(actor=second, run=run)
+        run = services.approve_run(actor=second, run=run, seen=services.proposal(run))
     run = work(run)
     assert (run.state, run.stored) == (State.PARTIALLY_HELD, 2)
     run = work(release(run, actor=first, rows=holds(run)))
     assert run.state == State.AWAITING_APPROVAL and len(copies(house)) == 2
     with tenant(house.organisation):
-        run = services.approve_run(actor=second, run=run)
+        run = services.approve_run(actor=second, run=run, seen=services.proposal(run))
     assert (work(run).state, len(copies(house))) == (State.COMPLETED, 4)
 
 

@@ -68,7 +68,7 @@ def _until_somebody_waits() -> None:
 
 def approved(run: DeidentificationRun, *, actor: User) -> DeidentificationRun:
     with tenant(run.organisation):
-        return services.approve_run(actor=actor, run=run)
+        return services.approve_run(actor=actor, run=run, seen=services.proposal(run))
 
 
 def clearance(house: House, run: DeidentificationRun) -> Clearance:

@@ -388,14 +388,14 @@ class TestSecondPerson:
 
     def test_whoever_asked_cannot_approve(self, house: House, waiting: DeidentificationRun) -> None:
         with tenant(house.organisation), pytest.raises(SameReader):
-            services.approve_run(actor=house.educator, run=waiting)
+            services.approve_run(actor=house.educator, run=waiting, seen=services.proposal(waiting))
 
     def test_a_colleague_approves_and_it_is_stored(self, house: House, waiting: DeidentificationRun) -> None:
         colleague = house.person(clinical="reader", teaching="contributor")
         with tenant(house.organisation):
-            run = services.approve_run(actor=colleague, run=waiting)
+            run = services.approve_run(actor=colleague, run=waiting, seen=services.proposal(waiting))
             with pytest.raises(Conflict):
-                services.approve_run(actor=colleague, run=waiting)
+                services.approve_run(actor=colleague, run=waiting, seen=services.proposal(waiting))
         run = work(run)
         assert (run.state, run.stored, run.decided_by) == (State.COMPLETED, 2, colleague)
         assert run.receipt["approved_by"] == colleague.username
@@ -414,7 +414,7 @@ class TestSecondPerson:
     ) -> None:
         colleague = house.person(clinical="reader", teaching="contributor")
         with tenant(house.organisation):
-            run = services.approve_run(actor=colleague, run=waiting)
+            run = services.approve_run(actor=colleague, run=waiting, seen=services.proposal(waiting))
             DeidentifiedInstance.objects.filter(run=run).update(target_digest=bytes(32))
         run = work(run)
         assert run.state == State.FAILED
@@ -423,4 +423,4 @@ class TestSecondPerson:
 
     def test_a_member_without_roles_cannot_decide(self, house: House, waiting: DeidentificationRun) -> None:
         with tenant(house.organisation), pytest.raises(Forbidden):
-            services.approve_run(actor=make_member(house.organisation), run=waiting)
+            services.approve_run(actor=make_member(house.organisation), run=waiting, seen=services.proposal(waiting))
