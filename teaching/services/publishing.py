@@ -17,7 +17,7 @@ from teaching import notices, pinned, queries
 from teaching.domain import checklist, markup
 from teaching.domain import content as documents
 from teaching.errors import CaseChanged, NotReady, ReviewNeeded, WrongState
-from teaching.models import Case, CaseVersion, Review, VersionSeries, VersionStudy
+from teaching.models import Case, CaseRevision, CaseVersion, Review, VersionSeries, VersionStudy
 from teaching.services.editing import changed_elsewhere
 from teaching.services.snapshot import content_of
 
@@ -53,8 +53,15 @@ def request_review(*, actor: Any, case: Case, reviewer: Any = None, note: str = 
 
 
 @transaction.atomic
-def decide_review(*, actor: Any, case: Case, approved: bool, note: str = "", request: Any = None) -> Review:
-    """Approve the case as it stands now, or ask for changes. The reviewer is never the one who asked."""
+def decide_review(
+    *, actor: Any, case: Case, approved: bool, revision: int | None, note: str = "", request: Any = None
+) -> Review:
+    """Approve the case as the reviewer saw it, or ask for changes. The reviewer is never the one who asked, and approves
+    no text of their own.
+
+    :param revision: the revision the reviewer saw. An approval of another one than the case has now is refused
+        (`CaseChanged`).
+    """
     locked = _lock(case)
     require(actor, "teaching.review_cases", locked.library)
     review = Review.objects.select_for_update().filter(case=locked, verdict=Review.Verdict.WAITING).first()
@@ -62,6 +69,12 @@ def decide_review(*, actor: Any, case: Case, approved: bool, note: str = "", req
         raise WrongState(_("Nobody waits for a review of this case."))
     if review.requested_by_id == actor.pk:
         raise Invalid(_("You asked for this review: a second person decides it."))
+    if approved:
+        if revision != locked.revision:
+            raise CaseChanged
+        since = CaseRevision.objects.filter(case=locked, number__gt=review.revision)
+        if since.filter(actor=actor).exists():
+            raise Invalid(_("You changed this case after the review was asked for: somebody else approves it."))
     if not approved and not note.strip():
         raise Invalid(fields={"note": [_("Say what should be changed.")]})
     review.verdict = Review.Verdict.APPROVED if approved else Review.Verdict.CHANGES

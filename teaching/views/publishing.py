@@ -71,7 +71,12 @@ def act(request: Any, organisation: str, case: str, action: str) -> HttpResponse
             services.request_review(actor=user, case=found, note=form.get("note", ""), request=request)
         elif action in ("approve", "ask-for-changes"):
             services.decide_review(
-                actor=user, case=found, approved=action == "approve", note=form.get("note", ""), request=request
+                actor=user,
+                case=found,
+                approved=action == "approve",
+                revision=seen_revision(request),
+                note=form.get("note", ""),
+                request=request,
             )
         elif action == "add-images":
             services.add_new_images(actor=user, case=found, request=request)

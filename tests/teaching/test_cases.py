@@ -6,7 +6,7 @@ from access.services import grant_role
 from core.errors import Invalid
 from core.tenancy import tenant
 from teaching import queries, services
-from teaching.errors import NotReady, PartChanged, ReviewNeeded
+from teaching.errors import CaseChanged, NotReady, PartChanged, ReviewNeeded
 from teaching.models import Case, CaseRevision, CaseVersion, Question
 from teaching.services.validation import text_of
 from tests.teaching.factories import make_case, make_house, make_mark, make_study, publish
@@ -115,11 +115,38 @@ def test_a_library_may_want_a_second_person() -> None:
             services.publish_case(actor=house.educator, case=case)
         services.request_review(actor=house.educator, case=case)
         assert list(queries.reviews_asked_of(house.reviewer))
-        services.decide_review(actor=house.reviewer, case=case, approved=True)
+        services.decide_review(actor=house.reviewer, case=case, revision=case.revision, approved=True)
         assert case.state == Case.State.DRAFT
         services.save_case(actor=house.educator, case=case, changes={"title": "Changed after approval"})
         with pytest.raises(ReviewNeeded):
             services.publish_case(actor=house.educator, case=case)
+
+
+def test_an_approval_covers_the_text_that_the_reviewer_saw() -> None:
+    house = make_house()
+    case = make_case(house)
+    with tenant(house.organisation):
+        services.request_review(actor=house.educator, case=case)
+        seen = case.revision
+        services.save_case(actor=house.educator, case=case, changes={"title": "Changed while the reviewer read"})
+        for revision in (seen, None):
+            with pytest.raises(CaseChanged):
+                services.decide_review(actor=house.reviewer, case=case, revision=revision, approved=True)
+        services.decide_review(actor=house.reviewer, case=case, revision=case.revision, approved=True)
+
+
+def test_a_reviewer_approves_no_text_of_their_own() -> None:
+    house = make_house()
+    case = make_case(house)
+    with tenant(house.organisation):
+        grant_role(actor=None, container=house.library, role="editor", user=house.reviewer)
+        services.request_review(actor=house.educator, case=case)
+        services.save_case(actor=house.reviewer, case=case, changes={"title": "Changed by the reviewer"})
+        with pytest.raises(Invalid, match="somebody else approves"):
+            services.decide_review(actor=house.reviewer, case=case, revision=case.revision, approved=True)
+        services.decide_review(
+            actor=house.reviewer, case=case, revision=case.revision, approved=False, note="Look at my change."
+        )
 
 
 def test_nobody_decides_on_a_review_that_they_asked_for() -> None:
@@ -131,10 +158,12 @@ def test_nobody_decides_on_a_review_that_they_asked_for() -> None:
         services.request_review(actor=house.educator, case=case)
         for approved in (True, False):
             with pytest.raises(Invalid):
-                services.decide_review(actor=house.educator, case=case, approved=approved, note="Fine.")
+                services.decide_review(
+                    actor=house.educator, case=case, revision=case.revision, approved=approved, note="Fine."
+                )
         case.refresh_from_db()
         assert case.state == Case.State.IN_REVIEW and list(queries.reviews_asked_of(house.reviewer))
-        services.decide_review(actor=house.reviewer, case=case, approved=True)
+        services.decide_review(actor=house.reviewer, case=case, revision=case.revision, approved=True)
 
 
 def test_single_choice_has_one_right_option_and_option_ids_are_random() -> None:

@@ -87,7 +87,9 @@ def test_a_review_is_told_to_the_reviewer_and_its_verdict_to_who_asked(house: Ho
     assert len(lines_of(house, house.reviewer)) == 1
     assert lines_of(house, house.educator) == []
     with tenant(house.organisation):
-        services.decide_review(actor=house.reviewer, case=case, approved=False, note="More history, please.")
+        services.decide_review(
+            actor=house.reviewer, case=case, revision=case.revision, approved=False, note="More history, please."
+        )
     assert lines_of(house, house.reviewer) == []
     assert len(lines_of(house, house.educator)) == 1
     assert "asks for changes" in lines_of(house, house.educator)[0]

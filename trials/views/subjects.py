@@ -15,12 +15,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from access.queries import require
 from archive import lists as archive_lists
 from audit import services as audit
 from core.errors import Forbidden, Invalid, NotFound
 from trials import forms, lists, queries, services
 from trials.domain import lifecycle
 from trials.models import Site, Subject, SubjectStudy, Trial
+from trials.permissions import MANAGE_SUBJECTS
 from trials.services.subjects import FIELDS
 from trials.services.waiting import sites_of_deliveries
 from trials.views.common import answer, load_subject, load_trial, page_context, posted
@@ -221,6 +223,8 @@ def subject_study(request: Any, organisation: str, trial: str, subject: str, stu
         services.unmatch_study(actor=request.user, row=row, request=request)
         request.session["unmatched"] = {"study": study, "subject": subject, "time_point": row.time_point}
         return redirect(reverse("trials:subject", kwargs=address) + "?unmatched=1")
+    # Asked even when nothing was typed: who may not change anything is not told that nothing was changed.
+    require(request.user, MANAGE_SUBJECTS, found_trial)
     time_points = _save_time_points(request, found)
     if any(errors for _typed, errors in time_points.values()):
         return _page(request, found_trial, found, time_points=time_points)
