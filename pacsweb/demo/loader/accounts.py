@@ -12,6 +12,7 @@ from pathlib import Path
 from django.conf import settings
 
 from access import queries, services
+from access.errors import MemberSuspended
 from access.models import Organisation, User
 
 #: user name → (name, roles in the organisation that the part behind the @ names)
@@ -67,7 +68,10 @@ def make_accounts(*, say: Callable[[str], None]) -> People:
     for username, (_name, roles) in PEOPLE.items():
         organisation = organisations[username.split("@")[1]]
         if not queries.has_membership(user=users[username], organisation=organisation):
-            services.add_member(actor=None, organisation=organisation, user=users[username], roles=roles)
+            try:
+                services.add_member(actor=None, organisation=organisation, user=users[username], roles=roles)
+            except MemberSuspended:
+                say(f"{username} is suspended and stays so")
     say(f"passwords are in {accounts_file().name} in the data folder")
     return People(organisations["demo"], organisations["partner"], users)
 
