@@ -233,7 +233,7 @@ SENTENCES: tuple[str, ...] = (
     _("{field} is missing"),
     _("{mm} mm thick"),
     _("{n} images"),
-    _("{n} lesions missed"),
+    _("Lesions missed: {n}"),
     _("{rows} by {columns}"),
     _("{series}, image {index} of {count}"),
     _("{value} of {most} sure"),

@@ -20,6 +20,7 @@ COMMON: Final = frozenset(
         "as",
         "at",
         "be",
+        "both",
         "by",
         "case",
         "cases",

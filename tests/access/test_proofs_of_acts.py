@@ -143,7 +143,9 @@ GUARDED = [route for route in ALL if route.act in proofs.ACTS]
 ONLY_SOMETIMES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "access:share-new": ({"mode": "download"}, {"mode": "view"}),
     "access:people-import": ({"confirm": "1"}, {"text": "x"}),
-    "archive:quarantine-release": ({"looked": "1"}, {}),
+    "archive:quarantine-release": ({"looked": "1", "selected": "1"}, {}),
+    "deid:run-drop": ({"instances": "1", "reason": "no text in any frame"}, {}),
+    "deid:run-release": ({"instances": "1", "reason": "no text in any frame", "looked": "on"}, {}),
 }
 
 

@@ -103,7 +103,9 @@ def test_a_view_is_kept_from_the_list_and_opens_it(new_visitor: Any, administrat
     page.get_by_role("button", name="Views").click()
     page.get_by_label("Keep words, filters, order and columns as").fill("Number seven")
     page.get_by_label("Open this list with it").check()
-    page.get_by_role("button", name="Keep this view").click()
+    # The form leaves once the server has answered that it is there.
+    with page.expect_navigation():
+        page.get_by_role("button", name="Keep this view").click()
     expect(page).to_have_url(f"{visitor.base}/o/hospital/admin/people/?q=crowd+07")
     visitor.go("/o/hospital/admin/people/")
     expect(page).to_have_url(f"{visitor.base}/o/hospital/admin/people/?q=crowd+07")

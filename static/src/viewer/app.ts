@@ -377,7 +377,7 @@ export class App {
     if (!first) return;
     this.marks.select(first.id);
     void this.workspace.goToMark(first).then(() => this.marks.mirror());
-    if (missed.length > 1) this.toast(t('{n} lesions missed', { n: missed.length }));
+    if (missed.length > 1) this.toast(t('Lesions missed: {n}', { n: missed.length }));
     else this.toast(first.label ? t('Missed: {label}', { label: first.label }) : t('Missed lesion'));
   }
 
