@@ -51,6 +51,9 @@ VALUES: dict[str, Any] = {
 }
 
 
+TIMEZONE_OFFSET = 0x00080201
+
+
 def concrete(row: Row) -> int:
     """A tag that the row matches."""
     if row.mask == 0xFFFFFFFF:
@@ -73,7 +76,9 @@ def element_for(row: Row) -> DataElement:
         item.ReferencedSOPInstanceUID = VALUES["UI"]
         item.StudyDate = VALUES["DA"]
         return DataElement(Tag(concrete(row)), "SQ", Sequence([item]))
-    return DataElement(Tag(concrete(row)), vr, VALUES[vr])
+    # An offset is kept as one; anything else under its name is not.
+    value = "+0100" if concrete(row) == TIMEZONE_OFFSET else VALUES[vr]
+    return DataElement(Tag(concrete(row)), vr, value)
 
 
 def carrying(row: Row, *, sop_class_uid: str, is_nested: bool) -> tuple[Dataset, Dataset]:
