@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import transaction
@@ -181,6 +182,8 @@ def answers(
         trainee = User.objects.get(username="trainee@demo")
         newcomer = make_member(demo, username="newcomer@demo")
         newcomer.display_name = "New Comer"
+        # The same person both times: pages carry a key that is made from the stored password.
+        newcomer.password = make_password("correct horse battery staple", salt="thesamebothtimes")
         newcomer.save()
         for container in (Library.objects.get(slug="radiology"), *Course.objects.order_by("pk")):
             grant_role(actor=None, container=container, role="learner", user=newcomer)
